@@ -1,0 +1,113 @@
+"""The values that the steps hand on, and the events in which a trial reports: frozen, nothing but data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from alearn.ledger import Ledger
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model makes of n images. Arrays of length n; indices mean the whole data set, always.
+
+    index: int64, ascending. guess: int64, the most probable class. doubt: float32, log(1 - p_max), computed from fp32 logits so
+    that 0.999999 is told from 1. margin: float32, p_1st - p_2nd.
+    """
+
+    index: Array
+    guess: Array
+    doubt: Array
+    margin: Array
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a round does with the pool: `hand` goes to the human in this order, `auto` takes `auto_label`. int64, disjoint."""
+
+    hand: Array
+    auto: Array
+    auto_label: Array
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and how its training went.
+
+    loss: mean training loss of the last epoch. val_accuracy: of the weights that were kept, None without validation.
+    samples: training images seen over all epochs. curve: a row (epoch, loss, val_accuracy) an epoch.
+    """
+
+    model: nn.Module
+    epochs: int
+    steps: int
+    samples: int
+    loss: float
+    val_accuracy: float | None
+    curve: tuple[tuple[int, float, float | None], ...]
+
+
+@dataclass(frozen=True)
+class RoundStarted:
+    """A round begins: it trains on `labeled` images and scores `unlabeled`."""
+
+    round: int
+    labeled: int
+    unlabeled: int
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One epoch of training. share: how much of the training's budget is used up, None where it has no bound."""
+
+    epoch: int
+    loss: float
+    val_accuracy: float | None
+    share: float | None
+
+
+@dataclass(frozen=True)
+class ScoreProgress:
+    """So many of the images are scored."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class RoundDone:
+    """A round is over and the ledger holds its labels. The ledger is the live one: read it now, do not keep it.
+
+    seconds: by phase ("fit", "score", "decide", "ask"). metrics: empty until the measuring code fills it in.
+    """
+
+    round: int
+    ledger: Ledger
+    fitted: Fitted
+    scores: Scores
+    decision: Decision
+    seconds: dict[str, float]
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialDone:
+    """Every image has a label. As in `RoundDone`, the ledger is the live one and the metrics come later."""
+
+    ledger: Ledger
+    seconds: dict[str, float]
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+Event = RoundStarted | EpochDone | ScoreProgress | RoundDone | TrialDone

@@ -1,0 +1,1 @@
+"""The device, the models, training and scoring: everything that spends arithmetic."""

@@ -1,0 +1,87 @@
+"""Where the arithmetic runs, and in which precision."""
+
+import ctypes
+import os
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from alearn.errors import AlearnError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device, the precision of its convolutions, and how many images to score at a time."""
+
+    device: torch.device
+    bf16: bool
+
+    @property
+    def chunk(self) -> int:
+        """Images a forward pass when scoring: what stays in a CPU's cache, what fills a GPU."""
+        return 128 if self.device.type == "cpu" else 4096
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """bf16 where it is on; the models keep their logits out of it."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def synchronize(self) -> None:
+        """Wait for the device: for the clock, never inside a step."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def describe(self) -> str:
+        """The hardware in words."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"{_cpu_name()}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+
+
+def choose(device: str, precision: str) -> Runtime:
+    """From the config's names. Raises AlearnError for a GPU that is not there and a precision that it does not have."""
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise AlearnError("device=cuda: torch finds no usable GPU here; use device=cpu or device=auto")
+    chosen = torch.device("cuda", torch.cuda.current_device()) if there and device != "cpu" else torch.device("cpu")
+    fast = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else _cpu_has_bf16()
+    if precision == "bf16" and chosen.type == "cuda" and not fast:
+        raise AlearnError(f"precision=bf16: {torch.cuda.get_device_name(chosen)} does not have it; use precision=fp32 or auto")
+    _tune(chosen)
+    return Runtime(chosen, bf16=precision == "bf16" or (precision == "auto" and fast))
+
+
+def seed(value: int) -> None:
+    """Seed torch's global generators: weights, dropout and the draws of training follow."""
+    torch.manual_seed(value)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether bf16 is in the hardware: emulated, it is slower than fp32."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    known = [bool(capabilities[key]) for key in ("avx512_bf16", "amx_bf16", "bf16") if key in capabilities]
+    return any(known) if known else bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+
+
+@cache
+def _tune(device: torch.device) -> None:
+    """Settings that cost nothing and change no result but in speed, or that make results repeat."""
+    torch.backends.cudnn.deterministic = True
+    torch.set_flush_denormal(True)  # Adadelta's running means decay into denormals, which are a hundred times slower
+    if device.type == "cpu" and sys.platform == "linux" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        # glibc returns every large block to the kernel when it is freed, and each step pays for the same pages anew: a fifth of the
+        # time of a step of batch 32. Keep up to half a gigabyte instead. (M_MMAP_THRESHOLD is -3, M_TRIM_THRESHOLD -1.)
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if mallopt is not None:
+            mallopt(-3, 1 << 25)
+            mallopt(-1, 1 << 29)
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return "CPU"

@@ -1,0 +1,104 @@
+"""Who labeled what, in which round, in which order, how surely."""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Self
+
+import numpy as np
+
+from alearn.events import Array, Scores
+
+
+class Source(IntEnum):
+    """Who gave a label; for a human's, also what it was asked for."""
+
+    NONE = 0
+    AUTO = 1
+    FIRST = 2  # a hand label before the first round
+    QUERY = 3  # a hand label that a round asked for
+    REST = 4  # a hand label for what was left at the end
+
+
+@dataclass
+class Ledger:
+    """The state of a labeling, all of it: arrays over the whole data set, N long, indexed by data set index.
+
+    A human's label is never overwritten. Counts are derived, not stored.
+
+    label: int64, -1 where there is none. source: int8, a `Source`. round: int32, the round in which the label was given (0: before
+    the first), -1 where there is none. order: int64, the how-manieth label it was, -1 where there is none. guess: int64 and doubt:
+    float32, the class and log(1 - p_max) that the last round to score the image gave it (-1 and nan where none did); those of an
+    auto label are the ones it was given by.
+    """
+
+    label: Array
+    source: Array
+    round: Array
+    order: Array
+    guess: Array
+    doubt: Array
+
+    @classmethod
+    def empty(cls, total: int) -> Self:
+        """Nothing labeled yet."""
+        return cls(
+            label=np.full(total, -1, np.int64),
+            source=np.zeros(total, np.int8),
+            round=np.full(total, -1, np.int32),
+            order=np.full(total, -1, np.int64),
+            guess=np.full(total, -1, np.int64),
+            doubt=np.full(total, np.nan, np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def hand(self) -> Array:
+        """bool [N]: labeled by a human."""
+        return self.source >= Source.FIRST
+
+    @property
+    def auto(self) -> Array:
+        """bool [N]: labeled by the model."""
+        return self.source == Source.AUTO
+
+    @property
+    def unlabeled(self) -> Array:
+        """int64 [n]: indices without a label, ascending."""
+        return np.flatnonzero(self.source == Source.NONE)
+
+    @property
+    def labeled(self) -> Array:
+        """int64 [n]: indices with a label, in the order in which the labels were given."""
+        index = np.flatnonzero(self.source)
+        return index[np.argsort(self.order[index])]
+
+    @property
+    def rounds(self) -> int:
+        """Rounds completed so far: each gives at least one hand label."""
+        return max(0, int(self.round.max(initial=0)))
+
+    def count(self, *sources: Source) -> int:
+        """How many images have a label of these sources."""
+        return int(np.isin(self.source, sources).sum())
+
+    def note(self, scores: Scores) -> None:
+        """Remember what the model makes of the images that it scored."""
+        self.guess[scores.index], self.doubt[scores.index] = scores.guess, scores.doubt
+
+    def write(self, index: Array, label: Array, source: Source, round: int) -> None:  # noqa: A002, the field's own word
+        """Label images. Raises ValueError for one that is labeled already, given twice, or has no valid label."""
+        if len(index) != len(label) or len(np.unique(index)) != len(index):
+            raise ValueError(f"{len(label)} labels for {len(np.unique(index))} distinct images of {len(index)}")
+        if self.source[index].any():
+            raise ValueError(f"labeled already: {index[self.source[index] != Source.NONE][:5]}")
+        if len(label) and label.min() < 0:
+            raise ValueError(f"not a class: {label.min()}")
+        start = int(self.order.max(initial=-1)) + 1
+        self.label[index], self.source[index], self.round[index] = label, source, round
+        self.order[index] = np.arange(start, start + len(index))
+
+    def arrays(self) -> dict[str, Array]:
+        """The columns by name, for saving; `Ledger(**arrays)` is the way back."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

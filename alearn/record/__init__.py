@@ -1,0 +1,1 @@
+"""What a trial leaves behind: sinks for its events, the checkpoint, the row and the table."""

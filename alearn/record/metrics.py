@@ -1,0 +1,26 @@
+"""metrics.jsonl: a line a round."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from alearn.events import Event, RoundDone
+from alearn.record import files
+
+
+class MetricsJsonl:
+    """A sink that appends the metrics of every round."""
+
+    def __init__(self, folder: Path, history: list[dict[str, Any]]) -> None:
+        """history: what a resumed trial has done; the file is made to hold that and no more."""
+        self._path = folder / "metrics.jsonl"
+        files.replace(self._path, "".join(json.dumps(metrics) + "\n" for metrics in history))
+
+    def write(self, event: Event) -> None:
+        """One line."""
+        if isinstance(event, RoundDone):
+            with self._path.open("a") as file:
+                file.write(json.dumps(event.metrics) + "\n")
+
+    def close(self) -> None:
+        """Nothing is open."""

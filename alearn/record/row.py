@@ -1,0 +1,88 @@
+"""row.json: what a finished trial comes to, and what it takes to run it again."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from alearn import __version__
+from alearn.config import Config, flatten
+from alearn.record import files
+
+NAME = "row.json"
+PHASES = ("fit", "score", "decide", "ask", "measure")
+
+
+def build(
+    config: Config, overrides: Sequence[str], history: list[dict[str, Any]], final: dict[str, Any], device: str, bf16: bool
+) -> dict[str, Any]:
+    """The row of a finished trial. history: the metrics of its rounds; final: of its labels.
+
+    The table's columns first: init_fraction, threshold, hand_fraction, rounds, hand, auto, mislabeled_auto.
+    """
+    policy, published = config.policy, config.published()
+    seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
+    keys = ("hand", "auto", "mislabeled_auto", "mislabeled_total", "wrong_auto", "unlabeled", "first", "query", "rest")
+    return {
+        "trial": config.trial.name,
+        "seed": config.seed,
+        "init_fraction": policy.init_fraction,
+        "threshold": policy.threshold,
+        "hand_fraction": policy.hand_fraction,
+        "rounds": len(history),
+        **{key: final[key] for key in keys},
+        "test_accuracy": history[-1]["test_accuracy"] if history else None,
+        "images": final["hand"] + final["auto"] + final["unlabeled"],
+        "seconds": seconds | {"total": sum(seconds.values())},
+        "published": published and published.model_dump(),
+        "device": device,
+        "precision": "bf16" if bf16 else "fp32",
+        "versions": versions(),
+        "git_commit": commit(),
+        "overrides": list(overrides),
+        "config": flatten(config.model_dump()),
+        "digest": config.digest(),
+    }
+
+
+def save(folder: Path, row: dict[str, Any]) -> None:
+    """Write row.json, whole."""
+    files.replace(folder / NAME, json.dumps(row, indent=1) + "\n")
+
+
+def load(folder: Path) -> dict[str, Any] | None:
+    """The row in a folder, None if there is none that can be read."""
+    try:
+        row = json.loads((folder / NAME).read_text())
+    except (OSError, ValueError):
+        return None
+    return row if isinstance(row, dict) and "digest" in row else None
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of what the result depends on."""
+    found = {"alearn": __version__, "python": platform.python_version()}
+    for name in ("torch", "torchvision", "numpy", "hydra-core"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+@cache
+def commit() -> str | None:
+    """The git commit of a checkout, with "+" if files differ from it; None for an installed package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        run = lambda *words: subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: E731
+        return run("rev-parse", "HEAD") + "+" * bool(run("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None
