@@ -1,11 +1,90 @@
+"""The command `alearn`: finds conf/, lets Hydra compose it, checks it, runs one trial (or a sweep of them), returns its objective."""
+
+import os
+import signal
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
-@hydra.main(config_path=str(Path(__file__).parents[1] / "conf"), config_name="config", version_base="1.3")
-def main(cfg):
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from alearn.errors import AlearnError
+from alearn.record.sweep import CONF, explain
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def main() -> None:
+    """Run the command line; every error that the user can mend is one message and exit code 1."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands us its errors instead of printing them
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        sys.argv[1:] = with_resumed(sys.argv[1:])
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
+    except AlearnError as error:
+        sys.exit(f"error: {error}")
+    except (HydraException, OmegaConfBaseException) as error:
+        sys.exit(f"error: {explain(error)}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def job(composed: DictConfig) -> float | None:
+    """One trial: Hydra's task function. Returns the share of the data set that is mislabeled, for sweepers that minimise it."""
     from alearn.config import parse
-    from alearn.run import run
-    h = HydraConfig.get()
-    return run(parse(cfg), Path(h.runtime.output_dir), list(h.overrides.task))["mislabeled_total"]
+
+    settings = HydraConfig.get()
+    folder, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
+    again = f"alearn resume={folder}" if alone else f"the same command with hydra.sweep.dir={settings.sweep.dir}"
+    try:
+        from alearn.run import run  # torch comes with it
+
+        row = run(parse(composed), folder, list(settings.overrides.task))
+    except AlearnError as error:
+        if alone:
+            sys.exit(f"error: {error}")
+        print(f"job {settings.job.num} failed: {error}", file=sys.stderr, flush=True)
+        raise
+    except KeyboardInterrupt as stop:
+        print(f"\ninterrupted; to go on: {again}", file=sys.stderr, flush=True)
+        raise SystemExit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
+    share: float | None = row["mislabeled_total"]
+    return share
+
+
+def with_resumed(words: list[str]) -> list[str]:
+    """Replace `resume=DIR` in the command line by what DIR was started with, and DIR as the output folder."""
+    given = [word for word in words if word.startswith("resume=") and word not in ("resume=", "resume=null")]
+    if not given:
+        return words
+    folder = Path(given[-1].removeprefix("resume=").strip("'\""))
+    if {"-m", "--multirun"} & set(words):
+        raise AlearnError(f"resume={folder} is for one trial; a sweep goes on with the same command and hydra.sweep.dir=DIR")
+    if not folder.is_dir():
+        raise AlearnError(f"resume={folder}: there is no such folder")
+    try:
+        overrides = [str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+    except FileNotFoundError:
+        raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None
+    except (OmegaConfBaseException, ValueError, OSError) as error:
+        raise AlearnError(f"resume={folder}: .hydra/overrides.yaml in it is damaged ({type(error).__name__})") from None
+    quoted = str(folder.absolute()).replace("\\", "\\\\").replace("'", "\\'")
+    return [*overrides, *(word for word in words if word not in given), f"hydra.run.dir='{quoted}'"]
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a trial as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
 if __name__ == "__main__":
     main()

@@ -164,11 +164,19 @@ class Config(Section):
 
     def digest(self) -> str:
         """sha256 of `identity`: equal for trials that must give the same labels."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        return _sha256(self.identity())
+
+    def setting(self) -> str:
+        """sha256 of `identity` without the seed: equal for trials whose results may be averaged."""
+        return _sha256({key: value for key, value in self.identity().items() if key != "seed"})
 
     def yaml(self) -> str:
         """As YAML, every value resolved."""
         return OmegaConf.to_yaml(OmegaConf.create(self.model_dump()))
+
+
+def _sha256(tree: Any) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -37,4 +37,7 @@ def mnist(root: Path) -> tuple[ImageSet, ImageSet]:
     return split("train"), split("t10k")
 
 
+SIZES = {"mnist": 60_000}
+"""Images in the pool, for checks before anything is loaded."""
+
 SOURCES: dict[str, Callable[[Path], tuple[ImageSet, ImageSet]]] = {"mnist": mnist}

@@ -34,10 +34,13 @@ class Runtime:
             torch.cuda.synchronize(self.device)
 
     def describe(self) -> str:
-        """The hardware in words."""
+        """Hardware and precision, in words."""
         if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        return f"{_cpu_name()}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+            name = torch.cuda.get_device_name(self.device)
+        else:
+            threads = torch.get_num_threads()
+            name = f"{_cpu_name()}, {threads} thread{'s' * (threads > 1)}"
+        return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
 
 
 def choose(device: str, precision: str) -> Runtime:

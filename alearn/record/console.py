@@ -1,30 +1,128 @@
-"""What the user sees: a live display on a terminal, plain lines elsewhere; the same lines go to alearn.log."""
+"""What the user sees: a live display on a terminal, plain lines elsewhere. The lines also go to alearn.log."""
 
 import logging
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+from rich import box
+from rich import console as rich_console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from alearn import __version__
 from alearn.config import Config
 from alearn.events import EpochDone, Event, RoundDone, RoundStarted, ScoreProgress, TrialDone
 
 log = logging.getLogger("alearn")
 
+QUIET_SECONDS = 30.0
+"""Without a terminal: how long a round may go on before a line says what it is doing."""
+
+COLUMNS = {  # heading: (metric, format)
+    "round": ("round", "{:5d}"),
+    "epochs": ("epochs", "{:6d}"),
+    "hand": ("hand", "{:8,d}"),
+    "auto": ("auto", "{:8,d}"),
+    "unlabeled": ("unlabeled", "{:9,d}"),
+    "wrong auto": ("wrong_auto", "{:10,d}"),
+    "mislabeled": ("mislabeled_auto", "{:10.3%}"),
+    "val acc": ("val_accuracy", "{:8.3%}"),
+    "test acc": ("test_accuracy", "{:8.3%}"),
+    "fit s": ("seconds_fit", "{:7.1f}"),
+    "score s": ("seconds_score", "{:7.1f}"),
+}
+
 
 class Console:
-    def __init__(self, config: Config, folder: Path, history: list[dict[str, Any]], total: int) -> None:
-        self._folder = folder
+    """A sink for people. A terminal gets a progress bar below the lines."""
+
+    def __init__(self, config: Config, folder: Path, total: int, hardware: str, out: rich_console.Console | None = None) -> None:
+        """total: images in the pool. hardware: device and precision, in words."""
+        self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
+        self._last, self._doing = monotonic(), ""
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=self._out, transient=True,
+            disable=not self._out.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._say(
+            f"alearn {__version__}: {total:,} images of {config.data.name}, trial={config.trial.name} policy={config.policy.name} "
+            f"model={config.model.name} train={config.train.name} seed={config.seed}, {hardware}"
+        )
+        self._say(f"folder: {folder}")
+        self._headed = False
+        self._bar.start()
 
     def write(self, event: Event) -> None:
-        if isinstance(event, RoundDone):
-            m = event.metrics
-            print({k: m[k] for k in ("round", "epochs", "hand", "auto", "unlabeled", "wrong_auto", "mislabeled_auto", "val_accuracy", "test_accuracy", "train_images_per_second", "score_images_per_second", "seconds_fit", "seconds_score")}, flush=True)
-        elif isinstance(event, EpochDone):
-            log.info("%s", event)
-
-    def finished(self, row: dict[str, Any]) -> None:
-        print(row)
-
-    already = finished
+        """A line a round; in between, the bar moves."""
+        match event:
+            case RoundStarted():
+                self._doing = f"round {event.round}: training on {event.labeled:,} labels"
+                self._progress(self._doing, None)
+            case EpochDone():
+                text = f"{self._doing}, epoch {event.epoch}, loss {event.loss:.4f}"
+                if event.val_accuracy is not None:
+                    text += f", validation {event.val_accuracy:.2%}"
+                log.info("%s", text)
+                self._progress(text, event.share)
+            case ScoreProgress():
+                self._progress(f"{self._doing.split(':')[0]}: scored {event.done:,} of {event.total:,}", event.done / event.total)
+            case RoundDone():
+                self._round(event.metrics)
+                self._progress(f"round {event.round}: done", 1.0)
+            case TrialDone():
+                self._bar.stop()
 
     def close(self) -> None:
-        """"""
+        """Leave the terminal as it was."""
+        self._bar.stop()
+
+    def _round(self, metrics: dict[str, Any]) -> None:
+        if not self._headed:
+            self._say("  ".join(name.rjust(_width(form)) for name, (_, form) in COLUMNS.items()))
+            self._headed = True
+        cells = (form.format(metrics[key]) if metrics[key] is not None else "-".rjust(_width(form)) for key, form in COLUMNS.values())
+        self._say("  ".join(cells))
+
+    def _progress(self, text: str, share: float | None) -> None:
+        self._bar.update(self._task, description=text, total=None if share is None else 1.0, completed=share or 0.0)
+        if not self._out.is_terminal and monotonic() - self._last > QUIET_SECONDS:
+            self._say(f"  ... {text}")
+
+    def _say(self, text: str) -> None:
+        log.info("%s", text)
+        self._out.print(text, markup=False)
+        self._last = monotonic()
+
+
+def _width(form: str) -> int:
+    return len(form.format(0))
+
+
+def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None = None) -> None:
+    """A finished trial's row, with the published one where it applies, and where the outputs lie."""
+    out = out or rich_console.Console(highlight=False, soft_wrap=True)
+    published = row["published"]
+    columns = ("initial", "threshold", "hand", "rounds", "hand labeled", "auto labeled", "wrong auto", "mislabeled")
+    table = Table("", *columns, "of all", "test acc", "seconds", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    settings = [str(row[key]) for key in ("init_fraction", "threshold", "hand_fraction")]
+    table.add_row(
+        f"{row['trial']}, seed {row['seed']}", *settings, str(row["rounds"]), f"{row['hand']:,}", f"{row['auto']:,}",
+        _optional("{:,d}", row["wrong_auto"]), _optional("{:.4f}", row["mislabeled_auto"]), _optional("{:.4f}", row["mislabeled_total"]),
+        _optional("{:.4f}", row["test_accuracy"]), f"{row['seconds']['total']:.0f}",
+    )  # fmt: skip
+    if published:
+        table.add_row(
+            "published", *settings, str(published["rounds"]), f"{published['hand']:,}", f"{published['auto']:,}", "",
+            f"{published['mislabeled']:.4f}", "", "", "",
+        )  # fmt: skip
+    out.print(table)
+    out.print(f"labels: {folder / 'labels.csv'}", markup=False)
+    out.print(f"curves: tensorboard --logdir {folder}", markup=False)
+
+
+def _optional(form: str, value: Any) -> str:
+    return "-" if value is None else form.format(value)

@@ -11,6 +11,7 @@ from typing import Any
 
 from alearn import __version__
 from alearn.config import Config, flatten
+from alearn.learn.device import Runtime
 from alearn.record import files
 
 NAME = "row.json"
@@ -18,7 +19,7 @@ PHASES = ("fit", "score", "decide", "ask", "measure")
 
 
 def build(
-    config: Config, overrides: Sequence[str], history: list[dict[str, Any]], final: dict[str, Any], device: str, bf16: bool
+    config: Config, overrides: Sequence[str], history: list[dict[str, Any]], final: dict[str, Any], runtime: Runtime
 ) -> dict[str, Any]:
     """The row of a finished trial. history: the metrics of its rounds; final: of its labels.
 
@@ -39,13 +40,14 @@ def build(
         "images": final["hand"] + final["auto"] + final["unlabeled"],
         "seconds": seconds | {"total": sum(seconds.values())},
         "published": published and published.model_dump(),
-        "device": device,
-        "precision": "bf16" if bf16 else "fp32",
+        "device": runtime.device.type,
+        "hardware": runtime.describe(),
         "versions": versions(),
         "git_commit": commit(),
         "overrides": list(overrides),
         "config": flatten(config.model_dump()),
         "digest": config.digest(),
+        "setting": config.setting(),
     }
 
 
@@ -60,7 +62,7 @@ def load(folder: Path) -> dict[str, Any] | None:
         row = json.loads((folder / NAME).read_text())
     except (OSError, ValueError):
         return None
-    return row if isinstance(row, dict) and "digest" in row else None
+    return row if isinstance(row, dict) and "setting" in row else None
 
 
 @cache
@@ -82,7 +84,10 @@ def commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        run = lambda *words: subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: E731
-        return run("rev-parse", "HEAD") + "+" * bool(run("status", "--porcelain", "--untracked-files=no"))
+        head, changes = (
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
+    return head + "+" * bool(changes)
