@@ -1,4 +1,6 @@
-"""The command `alearn`: finds conf/, lets Hydra compose it, checks it, runs one trial (or a sweep of them), returns its objective."""
+"""The command `alearn`: finds conf/, lets Hydra compose it, checks it, runs one trial (or a sweep of them), returns its
+objective.
+"""
 
 import os
 import signal
@@ -36,7 +38,9 @@ def main() -> None:
 
 
 def job(composed: DictConfig) -> float | None:
-    """One trial: Hydra's task function. Returns the share of the data set that is mislabeled, for sweepers that minimise it."""
+    """One trial: Hydra's task function. Returns the share of the data set that is mislabeled, for sweepers that
+    minimise it.
+    """
     from alearn.config import parse
 
     settings = HydraConfig.get()
@@ -65,7 +69,9 @@ def with_resumed(words: list[str]) -> list[str]:
         return words
     folder = Path(given[-1].removeprefix("resume=").strip("'\""))
     if {"-m", "--multirun"} & set(words):
-        raise AlearnError(f"resume={folder} is for one trial; a sweep goes on with the same command and hydra.sweep.dir=DIR")
+        raise AlearnError(
+            f"resume={folder} is for one trial; a sweep goes on with the same command and hydra.sweep.dir=DIR"
+        )
     if not folder.is_dir():
         raise AlearnError(f"resume={folder}: there is no such folder")
     try:

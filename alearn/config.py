@@ -1,7 +1,8 @@
 """The typed config: what Hydra composed, checked before anything is spent.
 
-The models below say what each key means and what it may be; the values live in conf/ alone, so no key has two defaults. `parse`
-turns a composed config into a `Config` or raises one `AlearnError` that names every bad key, its value and what is allowed.
+The models below say what each key means and what it may be; the values live in conf/ alone, so no key has two
+defaults. `parse` turns a composed config into a `Config` or raises one `AlearnError` that names every bad key, its
+value and what is allowed.
 """
 
 import hashlib
@@ -26,7 +27,12 @@ class Section(BaseModel):
     """Frozen; unknown keys are errors; a string is never taken for a number; nan and inf are no numbers."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
 
@@ -67,6 +73,8 @@ class Train(Section):
     """Images a step."""
     steps: Count | None
     """Train for exactly so many steps; null trains until `patience` runs out."""
+    hand_share: Annotated[float, Field(ge=0, lt=1)]
+    """Share of each batch that is drawn from the hand labels, be they ever so few; 0 draws from all labels alike."""
     patience: Count | None
     """Stop after so many epochs without a better validation accuracy and keep the best weights; null with `steps`."""
     validation: Annotated[float, Field(ge=0, lt=1)]
@@ -82,6 +90,8 @@ class Train(Section):
             raise ValueError("one of steps and patience must be set and the other null")
         if self.patience is not None and not self.validation:
             raise ValueError("patience needs validation > 0")
+        if self.hand_share and self.steps is None:
+            raise ValueError("hand_share needs steps")
         if self.schedule == "one_cycle" and self.steps is None:
             raise ValueError("schedule=one_cycle needs steps")
 
@@ -155,7 +165,9 @@ class Config(Section):
         row = self.trial.published
         if row is None or self.data.limit is not None or self.data.name != row.data:
             return None
-        same = all(getattr(row, key) == getattr(self.policy, key) for key in ("init_fraction", "threshold", "hand_fraction"))
+        same = all(
+            getattr(row, key) == getattr(self.policy, key) for key in ("init_fraction", "threshold", "hand_fraction")
+        )
         return row if same else None
 
     def identity(self) -> dict[str, Any]:
@@ -194,11 +206,11 @@ def parse(composed: DictConfig | Mapping[str, Any]) -> Config:
     except OmegaConfBaseException as error:
         raise AlearnError(f"config: {error}") from None
     assert isinstance(tree, dict)
-    tree.pop("hydra", None)
+    keys = {str(key): value for key, value in tree.items() if key != "hydra"}
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(keys)
     except ValidationError as error:
-        raise AlearnError("\n".join(_explain(problem, tree) for problem in error.errors())) from None
+        raise AlearnError("\n".join(_explain(problem, keys) for problem in error.errors())) from None
 
 
 def _explain(problem: Any, tree: Mapping[str, Any]) -> str:

@@ -19,8 +19,8 @@ Array = npt.NDArray[Any]
 class Scores:
     """What a model makes of n images. Arrays of length n; indices mean the whole data set, always.
 
-    index: int64, ascending. guess: int64, the most probable class. doubt: float32, log(1 - p_max), computed from fp32 logits so
-    that 0.999999 is told from 1. margin: float32, p_1st - p_2nd.
+    index: int64, ascending. guess: int64, the most probable class. doubt: float32, log(1 - p_max), computed from fp32
+    logits so that 0.999999 is told from 1. margin: float32, p_1st - p_2nd.
     """
 
     index: Array
@@ -34,7 +34,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a round does with the pool: `hand` goes to the human in this order, `auto` takes `auto_label`. int64, disjoint."""
+    """What a round does with the pool: `hand` goes to the human in this order, `auto` takes `auto_label`. int64,
+    disjoint.
+    """
 
     hand: Array
     auto: Array

@@ -25,10 +25,10 @@ class Ledger:
 
     A human's label is never overwritten. Counts are derived, not stored.
 
-    label: int64, -1 where there is none. source: int8, a `Source`. round: int32, the round in which the label was given (0: before
-    the first), -1 where there is none. order: int64, the how-manieth label it was, -1 where there is none. guess: int64 and doubt:
-    float32, the class and log(1 - p_max) that the last round to score the image gave it (-1 and nan where none did); those of an
-    auto label are the ones it was given by.
+    label: int64, -1 where there is none. source: int8, a `Source`. round: int32, the round in which the label was given
+    (0: before the first), -1 where there is none. order: int64, the how-manieth label it was, -1 where there is none.
+    guess: int64 and doubt: float32, the class and log(1 - p_max) that the last round to score the image gave it (-1 and
+    nan where none did); those of an auto label are the ones it was given by.
     """
 
     label: Array
@@ -56,12 +56,12 @@ class Ledger:
     @property
     def hand(self) -> Array:
         """bool [N]: labeled by a human."""
-        return self.source >= Source.FIRST
+        return np.greater_equal(self.source, Source.FIRST)
 
     @property
     def auto(self) -> Array:
         """bool [N]: labeled by the model."""
-        return self.source == Source.AUTO
+        return np.equal(self.source, Source.AUTO)
 
     @property
     def unlabeled(self) -> Array:

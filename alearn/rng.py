@@ -1,7 +1,7 @@
 """Randomness without state: every draw gets its own generator, derived from what it is for.
 
-Because a draw depends on (seed, round, purpose) alone and never on how many draws came before it, a trial that was killed and
-resumed draws exactly what an undisturbed one would have drawn, and nothing about randomness has to be saved.
+Because a draw depends on (seed, round, purpose) alone and never on how many draws came before it, a trial that was
+killed and resumed draws exactly what an undisturbed one would have drawn, and nothing about randomness has to be saved.
 """
 
 import hashlib

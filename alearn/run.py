@@ -45,7 +45,9 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
     pool, test = pool.to(runtime.device), test.to(runtime.device)
     log.info("%s", row.versions())
 
-    events = trial.label(config, runtime, pool.images, len(pool.classes), oracle.build(config.oracle, pool), state.ledger)
+    events = trial.label(
+        config, runtime, pool.images, len(pool.classes), oracle.build(config.oracle, pool), state.ledger
+    )
     sinks = Fanout(
         [
             MetricsJsonl(folder, state.history),
@@ -72,7 +74,9 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
 
 
 def check(config: Config, folder: Path) -> None:
-    """Raises AlearnError if the trial cannot start here: shares too small, a folder in use or not writable. Changes nothing."""
+    """Raises AlearnError if the trial cannot start here: shares too small, a folder in use or not writable. Changes
+    nothing.
+    """
     source.check(config.policy, config.data.limit or sources.SIZES[config.data.name])
     writable(folder)
     try:
@@ -80,12 +84,16 @@ def check(config: Config, folder: Path) -> None:
     except FileNotFoundError:
         return
     except Exception as error:  # whatever is wrong with it, it is not ours
-        raise AlearnError(f"{folder}/config.yaml cannot be read ({type(error).__name__}): give another folder") from None
+        raise AlearnError(
+            f"{folder}/config.yaml cannot be read ({type(error).__name__}): give another folder"
+        ) from None
     here = config.identity()
     differ = [key for key in sorted(there.keys() | here.keys()) if key not in FREE and there.get(key) != here.get(key)]
     if differ:
         lines = [f"  {key}: {there.get(key)} there, {here.get(key)} now" for key in differ]
-        raise AlearnError("\n".join([f"{folder} holds a trial of another config; give another folder. They differ in", *lines]))
+        raise AlearnError(
+            "\n".join([f"{folder} holds a trial of another config; give another folder. They differ in", *lines])
+        )
 
 
 def writable(folder: Path) -> None:

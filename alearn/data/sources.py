@@ -15,7 +15,9 @@ from alearn.events import Array
 
 
 def load(config: Config) -> tuple[ImageSet, ImageSet]:
-    """Pool and test set on the CPU. Raises AlearnError for data that is missing and cannot be fetched, damaged, or too small."""
+    """Pool and test set on the CPU. Raises AlearnError for data that is missing and cannot be fetched, damaged, or too
+    small.
+    """
     pool, test = SOURCES[config.data.name](Path(config.data.root).expanduser())
     limit = config.data.limit
     if limit is None:

@@ -51,7 +51,9 @@ def choose(device: str, precision: str) -> Runtime:
     chosen = torch.device("cuda", torch.cuda.current_device()) if there and device != "cpu" else torch.device("cpu")
     fast = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else _cpu_has_bf16()
     if precision == "bf16" and chosen.type == "cuda" and not fast:
-        raise AlearnError(f"precision=bf16: {torch.cuda.get_device_name(chosen)} does not have it; use precision=fp32 or auto")
+        raise AlearnError(
+            f"precision=bf16: {torch.cuda.get_device_name(chosen)} does not have it; use precision=fp32 or auto"
+        )
     _tune(chosen)
     return Runtime(chosen, bf16=precision == "bf16" or (precision == "auto" and fast))
 
@@ -74,8 +76,9 @@ def _tune(device: torch.device) -> None:
     torch.backends.cudnn.deterministic = True
     torch.set_flush_denormal(True)  # Adadelta's running means decay into denormals, which are a hundred times slower
     if device.type == "cpu" and sys.platform == "linux" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        # glibc returns every large block to the kernel when it is freed, and each step pays for the same pages anew: a fifth of the
-        # time of a step of batch 32. Keep up to half a gigabyte instead. (M_MMAP_THRESHOLD is -3, M_TRIM_THRESHOLD -1.)
+        # glibc returns every large block to the kernel when it is freed, and each step pays for the same pages anew: a
+        # fifth of the time of a step of batch 32. Keep up to half a gigabyte instead. (M_MMAP_THRESHOLD is -3,
+        # M_TRIM_THRESHOLD -1.)
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
             mallopt(-3, 1 << 25)

@@ -1,17 +1,19 @@
-"""Training from scratch on the labeled images. The images stay where they are, on the device, as uint8; a batch is an index into them.
+"""Training from scratch on the labeled images. The images stay where they are, on the device, as uint8; a batch is an
+index into them.
 
 Shape letters: N data set, B batch, C channels, H height, W width.
 """
 
 from collections.abc import Generator, Iterator
 from copy import deepcopy
-from itertools import count
+from itertools import islice
 from math import ceil
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 from alearn import rng
 from alearn.config import Config, Train
@@ -25,61 +27,64 @@ MIN_STEPS = 20
 
 
 def fit(
-    config: Config, runtime: Runtime, images_nchw: Tensor, index: Array, label: Array, hand: Array, classes: int, round: int  # noqa: A002
+    config: Config,
+    runtime: Runtime,
+    images_nchw: Tensor,
+    index: Array,
+    label: Array,
+    hand: Array,
+    classes: int,
+    round: int,  # noqa: A002
 ) -> Generator[EpochDone, None, Fitted]:
     """Train a new model; yields after every epoch.
 
-    images_nchw: the whole data set, uint8, on runtime.device. index, label: int64 [n], the labeled images in the order in which they
-    were labeled, and their classes. hand: bool [n], which of them a human labeled. Raises AlearnError if nothing is left for
-    training or validation, or if the loss is no longer a number.
+    images_nchw: the whole data set, uint8, on runtime.device. index, label: int64 [n], the labeled images in the order
+    in which they were labeled, and their classes. hand: bool [n], which of them a human labeled. Raises AlearnError if
+    nothing is left for training or validation, or if the loss is no longer a number.
     """
     train = config.train
     held = split(train, hand, rng.generator(config.seed, round, "split"))
     for what, where in {"training": ~held, "validation": held}.items():
         if not where.any() and (what == "training" or train.validation):
             raise AlearnError(
-                f"round {round}: no image is left for {what}: {len(index)} labeled images, train.validation={train.validation}. "
-                "Label more first (policy.init_fraction) or change the share"
+                f"round {round}: no image is left for {what}: {len(index)} are labeled and train.validation="
+                f"{train.validation}. Label more first (policy.init_fraction), or change that share"
             )
     on = runtime.device
     train_i, train_y = _to(on, index[~held]), _to(on, label[~held])
     val_i, val_y = _to(on, index[held]), _to(on, label[held])
 
     device.seed(rng.derive(config.seed, round, "weights"))
-    model = models.build(config.model, tuple(images_nchw.shape[1:]), classes).to(on)
-    optimizer, schedule = build_optimizer(train, model)
-    augment = AUGMENT[train.augment]
-
-    def step(batch_i: Tensor, batch_y: Tensor) -> Tensor:
-        x_bchw = augment(models.to_float(images_nchw[batch_i]))
-        with runtime.autocast():
-            loss = F.cross_entropy(model(x_bchw), batch_y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if schedule is not None:
-            schedule.step()
-        return loss.detach()
+    model = models.build(config.model, (images_nchw.shape[1], images_nchw.shape[2], images_nchw.shape[3]), classes).to(
+        on
+    )
+    step = Step(train, runtime, model)
 
     best: dict[str, Tensor] | None = None
     best_accuracy, waited, steps, samples = -1.0, 0, 0, 0
     curve: list[tuple[int, float, float | None]] = []
-    for epoch in count(1):
-        device.seed(rng.derive(config.seed, round, "epoch", epoch))  # so that nobody who listens in between can disturb the draws
+    for epoch, batches in enumerate(epochs(train, _to(on, hand[~held])), start=1):
+        device.seed(
+            rng.derive(config.seed, round, "epoch", epoch)
+        )  # so that nobody who listens in between can disturb the draws
         model.train()
         total = torch.zeros((), device=on)  # summed on the device: reading a loss in a step would stop the GPU
         seen = 0
-        for batch in _batches(len(train_i), train, on):
-            total += step(train_i[batch], train_y[batch]) * len(batch)
+        for batch in batches:
+            total += step(images_nchw, train_i[batch], train_y[batch]) * len(batch)
             seen, steps = seen + len(batch), steps + 1
             if steps == train.steps:
                 break
         samples += seen
         loss = float(total) / seen
         if not np.isfinite(loss):
-            raise AlearnError(f"round {round}, epoch {epoch}: the loss is {loss}. Try a lower train.lr, or precision=fp32")
+            raise AlearnError(
+                f"round {round}, epoch {epoch}: the loss is {loss}. Try a lower train.lr, or precision=fp32"
+            )
         last = steps == train.steps
-        accuracy = measure(runtime, model, images_nchw, val_i, val_y) if len(val_i) and (train.patience or last) else None
+        accuracy = (
+            measure(runtime, model, images_nchw, val_i, val_y) if len(val_i) and (train.patience or last) else None
+        )
         if train.patience is not None and accuracy is not None:
             waited += 1
             if accuracy > best_accuracy:
@@ -97,8 +102,8 @@ def fit(
 def split(train: Train, hand: Array, generator: np.random.Generator) -> Array:
     """bool [n]: which of the labeled images (in order of labeling) are held out for validation.
 
-    "last": the last share of them, int(n x (1 - share)) being kept, as Keras does. "random": that share of the hand labels, drawn at
-    random, for an auto label proves nothing.
+    "last": the last share of them, int(n x (1 - share)) being kept, as Keras does. "random": that share of the hand
+    labels, drawn at random, for an auto label proves nothing.
     """
     held = np.zeros(len(hand), bool)
     if train.split == "last":
@@ -109,23 +114,41 @@ def split(train: Train, hand: Array, generator: np.random.Generator) -> Array:
     return held
 
 
-def build_optimizer(
-    train: Train, model: nn.Module
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None]:
-    """Optimizer and, unless the rate is constant, its schedule. Adadelta has the constants of Keras of 2019."""
-    if train.optimizer == "adadelta":
-        on_gpu = next(model.parameters()).is_cuda  # one kernel for all tensors pays on a GPU; on a CPU it only misses the cache
-        optimizer: torch.optim.Optimizer = torch.optim.Adadelta(
-            model.parameters(), train.lr, rho=0.95, eps=1e-7, weight_decay=train.weight_decay, foreach=on_gpu
-        )
-    else:
-        optimizer = torch.optim.AdamW(model.parameters(), train.lr, weight_decay=train.weight_decay, fused=True)
-    if train.schedule == "constant":
-        return optimizer, None
-    assert train.steps is not None
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, train.lr, train.steps, pct_start=0.2, final_div_factor=50
-    )
+class Step:
+    """One training step, with all that lasts from step to step: optimizer and learning rate schedule.
+
+    It never waits for the device. Adadelta has the constants of Keras of 2019: rho 0.95, epsilon 1e-7.
+    """
+
+    def __init__(self, train: Train, runtime: Runtime, model: nn.Module) -> None:
+        self._model, self._runtime, self._augment = model, runtime, AUGMENT[train.augment]
+        parameters, lr, decay = list(model.parameters()), train.lr, train.weight_decay
+        self._optimizer: torch.optim.Optimizer
+        if train.optimizer == "adadelta":
+            on_gpu = (
+                runtime.device.type == "cuda"
+            )  # all tensors at once pays on a GPU; on a CPU it only misses the cache
+            self._optimizer = torch.optim.Adadelta(
+                parameters, lr, rho=0.95, eps=1e-7, weight_decay=decay, foreach=on_gpu
+            )
+        else:
+            self._optimizer = torch.optim.AdamW(parameters, lr, weight_decay=decay, fused=True)
+        self._schedule = None
+        if train.schedule == "one_cycle":
+            assert train.steps is not None
+            self._schedule = OneCycleLR(self._optimizer, lr, train.steps, pct_start=0.2, final_div_factor=50)
+
+    def __call__(self, images_nchw: Tensor, index_b: Tensor, label_b: Tensor) -> Tensor:
+        """Train on the images `index_b`; returns the mean loss before the step, a scalar on the device."""
+        x_bchw = self._augment(models.to_float(images_nchw[index_b]))
+        with self._runtime.autocast():
+            loss: Tensor = F.cross_entropy(self._model(x_bchw), label_b)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        if self._schedule is not None:
+            self._schedule.step()
+        return loss.detach()
 
 
 def measure(runtime: Runtime, model: nn.Module, images_nchw: Tensor, index_n: Tensor, label_n: Tensor) -> float:
@@ -133,19 +156,40 @@ def measure(runtime: Runtime, model: nn.Module, images_nchw: Tensor, index_n: Te
     model.eval()
     right = torch.zeros((), dtype=torch.int64, device=index_n.device)
     with torch.inference_mode(), runtime.autocast():
-        for i, y in zip(index_n.split(runtime.chunk), label_n.split(runtime.chunk), strict=True):
+        for i, y in zip(torch.split(index_n, runtime.chunk), torch.split(label_n, runtime.chunk), strict=True):
             right += (model(models.to_float(images_nchw[i])).argmax(1) == y).sum()
     return int(right) / len(index_n)
 
 
-def _batches(total: int, train: Train, on: torch.device) -> Iterator[Tensor]:
-    """One epoch: a random order of 0..total-1 in batches, the last of them smaller.
+def epochs(train: Train, hand_n: Tensor) -> Iterator[Iterator[Tensor]]:
+    """Epochs without end, each of them its batches: positions among the n training images. hand_n: bool [n], on the
+    device.
 
-    Where the number of steps is fixed and the labels are few, an epoch is as many passes as make MIN_STEPS steps: what is done once an
-    epoch (reading the loss, telling the user) must not set the pace.
+    Without a fixed number of steps an epoch is a random order of all images, its last batch smaller. With one, all
+    batches are full, `train.hand_share` of each is drawn from the hand labels and the rest from the others (each in
+    random orders, one after the other), and an epoch has at least MIN_STEPS batches: what is done once an epoch,
+    reading the loss, must not set the pace.
     """
-    passes = 1 if train.steps is None else ceil(MIN_STEPS * train.batch / total)
-    yield from torch.cat([torch.randperm(total, device=on) for _ in range(passes)]).split(train.batch)
+    total, on = len(hand_n), hand_n.device
+    if train.steps is None:
+        while True:
+            yield iter(torch.split(torch.randperm(total, device=on), train.batch))
+    everything, hand, others = (mask.nonzero().squeeze(1) for mask in (hand_n | True, hand_n, ~hand_n))
+    fixed = round(train.batch * train.hand_share) if len(hand) and len(others) else 0
+    parts = [_cycle(hand, fixed), _cycle(others, train.batch - fixed)] if fixed else [_cycle(everything, train.batch)]
+    stream = (torch.cat(batch) for batch in zip(*parts, strict=True))
+    while True:
+        yield islice(stream, max(MIN_STEPS, ceil(total / train.batch)))
+
+
+def _cycle(positions: Tensor, size: int) -> Iterator[Tensor]:
+    """`size` of the positions at a time, without end; all come once before any comes again."""
+    left = positions[:0]
+    while True:
+        while len(left) < size:
+            left = torch.cat([left, positions[torch.randperm(len(positions), device=positions.device)]])
+        yield left[:size]
+        left = left[size:]
 
 
 def _to(on: torch.device, array: Array) -> Tensor:

@@ -12,12 +12,13 @@ from alearn.config import SmallCnn, SourceCnn
 class Classifier(nn.Module):
     """A body that makes features and a linear head that makes logits.
 
-    The head runs in fp32 whatever the autocast: in bf16 a probability of 0.999999 is 1.0, and nothing could be decided by it.
+    The head runs in fp32 whatever the autocast: in bf16 a probability of 0.999999 is 1.0, and nothing could be decided
+    by it.
     """
 
     def __init__(self, body: nn.Module, features: int, classes: int) -> None:
         super().__init__()
-        self.body = body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.body = body.to(memory_format=torch.channels_last)
         self.head = nn.Linear(features, classes)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
@@ -44,7 +45,8 @@ def build(config: SourceCnn | SmallCnn, shape: tuple[int, int, int], classes: in
 def source_cnn(channels: int, height: int, width: int, classes: int) -> Classifier:
     """The published experiment's: conv 3x3x32, conv 3x3x64, max-pool 2, dropout 0.25, dense 128; ReLU, no padding.
 
-    ReLU after the pooling is ReLU before it, on a quarter of the values. Weights are Glorot-uniform and biases zero, as in Keras.
+    ReLU after the pooling is ReLU before it, on a quarter of the values. Weights are Glorot-uniform and biases zero, as
+    in Keras.
     """
     flat = 64 * ((height - 4) // 2) * ((width - 4) // 2)
     body = nn.Sequential(
@@ -68,7 +70,9 @@ def source_cnn(channels: int, height: int, width: int, classes: int) -> Classifi
 
 
 def small_cnn(channels: int, classes: int, width: int) -> Classifier:
-    """Four convolutions with batch norm, of which the first halves the size; global max-pool. About 16 x 16 pixels at least."""
+    """Four convolutions with batch norm, of which the first halves the size; global max-pool. About 16 x 16 pixels at
+    least.
+    """
 
     def block(inside: int, outside: int, kernel: int, stride: int = 1) -> list[nn.Module]:
         conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False)

@@ -16,13 +16,21 @@ from alearn.learn.device import Runtime
 CHUNKS_A_REPORT = 16
 
 
-def score(runtime: Runtime, model: nn.Module, images_nchw: Tensor, index: Array) -> Generator[ScoreProgress, None, Scores]:
-    """What the model makes of the images `index` (int64 [n]); yields now and then.
-
-    Results stay on the device until all are there: one wait for the whole pool, not one a chunk.
+def score(
+    runtime: Runtime, model: nn.Module, images_nchw: Tensor, index: Array
+) -> Generator[ScoreProgress, None, Scores]:
+    """What the model makes of the images `index` (int64 [n]) of a data set that lies on runtime.device; yields now and
+    then.
     """
-    on, total = runtime.device, len(index)
-    index_n = torch.from_numpy(index).to(on)
+    judged = yield from infer(runtime, model, images_nchw, torch.from_numpy(index).to(runtime.device))
+    return Scores(index, *(t.cpu().numpy() for t in judged))
+
+
+def infer(
+    runtime: Runtime, model: nn.Module, images_nchw: Tensor, index_n: Tensor
+) -> Generator[ScoreProgress, None, tuple[Tensor, Tensor, Tensor]]:
+    """Guess, doubt and margin, each [n], on the device: it is waited for once, when the caller reads them."""
+    on, total = index_n.device, len(index_n)
     guess_n = torch.empty(total, dtype=torch.int64, device=on)
     doubt_n = torch.empty(total, dtype=torch.float32, device=on)
     margin_n = torch.empty(total, dtype=torch.float32, device=on)
@@ -31,16 +39,17 @@ def score(runtime: Runtime, model: nn.Module, images_nchw: Tensor, index: Array)
         here = slice(start, start + runtime.chunk)
         with torch.inference_mode(), runtime.autocast():
             logits_bk = model(models.to_float(images_nchw[index_n[here]]))
-        guess_n[here], doubt_n[here], margin_n[here] = judge(logits_bk)
+            guess_n[here], doubt_n[here], margin_n[here] = judge(logits_bk)
         if number % CHUNKS_A_REPORT == CHUNKS_A_REPORT - 1:
             yield ScoreProgress(min(start + runtime.chunk, total), total)
-    return Scores(index, *(t.cpu().numpy() for t in (guess_n, doubt_n, margin_n)))
+    return guess_n, doubt_n, margin_n
 
 
 def judge(logits_bk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Guess, doubt and margin (see `Scores`), each [B], of fp32 logits.
 
-    1 - p_max is the sum of the other classes' probabilities; as a log-sum-exp it keeps its digits where 1 - p_max itself is 0.
+    1 - p_max is the sum of the other classes' probabilities; as a log-sum-exp it keeps its digits where 1 - p_max
+    itself is 0.
     """
     top_b2, order_b2 = logits_bk.topk(2, dim=1)
     guess_b = order_b2[:, 0]

@@ -20,7 +20,9 @@ NAME = "checkpoint.pt"
 
 @dataclass
 class State:
-    """Where a trial stands. history: the metrics of each round so far. model: the last round's weights, None before the first."""
+    """Where a trial stands. history: the metrics of each round so far. model: the last round's weights, None before the
+    first.
+    """
 
     ledger: Ledger
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -64,7 +66,8 @@ def save(path: Path, digest: str, state: State) -> None:
 def load(folder: Path, config: Config, total: int) -> State:
     """The state of the trial in a folder; a fresh one for `total` images if there is none.
 
-    No code in the file is run. Raises AlearnError if it is damaged, or belongs to another config, version or number of images.
+    No code in the file is run. Raises AlearnError if it is damaged, or belongs to another config, version or number of
+    images.
     """
     path = folder / NAME
     if not path.exists():
@@ -75,7 +78,9 @@ def load(folder: Path, config: Config, total: int) -> State:
         ledger = Ledger(**{name: tensor.numpy() for name, tensor in saved["ledger"].items()})
         state = State(ledger, json.loads(saved["history"]), saved["model"])
     except Exception as error:  # a damaged file can fail in any way
-        raise AlearnError(f"{path} cannot be read ({type(error).__name__}): it is damaged; labels.csv beside it has the labels") from error
+        raise AlearnError(
+            f"{path} cannot be read ({type(error).__name__}): it is damaged; labels.csv beside it has the labels"
+        ) from error
     if version != __version__:
         raise AlearnError(f"{path} was written by alearn {version}, this is {__version__}: resume it with that version")
     if digest != config.digest() or len(ledger) != total:

@@ -37,18 +37,24 @@ COLUMNS = {  # heading: (metric, format)
 class Console:
     """A sink for people. A terminal gets a progress bar below the lines."""
 
-    def __init__(self, config: Config, folder: Path, total: int, hardware: str, out: rich_console.Console | None = None) -> None:
+    def __init__(
+        self, config: Config, folder: Path, total: int, hardware: str, out: rich_console.Console | None = None
+    ) -> None:
         """total: images in the pool. hardware: device and precision, in words."""
         self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
         self._last, self._doing = monotonic(), ""
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=self._out, transient=True,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=self._out,
+            transient=True,
             disable=not self._out.is_terminal,
         )
         self._task = self._bar.add_task("", total=None)
+        names = " ".join(f"{key}={getattr(config, key).name}" for key in ("trial", "policy", "model", "train"))
         self._say(
-            f"alearn {__version__}: {total:,} images of {config.data.name}, trial={config.trial.name} policy={config.policy.name} "
-            f"model={config.model.name} train={config.train.name} seed={config.seed}, {hardware}"
+            f"alearn {__version__}: {total:,} images of {config.data.name}, {names} seed={config.seed}, {hardware}"
         )
         self._say(f"folder: {folder}")
         self._headed = False
@@ -67,7 +73,9 @@ class Console:
                 log.info("%s", text)
                 self._progress(text, event.share)
             case ScoreProgress():
-                self._progress(f"{self._doing.split(':')[0]}: scored {event.done:,} of {event.total:,}", event.done / event.total)
+                self._progress(
+                    f"{self._doing.split(':')[0]}: scored {event.done:,} of {event.total:,}", event.done / event.total
+                )
             case RoundDone():
                 self._round(event.metrics)
                 self._progress(f"round {event.round}: done", 1.0)
@@ -82,7 +90,10 @@ class Console:
         if not self._headed:
             self._say("  ".join(name.rjust(_width(form)) for name, (_, form) in COLUMNS.items()))
             self._headed = True
-        cells = (form.format(metrics[key]) if metrics[key] is not None else "-".rjust(_width(form)) for key, form in COLUMNS.values())
+        cells = (
+            form.format(metrics[key]) if metrics[key] is not None else "-".rjust(_width(form))
+            for key, form in COLUMNS.values()
+        )
         self._say("  ".join(cells))
 
     def _progress(self, text: str, share: float | None) -> None:
@@ -103,22 +114,26 @@ def _width(form: str) -> int:
 def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None = None) -> None:
     """A finished trial's row, with the published one where it applies, and where the outputs lie."""
     out = out or rich_console.Console(highlight=False, soft_wrap=True)
-    published = row["published"]
-    columns = ("initial", "threshold", "hand", "rounds", "hand labeled", "auto labeled", "wrong auto", "mislabeled")
-    table = Table("", *columns, "of all", "test acc", "seconds", box=box.SIMPLE_HEAD)
+    published = row["published"] or {}
+    cells = {  # heading: (ours, the published row's)
+        "": (f"{row['trial']}, seed {row['seed']}", "published"),
+        "initial": (str(row["init_fraction"]),) * 2,
+        "threshold": (str(row["threshold"]),) * 2,
+        "hand": (str(row["hand_fraction"]),) * 2,
+        "rounds": (str(row["rounds"]), str(published.get("rounds"))),
+        "hand labeled": (f"{row['hand']:,}", _optional("{:,d}", published.get("hand"))),
+        "auto labeled": (f"{row['auto']:,}", _optional("{:,d}", published.get("auto"))),
+        "wrong auto": (_optional("{:,d}", row["wrong_auto"]), ""),
+        "mislabeled": (_optional("{:.2%}", row["mislabeled_auto"]), _optional("{:.2%}", published.get("mislabeled"))),
+        "of all": (_optional("{:.2%}", row["mislabeled_total"]), ""),
+        "test acc": (_optional("{:.2%}", row["test_accuracy"]), ""),
+        "seconds": (f"{row['seconds']['total']:.0f}", ""),
+    }
+    table = Table(*cells, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
-    settings = [str(row[key]) for key in ("init_fraction", "threshold", "hand_fraction")]
-    table.add_row(
-        f"{row['trial']}, seed {row['seed']}", *settings, str(row["rounds"]), f"{row['hand']:,}", f"{row['auto']:,}",
-        _optional("{:,d}", row["wrong_auto"]), _optional("{:.4f}", row["mislabeled_auto"]), _optional("{:.4f}", row["mislabeled_total"]),
-        _optional("{:.4f}", row["test_accuracy"]), f"{row['seconds']['total']:.0f}",
-    )  # fmt: skip
-    if published:
-        table.add_row(
-            "published", *settings, str(published["rounds"]), f"{published['hand']:,}", f"{published['auto']:,}", "",
-            f"{published['mislabeled']:.4f}", "", "", "",
-        )  # fmt: skip
+    for line in list(zip(*cells.values(), strict=True))[: 2 if published else 1]:
+        table.add_row(*line)
     out.print(table)
     out.print(f"labels: {folder / 'labels.csv'}", markup=False)
     out.print(f"curves: tensorboard --logdir {folder}", markup=False)

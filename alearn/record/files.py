@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def replace(path: Path, content: bytes | str) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one: temporary file, sync, rename, sync."""
+    """Write a file so that a crash at any moment leaves the old one or the new one: temporary, sync, rename, sync."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:

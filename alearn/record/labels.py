@@ -29,9 +29,11 @@ class LabelsCsv:
 
 
 def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: tuple[str, ...]) -> str:
-    """label: a class name. source: hand or auto. purpose: first, query or rest for hand labels. round: 0 is before the first.
+    """label: a class name. source: hand or auto. purpose: first, query or rest for hand labels. round: 0 is before the
+    first.
 
-    confidence: 1 for a human's label; for an auto label the probability that it was given by. Without a label all these are empty.
+    confidence: 1 for a human's label; for an auto label the probability that it was given by. Without a label all these
+    are empty.
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow

@@ -15,11 +15,17 @@ from alearn.ledger import Ledger, Source
 
 
 def measured(events: Iterable[Event], truth: Array | None, test: ImageSet, runtime: Runtime) -> Iterator[Event]:
-    """The same events, with the `metrics` of rounds and of the trial filled in. truth: int64 [N] or None; test is on the device."""
+    """The same events, with the `metrics` of rounds and of the trial filled in. truth: int64 [N] or None; test is on
+    the device.
+    """
     for event in events:
         if isinstance(event, RoundDone):
             start = perf_counter()
-            metrics = labels(event.ledger, truth, event.round) | {"test_accuracy": _test(event, test, runtime)} | _training(event)
+            metrics = (
+                labels(event.ledger, truth, event.round)
+                | {"test_accuracy": _test(event, test, runtime)}
+                | _training(event)
+            )
             seconds = event.seconds | {"measure": perf_counter() - start}
             yield replace(event, metrics=metrics | {f"seconds_{phase}": value for phase, value in seconds.items()})
         elif isinstance(event, TrialDone):
@@ -31,13 +37,17 @@ def measured(events: Iterable[Event], truth: Array | None, test: ImageSet, runti
 def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, Any]:  # noqa: A002
     """Counts by source and how many auto labels are wrong, in all and in one round.
 
-    mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of the whole data
-    set. None where the truth is not known, or of no labels at all.
+    mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
+    the whole data set. None where the truth is not known, or of no labels at all.
     """
     total, auto = len(ledger), ledger.auto
     counts = {"hand": int(ledger.hand.sum()), "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
     result: dict[str, Any] = counts | {f"{name}_share": count / total for name, count in counts.items()}
-    result |= {"first": ledger.count(Source.FIRST), "query": ledger.count(Source.QUERY), "rest": ledger.count(Source.REST)}
+    result |= {
+        "first": ledger.count(Source.FIRST),
+        "query": ledger.count(Source.QUERY),
+        "rest": ledger.count(Source.REST),
+    }
     wrong = None if truth is None else auto & (ledger.label != truth)
     result |= _wrong("auto", wrong, auto) | {"mislabeled_total": None if wrong is None else float(wrong.sum() / total)}
     if round is not None:
@@ -50,7 +60,10 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
 def _wrong(name: str, wrong: Array | None, among: Array) -> dict[str, Any]:
     if wrong is None:
         return {f"wrong_{name}": None, f"mislabeled_{name}": None}
-    return {f"wrong_{name}": int(wrong.sum()), f"mislabeled_{name}": float(wrong.sum() / among.sum()) if among.any() else None}
+    return {
+        f"wrong_{name}": int(wrong.sum()),
+        f"mislabeled_{name}": float(wrong.sum() / among.sum()) if among.any() else None,
+    }
 
 
 def _training(event: RoundDone) -> dict[str, Any]:

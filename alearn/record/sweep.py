@@ -1,4 +1,6 @@
-"""What happens around Hydra's jobs: everything is checked before the first one starts, and the table is rebuilt after each."""
+"""What happens around Hydra's jobs: everything is checked before the first one starts, and the table is rebuilt after
+each.
+"""
 
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -21,7 +23,7 @@ CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (p
 
 
 class Guard(Callback):
-    """Hydra's callback. It ends the program by SystemExit, the one exception that Hydra does not turn into a warning."""
+    """Hydra's callback. It ends the program by SystemExit, which Hydra does not turn into a warning."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the trial before Hydra touches its folder."""
@@ -64,7 +66,9 @@ class Guard(Callback):
 
 
 def _jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, as Hydra's own sweeper expands them. Another sweeper's jobs are not known beforehand: none."""
+    """The overrides of each job, as Hydra's own sweeper expands them. Another sweeper's jobs are not known beforehand:
+    none.
+    """
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
     params = config.hydra.sweeper.get("params") or {}
@@ -96,5 +100,7 @@ def explain(error: Exception) -> str:
         with nullcontext() if there else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             known = flatten(OmegaConf.to_container(hydra.compose("config"), resolve=False))  # type: ignore[arg-type]
         near = get_close_matches(missing, known, n=1)
-        lines = [f"{missing}: there is no such key" + (f"; did you mean {near[0]}?" if near else "; alearn --help lists all")]
+        lines = [
+            f"{missing}: there is no such key" + (f"; did you mean {near[0]}?" if near else "; alearn --help lists all")
+        ]
     return "\n".join(lines)

@@ -1,6 +1,8 @@
-"""The table of a sweep: one line a setting, the mean and standard deviation over its seeds, the published row beside it.
+"""The table of a sweep: one line a setting, the mean and standard deviation over its seeds, the published row beside
+it.
 
-`alearn-table DIR` rebuilds it by hand from whatever `row.json` files lie below a folder; a sweep does so after each job.
+`alearn-table DIR` rebuilds it by hand from whatever `row.json` files lie below a folder; a sweep does so after each
+job.
 """
 
 import argparse
@@ -35,7 +37,9 @@ HEADINGS = {
 
 
 def rebuild(*folders: Path) -> list[dict[str, Any]]:
-    """Write table.md and table.csv of all rows below the folders into the first of them, if there are any; returns its lines."""
+    """Write table.md and table.csv of all rows below the folders into the first of them, if there are any; returns its
+    lines.
+    """
     rows, broken = collect(folders)
     lines = aggregate(rows)
     if lines or broken:
@@ -56,8 +60,8 @@ def collect(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Path]]:
 def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One line for all rows that differ in their seed alone, in order of first appearance.
 
-    Its keys: "trial", the settings, every other config key in which the lines differ, "seeds", and for a measured column x the numbers
-    x_mean, x_sd (the sample's, None of one seed) and, where it was published, x_published.
+    Its keys: "trial", the settings, every other config key in which the lines differ, "seeds", and for a measured
+    column x the numbers x_mean, x_sd (the sample's, None of one seed) and, where it was published, x_published.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in rows:
@@ -69,7 +73,9 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     varied = [
         key
         for key in keys
-        if key not in known | hidden and not key.startswith("trial.published") and len({repr(head.get(key)) for head in heads}) > 1
+        if key not in known | hidden
+        and not key.startswith("trial.published")
+        and len({repr(head.get(key)) for head in heads}) > 1
     ]
     lines = []
     for group in groups.values():
@@ -137,8 +143,12 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def main() -> None:
     """The command `alearn-table`."""
-    parser = argparse.ArgumentParser("alearn-table", description="Rebuild and print the table of all trials below some folders.")
-    parser.add_argument("folder", nargs="+", type=Path, help="a sweep's folder; table.md and table.csv go into the first")
+    parser = argparse.ArgumentParser(
+        "alearn-table", description="Rebuild and print the table of all trials below some folders."
+    )
+    parser.add_argument(
+        "folder", nargs="+", type=Path, help="a sweep's folder; table.md and table.csv go into the first"
+    )
     folders = parser.parse_args().folder
     for folder in folders:
         if not folder.is_dir():

@@ -1,4 +1,6 @@
-"""Curves, images and hyperparameters of a trial as TensorBoard events: one run a trial. The only place that knows TensorBoard."""
+"""Curves, images and hyperparameters of a trial as TensorBoard events: one run a trial. The only place that knows
+TensorBoard.
+"""
 
 import math
 import time
@@ -49,8 +51,9 @@ RESULT = ("hand", "auto", "rounds", "mislabeled_auto", "mislabeled_total")
 class TensorBoard:
     """A sink that writes an event file into the trial's folder.
 
-    A resumed trial appends another file. A round that was recorded but not saved before a crash is recorded again with the same values
-    at the same steps, so nothing is purged: purging by step would take the curves over hand labels along, whose steps are larger.
+    A resumed trial appends another file. A round that was recorded but not saved before a crash is recorded again with
+    the same values at the same steps, so nothing is purged: purging by step would take the curves over hand labels
+    along, whose steps are larger.
     """
 
     def __init__(self, folder: Path, config: Config, images: ImageSet, history: list[dict[str, Any]]) -> None:
@@ -84,7 +87,9 @@ class TensorBoard:
         self._scalars(BY_HAND, metrics, metrics["hand"])
         for epoch, loss, accuracy in event.fitted.curve:
             self._scalars(
-                {"by_epoch/loss": "loss", "by_epoch/validation_accuracy": "accuracy"}, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch
+                {"by_epoch/loss": "loss", "by_epoch/validation_accuracy": "accuracy"},
+                {"loss": loss, "accuracy": accuracy},
+                self._epochs + epoch,
             )
         self._epochs, self._rounds = self._epochs + event.fitted.epochs, step
         doubt = scores.doubt.astype(np.float64)
@@ -115,13 +120,21 @@ def _session_end() -> Summary:
     info = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
     content = plugin_data_pb2.HParamsPluginData(session_end_info=info, version=metadata.PLUGIN_DATA_VERSION)
     plugin = SummaryMetadata.PluginData(plugin_name=metadata.PLUGIN_NAME, content=content.SerializeToString())
-    value = Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=SummaryMetadata(plugin_data=plugin), tensor=metadata.NULL_TENSOR)
+    value = Summary.Value(
+        tag=metadata.SESSION_END_INFO_TAG, metadata=SummaryMetadata(plugin_data=plugin), tensor=metadata.NULL_TENSOR
+    )
     return Summary(value=[value])
 
 
 def hyperparameters(config: Config) -> dict[str, Any]:
-    """What a sweep may vary, flat. The threshold is text and also a number of nines: the tab's five digits would show 0.999999 as 1."""
-    flat = {key: value for key, value in config.identity().items() if value is not None and not key.startswith("trial.published")}
+    """What a sweep may vary, flat. The threshold is text and also a number of nines: the tab's five digits would show
+    0.999999 as 1.
+    """
+    flat = {
+        key: value
+        for key, value in config.identity().items()
+        if value is not None and not key.startswith("trial.published")
+    }
     threshold = config.policy.threshold
     flat["policy.threshold"] = repr(threshold)
     flat["policy.threshold_nines"] = -math.log10(1 - threshold) if threshold < 1 else math.inf

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from alearn.errors import AlearnError
+from alearn.learn import device
+
+
+def test_cpu_and_precision_as_asked():
+    for precision, bf16 in (("fp32", False), ("bf16", True)):
+        runtime = device.choose("cpu", precision)
+        assert (runtime.device.type, runtime.bf16) == ("cpu", bf16)
+        assert precision in runtime.describe()
+
+
+def test_autocast_is_on_with_bf16_only():
+    x = torch.ones(2, 2)
+    for bf16, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        with device.Runtime(torch.device("cpu"), bf16).autocast():
+            assert (x @ x).dtype == dtype
+
+
+def test_auto_takes_what_is_there():
+    runtime = device.choose("auto", "auto")
+    assert runtime.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_an_error_that_names_the_key():
+    with pytest.raises(AlearnError, match=r"device=cuda: .* device=cpu or device=auto"):
+        device.choose("cuda", "auto")
+
+
+def test_seeding_repeats():
+    device.seed(5)
+    first = torch.rand(3)
+    device.seed(5)
+    assert torch.equal(first, torch.rand(3))

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from alearn.config import Train
+from alearn.errors import AlearnError
+from alearn.learn import fit, models
+from alearn.learn.device import Runtime
+from tests.conftest import SMALL, compose, drain, shapes
+
+IMAGES = shapes(300)
+CPU = Runtime(torch.device("cpu"), bf16=False)
+
+
+def train(*overrides: str, index=None, label=None, hand=None, number: int = 1):
+    config = compose(*SMALL, *overrides)
+    index = np.arange(200) if index is None else index
+    label = IMAGES.truth[index] if label is None else label
+    hand = np.ones(len(index), bool) if hand is None else hand
+    return drain(fit.fit(config, CPU, IMAGES.images, index, label, hand, 3, number))
+
+
+def test_a_model_learns_what_can_be_learned():
+    epochs, fitted = train("train.steps=60")
+    rest = torch.arange(200, 300)
+    assert fit.measure(CPU, fitted.model, IMAGES.images, rest, torch.from_numpy(IMAGES.truth[200:])) > 0.95
+    assert (fitted.steps, fitted.samples) == (60, 2 * 4 * 180 + 14 * 32)  # 46 steps are two times four passes over 180
+    assert fitted.val_accuracy is not None
+    assert [e.epoch for e in epochs] == list(range(1, fitted.epochs + 1))
+    assert epochs[-1].share == 1
+    assert epochs[0].loss > fitted.loss == epochs[-1].loss
+
+
+def test_it_repeats_bit_for_bit_whatever_its_listeners_draw():
+    _, one = train()
+    config = compose(*SMALL)
+    index = np.arange(200)
+    steps = fit.fit(config, CPU, IMAGES.images, index, IMAGES.truth[index], np.ones(200, bool), 3, 1)
+    for _ in range(one.epochs):
+        next(steps)
+        torch.rand(7)  # somebody else draws
+    with pytest.raises(StopIteration) as done:
+        next(steps)
+    for a, b in zip(one.model.state_dict().values(), done.value.value.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    _, other = train(number=2)
+    assert not torch.equal(one.model.head.weight, other.model.head.weight)
+
+
+def test_patience_keeps_the_best_weights_and_stops_after_so_many_epochs():
+    """Labels are noise, so validation accuracy wanders and its maximum is not at the end."""
+    noise = np.random.default_rng(0).integers(3, size=100)
+    options = ("train=source", "train.batch=8", "train.patience=4")
+    index = np.arange(100)
+    epochs, fitted = train(*options, "train.steps=null", index=index, label=noise)
+    accuracies = [e.val_accuracy for e in epochs]
+    best = int(np.argmax(accuracies))  # the first of equals
+    assert len(epochs) == best + 1 + 4
+    assert fitted.val_accuracy == accuracies[best]
+    again = fit.measure(CPU, fitted.model, IMAGES.images, torch.arange(80, 100), torch.from_numpy(noise[80:]))
+    assert again == accuracies[best]
+    assert epochs[0].share is None
+    assert fitted.samples == 80 * len(epochs)
+
+
+def settings(**changes) -> Train:
+    return compose("train=source").train.model_copy(update=changes)
+
+
+def test_the_last_fifth_is_held_out_as_keras_does():
+    for n in (5, 7, 600, 8779):
+        held = fit.split(settings(), np.ones(n, bool), np.random.default_rng(0))
+        assert np.flatnonzero(held).tolist() == list(range(int(n * 0.8), n))
+
+
+def test_a_random_split_takes_hand_labels_only():
+    hand = np.arange(1000) % 4 == 0
+    held = fit.split(settings(split="random", validation=0.1), hand, np.random.default_rng(0))
+    assert held.sum() == 25
+    assert not held[~hand].any()
+
+
+def test_no_validation_holds_nothing_out():
+    for split in ("last", "random"):
+        assert not fit.split(settings(split=split, validation=0.0), np.ones(9, bool), np.random.default_rng(0)).any()
+
+
+@pytest.mark.parametrize("what", ["train=fast", "train=source"])
+def test_too_few_labels_for_a_split_name_the_round(what):
+    with pytest.raises(AlearnError, match=r"round 4: no image is left for (validation|training): 1 are labeled"):
+        train(what, *(["train.steps=null"] if what == "train=source" else []), index=np.arange(1), number=4)
+
+
+def test_a_loss_that_is_no_number_names_the_round_and_what_to_try():
+    with pytest.raises(AlearnError, match=r"round 1, epoch \d+: the loss is nan. Try a lower train\.lr"):
+        train("train.lr=1e30", "train.steps=100")
+
+
+def test_adadelta_is_keras_adadelta():
+    """Against Keras's update written out in NumPy."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(400, 3))
+    step = fit.Step(settings(), CPU, model)
+    weight = model[1].weight.detach().double().numpy().copy()
+    bias = model[1].bias.detach().double().numpy().copy()
+    state = [np.zeros_like(weight) for _ in range(2)], [np.zeros_like(bias) for _ in range(2)]
+    for _ in range(5):
+        x = IMAGES.images[:16].numpy().reshape(16, -1) / 255
+        z = x @ weight.T + bias
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        p[np.arange(16), IMAGES.truth[:16]] -= 1
+        for value, gradient, (g2, d2) in ((weight, p.T @ x / 16, state[0]), (bias, p.mean(0), state[1])):
+            g2 *= 0.95
+            g2 += 0.05 * gradient**2
+            delta = gradient * np.sqrt(d2 + 1e-7) / np.sqrt(g2 + 1e-7)
+            value -= delta
+            d2 *= 0.95
+            d2 += 0.05 * delta**2
+        step(IMAGES.images, torch.arange(16), torch.from_numpy(IMAGES.truth[:16]))
+    np.testing.assert_allclose(model[1].weight.detach().numpy(), weight, atol=2e-5)
+    np.testing.assert_allclose(model[1].bias.detach().numpy(), bias, atol=2e-5)
+
+
+def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
+    torch.manual_seed(0)
+    config = compose("train.steps=10", "train.lr=0.01")
+    model = models.small_cnn(1, 3, 4).train()
+    step = fit.Step(config.train, CPU, model)
+    index, label = torch.arange(64), torch.from_numpy(IMAGES.truth[:64])
+    expected = F.cross_entropy(model(models.to_float(IMAGES.images[index])), label).item()
+    assert step(IMAGES.images, index, label).item() == pytest.approx(expected, rel=1e-4)
+    rates = []
+    for _ in range(9):
+        rates.append(step._optimizer.param_groups[0]["lr"])
+        step(IMAGES.images, index, label)
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[-1] < 1e-3
+
+
+def test_an_epoch_sees_every_image_once_or_each_equally_often():
+    one = torch.cat(list(fit._batches(100, settings(batch=32), torch.device("cpu"))))
+    assert sorted(one.tolist()) == list(range(100))
+    fixed = list(fit._batches(100, settings(batch=32, steps=1000, patience=None), torch.device("cpu")))
+    assert len(fixed) >= fit.MIN_STEPS
+    assert torch.bincount(torch.cat(fixed)).unique().tolist() == [7]
+
+
+def test_augmentation_is_used_in_training_only(monkeypatch):
+    seen = []
+    monkeypatch.setitem(fit.AUGMENT, "digits", lambda x: seen.append(len(x)) or x)
+    train("train.augment=digits")
+    assert sum(seen) == train()[1].samples

@@ -1,0 +1,22 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from alearn import oracle
+from alearn.config import Oracle
+from alearn.errors import AlearnError
+from alearn.ledger import Source
+from tests.conftest import shapes
+
+
+def test_it_answers_with_the_truth():
+    images = shapes(20)
+    human = oracle.build(Oracle(name="truth"), images)
+    asked = np.array([7, 3])
+    assert human.label(asked, Source.QUERY).tolist() == images.truth[[7, 3]].tolist()
+
+
+def test_without_truth_there_is_nobody_to_ask():
+    with pytest.raises(AlearnError, match="oracle=truth"):
+        oracle.build(Oracle(name="truth"), replace(shapes(20), truth=None))

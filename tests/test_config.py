@@ -1,0 +1,87 @@
+import json
+
+import pytest
+from omegaconf import OmegaConf
+
+from alearn.config import flatten, parse
+from alearn.errors import AlearnError
+
+
+def tree(config, **changes):
+    changed = config().model_dump()
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        at = changed
+        for part in path:
+            at = at[part]
+        at[last] = value
+    return changed
+
+
+def test_the_composed_defaults_are_valid_and_resolved(config):
+    found = config("trial=t3", "policy.threshold=0.999")
+    assert (found.policy.threshold, found.policy.init_fraction, found.trial.name) == (0.999, 0.01, "t3")
+    assert parse(OmegaConf.create(found.yaml())) == found
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("policy__threshold", 0, "policy.threshold=0: must be greater than 0"),
+        ("policy__threshold", 1.01, "policy.threshold=1.01: must be less than or equal to 1"),
+        ("policy__threshold", "high", "policy.threshold=high: must be a valid number"),
+        ("policy__threshold", float("nan"), "policy.threshold=nan: must be a finite number"),
+        ("policy__threshold", True, "policy.threshold=True: must be a valid number"),
+        ("policy__hand_fraction", -0.1, "policy.hand_fraction=-0.1: must be greater than 0"),
+        ("policy__init", "last", "policy.init=last: must be 'first' or 'random'"),
+        ("policy__new", 1, "policy.new: there is no such key"),
+        ("model__width", 8, "model.width: there is no such key"),
+        ("model__name", "vgg", "model: "),
+        ("data__limit", 3, "data.limit=3: must be greater than or equal to 10"),
+        ("seed", -1, "seed=-1: must be greater than or equal to 0"),
+        ("seed", 1.5, "seed=1.5: must be a valid integer"),
+        ("train__patience", 3, "train: one of steps and patience"),
+        ("train__steps", None, "train: one of steps and patience"),
+        ("device", "tpu", "device=tpu: must be 'auto', 'cpu' or 'cuda'"),
+    ],
+)
+def test_bad_values_are_named_with_what_is_allowed(config, key, value, message):
+    with pytest.raises(AlearnError) as error:
+        parse(tree(config, **{key: value}))
+    assert str(error.value).startswith(message)
+
+
+def test_every_bad_key_is_named_at_once(config):
+    with pytest.raises(AlearnError) as error:
+        parse(tree(config, policy__threshold=2, seed="x"))
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_keys_of_a_variant_are_checked_under_the_users_names(config):
+    with pytest.raises(AlearnError, match=r"^model\.width=0: must be greater"):
+        config("model=small_cnn", "model.width=0")
+
+
+def test_a_missing_variable_is_an_error_of_ours():
+    with pytest.raises(AlearnError, match="config: "):
+        parse(OmegaConf.create({"seed": "${nowhere}"}))
+
+
+def test_identity_leaves_out_what_may_change_and_nothing_else(config):
+    base = config()
+    for same in ("data.root=/elsewhere", "policy.max_rounds=99"):
+        assert config(same).digest() == base.digest()
+    for other in ("seed=1", "policy.threshold=0.5", "train.lr=0.1", "data.limit=100", "device=cpu", "model=small_cnn"):
+        assert config(other).digest() != base.digest()
+    assert config("seed=1").setting() == base.setting() != config("policy.finish=auto").setting()
+    json.dumps(base.identity())
+
+
+def test_the_published_row_is_shown_under_its_own_settings_only(config):
+    assert config("trial=t4").published().hand == 6797
+    for other in ("policy.threshold=0.9", "policy.init_fraction=0.5", "policy.hand_fraction=0.5", "data.limit=100"):
+        assert config("trial=t4", other).published() is None
+
+
+def test_flatten():
+    assert flatten({"a": {"b": {"c": 1}}, "d": None}) == {"a.b.c": 1, "d": None}

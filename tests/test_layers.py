@@ -1,0 +1,99 @@
+"""The house rules of ARCHITECTURE.md, read off the imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import alearn
+
+ROOT = Path(alearn.__file__).parent
+LAYER = {  # a module may import from its own package and from lower layers
+    "__init__": 0, "errors": 0, "rng": 0, "config": 1, "events": 1, "ledger": 1,
+    "data": 2, "oracle": 3, "learn": 3, "decide": 3, "trial": 4, "record": 5, "run": 6, "__main__": 7,
+}  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """All modules that a file imports at run time."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def part(module: str) -> str:
+    """`alearn.record.row` is of the part "record"."""
+    pieces = module.split(".")
+    return pieces[1] if len(pieces) > 1 and pieces[1] in LAYER else "__init__"
+
+
+def name(path: Path) -> str:
+    return ".".join(["alearn", *path.relative_to(ROOT).with_suffix("").parts])
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_go_down(path):
+    own = part(name(path))
+    for module in imports(path):
+        if module.startswith("alearn"):
+            other = part(module)
+            allowed = LAYER[other] < LAYER[own] or other == own or (LAYER[own] == LAYER[other] == 1)
+            lazy_sweep = path.name == "sweep.py" and module == "alearn.run"  # Hydra's callback checks what a run would
+            assert allowed or lazy_sweep, f"{name(path)} imports {module}"
+
+
+@pytest.mark.parametrize(
+    ("library", "homes"),
+    [
+        ("hydra", {"alearn.__main__", "alearn.record.sweep"}),
+        ("tensorboard", {"alearn.record.tensorboard"}),
+        ("torch.utils.tensorboard", {"alearn.record.tensorboard"}),
+        ("pydantic", {"alearn.config"}),
+        ("rich", {"alearn.record.console"}),
+    ],
+)
+def test_a_library_is_known_in_one_place(library, homes):
+    users = {name(path) for path in FILES if any(f"{module}.".startswith(f"{library}.") for module in imports(path))}
+    assert users == homes
+
+
+def test_decide_sees_neither_data_nor_records_nor_torch():
+    for path in (ROOT / "decide").glob("*.py"):
+        assert not [m for m in imports(path) if m.startswith(("alearn.data", "alearn.record", "torch", "time", "os"))]
+
+
+def test_only_the_oracle_and_the_measuring_code_read_the_truth():
+    readers = {
+        name(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "truth" and isinstance(node.ctx, ast.Load)
+    }
+    allowed = {"alearn.data.imageset", "alearn.oracle.__init__", "alearn.oracle.truth", "alearn.record.measure"}
+    assert readers <= allowed | {
+        "alearn.record.tensorboard",
+        "alearn.run",
+    }  # a grid of wrong labels; run hands it to measure
+
+
+def test_files_stay_short():
+    assert {path.name: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 300} == {}
+
+
+def test_the_command_line_starts_without_torch():
+    code = "import sys, alearn.__main__; print([m for m in ('torch', 'tensorboard', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
