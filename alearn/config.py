@@ -199,21 +199,22 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def parse(composed: DictConfig | Mapping[str, Any]) -> Config:
-    """Check a composed config. Raises AlearnError with a line for each bad key: the key, its value, what is allowed."""
+def parse(composed: DictConfig) -> Config:
+    """Check a composed config; Hydra's own part of it is left out. Raises AlearnError with a line for each bad key: the
+    key, its value, what is allowed.
+    """
     try:
-        tree = OmegaConf.to_container(composed, resolve=True) if isinstance(composed, DictConfig) else dict(composed)
+        ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        tree = OmegaConf.to_container(ours, resolve=True)
     except OmegaConfBaseException as error:
         raise AlearnError(f"config: {error}") from None
-    assert isinstance(tree, dict)
-    keys = {str(key): value for key, value in tree.items() if key != "hydra"}
     try:
-        return Config.model_validate(keys)
+        return Config.model_validate(tree)
     except ValidationError as error:
-        raise AlearnError("\n".join(_explain(problem, keys) for problem in error.errors())) from None
+        raise AlearnError("\n".join(_explain(problem, tree) for problem in error.errors())) from None
 
 
-def _explain(problem: Any, tree: Mapping[str, Any]) -> str:
+def _explain(problem: Any, tree: Any) -> str:
     keys: list[str] = []
     at: Any = tree
     for part in map(str, problem["loc"]):

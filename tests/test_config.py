@@ -15,7 +15,7 @@ def tree(config, **changes):
         for part in path:
             at = at[part]
         at[last] = value
-    return changed
+    return OmegaConf.create(changed)
 
 
 def test_the_composed_defaults_are_valid_and_resolved(config):

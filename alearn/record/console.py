@@ -5,10 +5,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from rich import box
 from rich import console as rich_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from alearn import __version__
 from alearn.config import Config
@@ -32,6 +30,8 @@ COLUMNS = {  # heading: (metric, format)
     "fit s": ("seconds_fit", "{:7.1f}"),
     "score s": ("seconds_score", "{:7.1f}"),
 }
+
+SETTINGS = {"initial": "init_fraction", "threshold": "threshold", "hand": "hand_fraction"}
 
 
 class Console:
@@ -115,28 +115,25 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
     """A finished trial's row, with the published one where it applies, and where the outputs lie."""
     out = out or rich_console.Console(highlight=False, soft_wrap=True)
     published = row["published"] or {}
-    cells = {  # heading: (ours, the published row's)
-        "": (f"{row['trial']}, seed {row['seed']}", "published"),
-        "initial": (str(row["init_fraction"]),) * 2,
-        "threshold": (str(row["threshold"]),) * 2,
-        "hand": (str(row["hand_fraction"]),) * 2,
-        "rounds": (str(row["rounds"]), str(published.get("rounds"))),
-        "hand labeled": (f"{row['hand']:,}", _optional("{:,d}", published.get("hand"))),
-        "auto labeled": (f"{row['auto']:,}", _optional("{:,d}", published.get("auto"))),
-        "wrong auto": (_optional("{:,d}", row["wrong_auto"]), ""),
-        "mislabeled": (_optional("{:.2%}", row["mislabeled_auto"]), _optional("{:.2%}", published.get("mislabeled"))),
-        "of all": (_optional("{:.2%}", row["mislabeled_total"]), ""),
-        "test acc": (_optional("{:.2%}", row["test_accuracy"]), ""),
-        "seconds": (f"{row['seconds']['total']:.0f}", ""),
+    lines = {  # name: (key, the published row's key, format)
+        "rounds": ("rounds", "rounds", "{:d}"),
+        "hand labeled": ("hand", "hand", "{:,d}"),
+        "auto labeled": ("auto", "auto", "{:,d}"),
+        "wrong auto labels": ("wrong_auto", "", "{:,d}"),
+        "mislabeled, of the auto labels": ("mislabeled_auto", "mislabeled", "{:.2%}"),
+        "mislabeled, of all": ("mislabeled_total", "", "{:.2%}"),
+        "test accuracy": ("test_accuracy", "", "{:.2%}"),
     }
-    table = Table(*cells, box=box.SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for line in list(zip(*cells.values(), strict=True))[: 2 if published else 1]:
-        table.add_row(*line)
-    out.print(table)
-    out.print(f"labels: {folder / 'labels.csv'}", markup=False)
-    out.print(f"curves: tensorboard --logdir {folder}", markup=False)
+    settings = ", ".join(f"{name} {row[key]}" for name, key in SETTINGS.items())
+    text = [f"{row['trial']}: {settings}, seed {row['seed']}"]
+    text += [f"{'':32}{'this trial':>12}{'published':>12}" if published else f"{'':32}{'this trial':>12}"]
+    for name, (ours, theirs, form) in lines.items():
+        text.append(
+            f"{name:32}{_optional(form, row[ours]):>12}{_optional(form, published.get(theirs)):>12}".rstrip("- ")
+        )
+    text += [f"{'seconds':32}{row['seconds']['total']:>12.0f}"]
+    text += [f"labels: {folder / 'labels.csv'}", f"curves: tensorboard --logdir {folder}"]
+    out.print("\n".join(["", *text]), markup=False)
 
 
 def _optional(form: str, value: Any) -> str:

@@ -1,6 +1,7 @@
 """Where events go. A sink takes every event, cares for some, and is closed once, whatever happened."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Protocol
 
 from alearn.events import Event
@@ -16,16 +17,6 @@ class Sink(Protocol):
         """No more events: the trial is done, failed or interrupted."""
 
 
-class Null:
-    """Listens to nothing."""
-
-    def write(self, event: Event) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
 class Fanout:
     """Hands every event to several sinks, in order."""
 
@@ -38,6 +29,7 @@ class Fanout:
             sink.write(event)
 
     def close(self) -> None:
-        """Each of them."""
-        for sink in self._sinks:
-            sink.close()
+        """Each of them, even if one fails."""
+        with ExitStack() as stack:
+            for sink in reversed(self._sinks):
+                stack.callback(sink.close)

@@ -44,7 +44,7 @@ class Guard(Callback):
         except AlearnError as error:
             _refuse(str(error))
         loader = GlobalHydra.instance().config_loader()
-        for number, overrides in enumerate(_jobs(config)):
+        for number, overrides in enumerate(jobs(config)):
             try:
                 job = loader.load_sweep_config(config, overrides)
                 with open_dict(job):
@@ -65,7 +65,7 @@ class Guard(Callback):
             table.rebuild(Path(config.hydra.sweep.dir))
 
 
-def _jobs(config: DictConfig) -> list[list[str]]:
+def jobs(config: DictConfig) -> list[list[str]]:
     """The overrides of each job, as Hydra's own sweeper expands them. Another sweeper's jobs are not known beforehand:
     none.
     """
@@ -81,7 +81,7 @@ def _check(composed: DictConfig, folder: Path) -> None:
     from alearn import run
     from alearn.config import parse
 
-    run.check(parse(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])), folder)
+    run.check(parse(composed), folder)
 
 
 def _refuse(message: str) -> NoReturn:

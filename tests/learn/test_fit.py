@@ -1,3 +1,5 @@
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,7 @@ def test_a_model_learns_what_can_be_learned():
     epochs, fitted = train("train.steps=60")
     rest = torch.arange(200, 300)
     assert fit.measure(CPU, fitted.model, IMAGES.images, rest, torch.from_numpy(IMAGES.truth[200:])) > 0.95
-    assert (fitted.steps, fitted.samples) == (60, 2 * 4 * 180 + 14 * 32)  # 46 steps are two times four passes over 180
+    assert (fitted.steps, fitted.samples) == (60, 60 * 32)
     assert fitted.val_accuracy is not None
     assert [e.epoch for e in epochs] == list(range(1, fitted.epochs + 1))
     assert epochs[-1].share == 1
@@ -139,12 +141,33 @@ def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
     assert rates[-1] < 1e-3
 
 
-def test_an_epoch_sees_every_image_once_or_each_equally_often():
-    one = torch.cat(list(fit._batches(100, settings(batch=32), torch.device("cpu"))))
-    assert sorted(one.tolist()) == list(range(100))
-    fixed = list(fit._batches(100, settings(batch=32, steps=1000, patience=None), torch.device("cpu")))
-    assert len(fixed) >= fit.MIN_STEPS
-    assert torch.bincount(torch.cat(fixed)).unique().tolist() == [7]
+def test_an_epoch_without_a_budget_is_every_image_once():
+    """With a smaller last batch, as Keras does."""
+    first, second = islice(fit.epochs(settings(batch=32), torch.ones(100, dtype=torch.bool)), 2)
+    batches = list(first)
+    assert [len(batch) for batch in batches] == [32, 32, 32, 4]
+    assert sorted(torch.cat(batches).tolist()) == list(range(100))
+    assert torch.cat(batches).tolist() != torch.cat(list(second)).tolist()
+
+
+def fixed(**changes) -> Train:
+    return settings(steps=1000, patience=None, batch=32, **changes)
+
+
+def test_with_a_budget_batches_are_full_and_all_images_come_equally_often():
+    batches = [batch for epoch in islice(fit.epochs(fixed(), torch.ones(96, dtype=torch.bool)), 3) for batch in epoch]
+    assert {len(batch) for batch in batches} == {32}
+    assert len(batches) == 3 * fit.MIN_STEPS
+    assert torch.bincount(torch.cat(batches)).tolist() == [3 * fit.MIN_STEPS * 32 // 96] * 96
+
+
+def test_a_share_of_each_batch_is_hand_labels():
+    hand = torch.arange(1000) % 50 == 0
+    for batch in next(fit.epochs(fixed(hand_share=0.25), hand)):
+        assert hand[batch].sum() == 8
+        assert len(batch) == 32
+    for alone in (hand | True, hand & False):  # without auto labels, or without hand labels
+        assert {len(batch) for batch in next(fit.epochs(fixed(hand_share=0.25), alone))} == {32}
 
 
 def test_augmentation_is_used_in_training_only(monkeypatch):

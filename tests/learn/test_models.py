@@ -26,7 +26,7 @@ def test_its_weights_are_glorot_uniform_and_its_biases_zero():
     for layer, fan in ((model.body[2], (32 + 64) * 9), (model.body[7], 9216 + 128), (model.head, 138)):
         limit = (6 / fan) ** 0.5
         assert layer.weight.abs().max() <= limit
-        assert layer.weight.std() == pytest.approx(limit / 3**0.5, rel=0.05)
+        assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.05)
         assert not layer.bias.any()
 
 

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from alearn.ledger import Ledger, Source
+from alearn.record import measure
+
+
+def ledger() -> Ledger:
+    book = Ledger.empty(10)
+    book.write(np.array([0, 1]), np.array([0, 1]), Source.FIRST, 0)
+    book.write(np.array([2]), np.array([2]), Source.QUERY, 1)
+    book.write(np.array([3, 4]), np.array([0, 1]), Source.AUTO, 1)
+    book.write(np.array([5, 6, 7]), np.array([2, 2, 0]), Source.AUTO, 2)
+    return book
+
+
+TRUTH = np.array([0, 1, 2, 0, 2, 2, 2, 1, 1, 1])  # 4 and 7 are auto labeled wrong
+
+
+def test_counts_and_wrong_labels_in_all_and_in_a_round():
+    found = measure.labels(ledger(), TRUTH, 2)
+    expected = {
+        "hand": 3, "auto": 5, "unlabeled": 2, "hand_share": 0.3, "auto_share": 0.5, "unlabeled_share": 0.2,
+        "first": 2, "query": 1, "rest": 0, "wrong_auto": 2, "mislabeled_auto": 0.4, "mislabeled_total": 0.2,
+        "round": 2, "new_hand": 0, "new_auto": 3, "wrong_new_auto": 1, "mislabeled_new_auto": pytest.approx(1 / 3),
+    }  # fmt: skip
+    assert found == expected
+
+
+def test_no_auto_labels_have_no_rate():
+    book = Ledger.empty(10)
+    book.write(np.array([0]), np.array([0]), Source.FIRST, 0)
+    found = measure.labels(book, TRUTH, None)
+    assert (found["wrong_auto"], found["mislabeled_auto"], found["mislabeled_total"]) == (0, None, 0)
+    assert "round" not in found
+
+
+def test_without_truth_counts_remain():
+    found = measure.labels(ledger(), None, 1)
+    assert found["auto"] == 5
+    assert found["mislabeled_auto"] is found["wrong_new_auto"] is found["mislabeled_total"] is None

@@ -1,0 +1,31 @@
+from alearn.events import RoundStarted
+from alearn.record.sink import Fanout
+
+
+class List(list):
+    write = list.append
+
+    def close(self):
+        self.append("closed")
+
+
+def test_a_fanout_hands_on_in_order_and_closes_all():
+    one, two = List(), List()
+    sink = Fanout([one, two])
+    event = RoundStarted(1, 2, 3)
+    sink.write(event)
+    sink.close()
+    assert one == two == [event, "closed"]
+
+
+def test_one_that_cannot_close_does_not_keep_the_others_open():
+    class Broken(List):
+        def close(self):
+            raise OSError("disk full")
+
+    last = List()
+    try:
+        Fanout([Broken(), last]).close()
+    except OSError:
+        pass
+    assert last == ["closed"]

@@ -1,0 +1,261 @@
+"""The commands as a user types them, each in a process of its own."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from alearn.data.sources import mnist
+from alearn.record.sweep import CONF
+
+ROOT = CONF.parent
+QUICK = (
+    "data.limit=800", "model=small_cnn", "model.width=4", "train.steps=60", "train.batch=32", "policy.threshold=0.6",
+    "policy.init_fraction=0.1", "policy.hand_fraction=0.05", "device=cpu",
+)  # fmt: skip
+"""A trial of seconds that labels wrongly, rightly and by hand."""
+
+
+def start(*words: str, cwd: Path | None = None, **options) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "alearn", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, cwd=cwd, **(pipes | options))
+
+
+def alearn(*words: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    process = start(*words, cwd=cwd)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def read(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "labels.csv").read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, mnist_root) -> tuple[Path, str]:
+    """A finished trial's folder and what it printed."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "trial one"
+    code, out, err = alearn(*QUICK, f"data.root='{mnist_root}'", f"hydra.run.dir='{folder}'")
+    assert code == 0, err
+    return folder, out
+
+
+def test_a_trial_leaves_everything_that_is_promised(undisturbed, mnist_root):
+    folder, out = undisturbed
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(("events.", "."))}
+    assert names == {"config.yaml", "alearn.log", "metrics.jsonl", "row.json", "labels.csv", "checkpoint.pt"}
+    row, labels = json.loads((folder / "row.json").read_text()), read(folder)
+    pool, _ = mnist(mnist_root)
+    assert [int(line["index"]) for line in labels] == list(range(800))
+    truth = [str(pool.truth[int(line["id"])]) for line in labels]
+    auto = [(line["label"], true) for line, true in zip(labels, truth, strict=True) if line["source"] == "auto"]
+    by_hand = [(line["label"], true) for line, true in zip(labels, truth, strict=True) if line["source"] == "hand"]
+    assert len(auto) == row["auto"] > 0
+    assert len(by_hand) == row["hand"] == row["first"] + row["query"] + row["rest"]
+    assert row["first"] == 80
+    assert all(label == true for label, true in by_hand)
+    wrong = sum(label != true for label, true in auto)
+    assert row["wrong_auto"] == wrong > 0
+    assert row["mislabeled_auto"] == pytest.approx(wrong / len(auto))
+    assert row["mislabeled_total"] == pytest.approx(wrong / 800)
+    assert all(0.6 < float(line["confidence"]) <= 1 for line in labels if line["source"] == "auto")
+    rounds = (folder / "metrics.jsonl").read_text().splitlines()
+    assert len(rounds) == row["rounds"] == max(int(line["round"]) for line in labels)
+    for part in (
+        f"{row['wrong_auto']:,}",
+        f"{row['mislabeled_auto']:.2%}",
+        str(folder / "labels.csv"),
+        "tensorboard --logdir",
+    ):
+        assert part in out
+    assert "published" not in out, "800 images are not the published experiment"
+
+
+def test_a_finished_trial_is_not_run_again(undisturbed, mnist_root):
+    folder, _ = undisturbed
+    before = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix != ".log"}
+    for words in ([f"resume={folder}"], [*QUICK, f"data.root='{mnist_root}'", f"hydra.run.dir='{folder}'"]):
+        code, out, _ = alearn(*words)
+        assert code == 0
+        assert "finished already" in out
+    assert {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix != ".log"} == before
+
+
+def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_labels(undisturbed, mnist_root, tmp_path):
+    folder, random_ = tmp_path / "trial", random.Random(int.from_bytes(os.urandom(4), "big"))
+    words, kills = [*QUICK, f"data.root='{mnist_root}'", f"hydra.run.dir={folder}"], 0
+    while True:
+        process = start(*words)
+        deadline = time.monotonic() + 240
+        while not (folder / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if kills < 3:
+            time.sleep(random_.uniform(0, 1.5))
+            process.kill()
+            kills += process.wait() == -signal.SIGKILL
+        process.communicate()
+        if process.returncode == 0:
+            break
+        words = [f"resume={folder}"]
+    assert (folder / "labels.csv").read_bytes() == (undisturbed[0] / "labels.csv").read_bytes()
+    ours, theirs = (json.loads((path / "row.json").read_text()) for path in (folder, undisturbed[0]))
+    same = ("rounds", "hand", "auto", "wrong_auto", "test_accuracy", "digest")
+    assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+    lines = [json.loads(line)["round"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert lines == list(range(1, ours["rounds"] + 1))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_says_how_to_go_on(undisturbed, mnist_root, tmp_path, number, code):
+    process = start(*QUICK, f"data.root='{mnist_root}'", "hydra.run.dir=here/it is", cwd=tmp_path)
+    assert process.stdout is not None
+    while "round" not in process.stdout.readline():  # the heading, with the first round's line
+        assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    line = next(line for line in err.splitlines() if "alearn resume=" in line)
+    folder = line.partition("alearn resume=")[2].strip("'\"")
+    assert read(Path(folder)), "labels so far are there"
+    assert alearn(f"resume={folder}", cwd=tmp_path)[0] == 0
+    assert (Path(folder) / "labels.csv").read_bytes() == (undisturbed[0] / "labels.csv").read_bytes()
+
+
+def test_resume_refuses_another_config_and_changes_nothing(undisturbed):
+    folder, _ = undisturbed
+    before = (folder / ".hydra" / "overrides.yaml").read_text()
+    for words in (
+        [f"resume={folder}", "policy.threshold=0.7"],
+        [f"hydra.run.dir='{folder}'", *QUICK, "policy.threshold=0.7"],
+    ):
+        code, _, err = alearn(*words)
+        assert code == 1
+        assert "policy.threshold: 0.6 there, 0.7 now" in err
+        assert "Traceback" not in err
+    assert (folder / ".hydra" / "overrides.yaml").read_text() == before
+
+
+def test_a_limit_on_rounds_can_be_raised_on_resume(undisturbed, mnist_root, tmp_path):
+    folder = tmp_path / "trial"
+    code, _, err = alearn(*QUICK, f"data.root='{mnist_root}'", f"hydra.run.dir={folder}", "policy.max_rounds=1")
+    assert code == 1
+    assert "policy.max_rounds=1: the limit is reached" in err
+    assert sum(line["label"] != "" for line in read(folder)) > 80
+    assert alearn(f"resume={folder}", "policy.max_rounds=50")[0] == 0
+    assert (folder / "labels.csv").read_bytes() == (undisturbed[0] / "labels.csv").read_bytes()
+
+
+def test_a_sweep_has_a_table_survives_a_bad_job_and_skips_what_is_done(mnist_root, tmp_path):
+    words = [
+        "-m",
+        *QUICK,
+        f"data.root='{mnist_root}'",
+        "policy.threshold=0.6,0.9",
+        "seed=0,1",
+        f"hydra.sweep.dir={tmp_path}",
+    ]
+    words += ["train.lr=0.004,1e30"]
+    code, out, err = alearn(*words)
+    assert code == 1
+    assert err.count("the loss is nan") >= 4
+    assert err.count("failed: round 1, epoch") == 4
+    assert "Traceback" not in err
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert [(row["threshold"], row["seeds"]) for row in rows] == [("0.6", "2"), ("0.9", "2")]
+    measured = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/row.json"))]
+    first = [row["hand"] for row in measured if row["threshold"] == 0.6]
+    assert float(rows[0]["hand_mean"]) == sum(first) / 2
+    assert "±" in (tmp_path / "table.md").read_text()
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")}
+    code, out, _ = alearn(*words)
+    assert out.count("finished already") == 4
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")} == times
+
+
+FILE_IN_THE_WAY = "hydra.run.dir=/dev/null/x"
+BAD = {
+    "policy.treshold=0.9": "policy.treshold: there is no such key; did you mean policy.threshold?",
+    "+policy.more=1": "policy.more: there is no such key",
+    "trial=t9": "Could not find 'trial/t9'",
+    "policy.threshold=1.5": "policy.threshold=1.5: must be less than or equal to 1",
+    "policy.threshold=0": "policy.threshold=0: must be greater than 0",
+    "policy.hand_fraction=-0.1": "policy.hand_fraction=-0.1: must be greater than 0",
+    "policy.hand_fraction=0.000001": "policy.hand_fraction=1e-06: is less than one of the 60000 images",
+    "policy.init_fraction=[1": "no viable alternative at input",
+    "seed=one": "seed=one: must be a valid integer",
+    "resume=/nowhere/at/all": "resume=/nowhere/at/all: there is no such folder",
+    "resume=/tmp": "that folder holds no trial",
+    FILE_IN_THE_WAY: "/dev/null/x: this output folder cannot be written",
+    "-m policy.threshold=0.9,2,3": "job 1 (policy.threshold=2): policy.threshold=2: must be less than or equal to 1",
+    "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
+    "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
+    "experiment=mnist_trials": "this experiment is a sweep: run it with -m",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_bad_input_is_one_message_before_anything_starts(words, tmp_path):
+    code, out, err = alearn(*words.split(), cwd=tmp_path)
+    assert code == 1
+    assert BAD[words] in err
+    assert err.startswith("error: ")
+    assert "Traceback" not in out + err
+    assert "round" not in out
+    assert not list(tmp_path.iterdir()), "nothing was written"
+
+
+def test_damaged_data_and_a_missing_gpu_are_one_message(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images", "t10k-images"):
+        (raw / f"{name}-idx3-ubyte").write_bytes(b"damaged")
+    for name in ("train-labels", "t10k-labels"):
+        (raw / f"{name}-idx1-ubyte").write_bytes(b"damaged")
+    code, _, err = alearn(f"data.root={tmp_path}", f"hydra.run.dir={tmp_path / 'out'}")
+    assert code == 1
+    assert "train-images-idx3-ubyte is damaged" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
+    words = [word for word in QUICK if not word.startswith("policy.")]
+    small = ["policy.stop_fraction=0.9", "policy.max_rounds=2", "seed=0", "data.limit=400", "train.steps=5"]
+    code, _, err = alearn(
+        "-m", f"experiment={path.stem}", *words, *small, f"data.root='{mnist_root}'", f"hydra.sweep.dir={tmp_path}"
+    )
+    assert code == 0, err
+    assert (tmp_path / "table.md").read_text().count("\n") >= 2 + 4
+
+
+def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    for module, words, part in (
+        ("alearn", ["trial=t2", "--cfg", "job"], "init_fraction: 0.05"),
+        ("alearn.record.table", ["-h"], "alearn-table"),
+    ):
+        code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.argv = ['alearn', *{words!r}]; "
+        code += f"runpy.run_module({module!r}, run_name='__main__')"
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert part in done.stdout, done.stderr
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {str(path.relative_to(ROOT)) for path in CONF.rglob("*.yaml")} == {
+        n[7:] for n in names if n.startswith("alearn/conf/")
+    }

@@ -1,0 +1,90 @@
+"""Device mix-ups, found without a GPU: fake tensors on a cuda device go through everything that runs there.
+
+A fake tensor has a shape, a type and a device but no data, and an operation on tensors of two devices raises as the
+real one does. Autocast is off in here: without a GPU torch does not do it for cuda.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+
+from alearn.config import SmallCnn, SourceCnn
+from alearn.data.augment import AUGMENT
+from alearn.learn import fit, models, score
+from alearn.learn.device import Runtime
+from tests.conftest import compose, drain
+
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture(autouse=True)
+def fake() -> Iterator[None]:
+    with FakeTensorMode(allow_non_fake_inputs=False):
+        yield
+
+
+def network(config: SmallCnn | SourceCnn) -> nn.Module:
+    """A model on the fake device. `.to(CUDA)` cannot swap fake parameters, so they are put in one by one."""
+    with unset_fake_temporarily():
+        model = models.build(config, (1, 28, 28), 10)
+    for module in model.modules():
+        for values in (module._parameters, module._buffers):
+            for name, value in values.items():
+                if value is not None:
+                    new = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=CUDA)
+                    values[name] = nn.Parameter(new) if values is module._parameters else new
+    return model
+
+
+def images() -> torch.Tensor:
+    return torch.zeros(200, 1, 28, 28, dtype=torch.uint8, device=CUDA)
+
+
+def test_a_mix_up_would_be_found():
+    with pytest.raises(RuntimeError, match="found two different devices|on different devices|same device"):
+        images() + torch.zeros(200, 1, 28, 28)
+    with pytest.raises(RuntimeError, match="device"):
+        AUGMENT["digits"](images().float()) + torch.zeros(200, 1, 28, 28)
+
+
+@pytest.mark.parametrize("name", AUGMENT)
+def test_augmentation(name):
+    x = models.to_float(images())
+    assert AUGMENT[name](x).device == CUDA
+
+
+@pytest.mark.parametrize("recipe", ["source", "fast"])
+@pytest.mark.parametrize("model", ["source_cnn", "small_cnn"])
+def test_a_training_step(model, recipe, monkeypatch):
+    """All but the backward pass, whose threads need a real GPU: the gradients are made up, on the parameters' device."""
+    config = compose(f"model={model}", f"train={recipe}", "train.augment=digits")
+    classifier = network(config.model).train()
+    step = fit.Step(config.train, Runtime(CUDA, bf16=False), classifier)
+
+    def backward(loss: torch.Tensor) -> None:
+        for parameter in classifier.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    index, label = torch.zeros(8, dtype=torch.int64, device=CUDA), torch.zeros(8, dtype=torch.int64, device=CUDA)
+    for _ in range(2):
+        loss = step(images(), index, label)
+        assert (loss.device, loss.shape, loss.dtype) == (CUDA, (), torch.float32)
+    with pytest.raises(RuntimeError):
+        step(images(), index, label.cpu())
+
+
+def test_scoring():
+    model = network(compose("model=small_cnn").model)
+    index = torch.arange(100, device=CUDA)
+    _, judged = drain(score.infer(Runtime(CUDA, bf16=False), model, images(), index))
+    assert [t.device for t in judged] == [CUDA] * 3
+    assert [t.dtype for t in judged] == [torch.int64, torch.float32, torch.float32]
+
+
+def test_batches_without_a_budget():
+    epoch = next(fit.epochs(compose("train=source").train, torch.ones(100, dtype=torch.bool, device=CUDA)))
+    assert {batch.device for batch in epoch} == {CUDA}
