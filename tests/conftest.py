@@ -1,4 +1,4 @@
-"""What the tests share: a data set that is learned in seconds, a config from the real conf/, MNIST where it can be had."""
+"""What the tests share: a data set learned in seconds, a config from the real conf/, MNIST where it can be had."""
 
 import os
 from collections.abc import Callable, Generator

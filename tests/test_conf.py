@@ -33,7 +33,7 @@ def test_every_row_of_an_experiment_is_valid(path):
 
 @pytest.mark.parametrize("path", OPTIONS + EXPERIMENTS, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_a_file_opens_with_what_it_is_for(path):
-    first = [line for line in path.read_text().splitlines() if not line.startswith("# @package")][0]
+    first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
     assert first.startswith("# ")
 
 

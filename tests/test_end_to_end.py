@@ -19,7 +19,7 @@ from alearn.record.sweep import CONF
 ROOT = CONF.parent
 QUICK = (
     "data.limit=800", "model=small_cnn", "model.width=4", "train.steps=60", "train.batch=32", "policy.threshold=0.6",
-    "policy.init_fraction=0.1", "policy.hand_fraction=0.05", "device=cpu",
+    "policy.init_fraction=0.1", "policy.hand_fraction=0.1", "device=cpu",
 )  # fmt: skip
 """A trial of seconds that labels wrongly, rightly and by hand."""
 
@@ -84,12 +84,14 @@ def test_a_trial_leaves_everything_that_is_promised(undisturbed, mnist_root):
 
 def test_a_finished_trial_is_not_run_again(undisturbed, mnist_root):
     folder, _ = undisturbed
-    before = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix != ".log"}
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.suffix != ".log"}
     for words in ([f"resume={folder}"], [*QUICK, f"data.root='{mnist_root}'", f"hydra.run.dir='{folder}'"]):
         code, out, _ = alearn(*words)
         assert code == 0
         assert "finished already" in out
-    assert {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix != ".log"} == before
+    assert {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.suffix != ".log"
+    } == before
 
 
 def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_labels(undisturbed, mnist_root, tmp_path):
@@ -162,25 +164,23 @@ def test_a_sweep_has_a_table_survives_a_bad_job_and_skips_what_is_done(mnist_roo
         "-m",
         *QUICK,
         f"data.root='{mnist_root}'",
-        "policy.threshold=0.6,0.9",
-        "seed=0,1",
         f"hydra.sweep.dir={tmp_path}",
+        "seed=0,1",
+        "train.lr=0.004,1e30",
     ]
-    words += ["train.lr=0.004,1e30"]
     code, out, err = alearn(*words)
     assert code == 1
-    assert err.count("the loss is nan") >= 4
-    assert err.count("failed: round 1, epoch") == 4
+    assert err.count("failed: round 1, epoch") == 2
+    assert err.count("the loss is nan") >= 2
     assert "Traceback" not in err
-    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
-    assert [(row["threshold"], row["seeds"]) for row in rows] == [("0.6", "2"), ("0.9", "2")]
-    measured = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/row.json"))]
-    first = [row["hand"] for row in measured if row["threshold"] == 0.6]
-    assert float(rows[0]["hand_mean"]) == sum(first) / 2
+    (line,) = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
+    measured = [json.loads(path.read_text()) for path in tmp_path.glob("*/row.json")]
+    assert (line["threshold"], line["seeds"], len(measured)) == ("0.6", "2", 2)
+    assert float(line["hand_mean"]) == sum(row["hand"] for row in measured) / 2
     assert "±" in (tmp_path / "table.md").read_text()
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")}
     code, out, _ = alearn(*words)
-    assert out.count("finished already") == 4
+    assert out.count("finished already") == 2
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")} == times
 
 
@@ -232,7 +232,7 @@ def test_damaged_data_and_a_missing_gpu_are_one_message(tmp_path):
 @pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
     words = [word for word in QUICK if not word.startswith("policy.")]
-    small = ["policy.stop_fraction=0.9", "policy.max_rounds=2", "seed=0", "data.limit=400", "train.steps=5"]
+    small = ["policy.init_fraction=0.2", "policy.stop_fraction=0.79", "seed=0", "data.limit=400", "train.steps=5"]
     code, _, err = alearn(
         "-m", f"experiment={path.stem}", *words, *small, f"data.root='{mnist_root}'", f"hydra.sweep.dir={tmp_path}"
     )

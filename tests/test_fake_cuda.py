@@ -44,7 +44,7 @@ def images() -> torch.Tensor:
 
 
 def test_a_mix_up_would_be_found():
-    with pytest.raises(RuntimeError, match="found two different devices|on different devices|same device"):
+    with pytest.raises(RuntimeError, match=r"found two different devices|on different devices|same device"):
         images() + torch.zeros(200, 1, 28, 28)
     with pytest.raises(RuntimeError, match="device"):
         AUGMENT["digits"](images().float()) + torch.zeros(200, 1, 28, 28)
@@ -59,7 +59,7 @@ def test_augmentation(name):
 @pytest.mark.parametrize("recipe", ["source", "fast"])
 @pytest.mark.parametrize("model", ["source_cnn", "small_cnn"])
 def test_a_training_step(model, recipe, monkeypatch):
-    """All but the backward pass, whose threads need a real GPU: the gradients are made up, on the parameters' device."""
+    """All but the backward pass, whose threads need a real GPU: the gradients are made up, on that device."""
     config = compose(f"model={model}", f"train={recipe}", "train.augment=digits")
     classifier = network(config.model).train()
     step = fit.Step(config.train, Runtime(CUDA, bf16=False), classifier)

@@ -127,15 +127,21 @@ def _session_end() -> Summary:
 
 
 def hyperparameters(config: Config) -> dict[str, Any]:
-    """What a sweep may vary, flat. The threshold is text and also a number of nines: the tab's five digits would show
-    0.999999 as 1.
+    """What a sweep may vary, flat. The tab shows the first five by name, so what matters most has short names and the
+    rest "with/".
+
+    The threshold is text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
     """
-    flat = {
-        key: value
-        for key, value in config.identity().items()
-        if value is not None and not key.startswith("trial.published")
+    policy = config.policy
+    hidden = ("seed", "policy.threshold", "policy.init_fraction", "policy.hand_fraction", "model.name", "train.name")
+    rest = {
+        key: value for key, value in config.identity().items() if not key.startswith("trial.") and key not in hidden
     }
-    threshold = config.policy.threshold
-    flat["policy.threshold"] = repr(threshold)
-    flat["policy.threshold_nines"] = -math.log10(1 - threshold) if threshold < 1 else math.inf
-    return flat
+    rest["threshold_nines"] = -math.log10(1 - policy.threshold) if policy.threshold < 1 else math.inf
+    return {
+        "hand_fraction": policy.hand_fraction,
+        "init_fraction": policy.init_fraction,
+        "model": config.model.name,
+        "threshold": repr(policy.threshold),
+        "train": config.train.name,
+    } | {f"with/{key}": value for key, value in rest.items() if value is not None}

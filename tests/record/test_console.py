@@ -8,8 +8,9 @@ from alearn.events import EpochDone, RoundDone, RoundStarted, ScoreProgress, Tri
 from alearn.record import console
 
 METRICS = {
-    "round": 1, "epochs": 12, "hand": 1200, "auto": 36_071, "unlabeled": 22_729, "wrong_auto": 524, "mislabeled_auto": 0.01453,
-    "val_accuracy": None, "test_accuracy": 0.8955, "seconds_fit": 30.04, "seconds_score": 14.1,
+    "round": 1, "epochs": 12, "hand": 1200, "auto": 36_071, "unlabeled": 22_729, "wrong_auto": 524,
+    "mislabeled_auto": 0.01453, "val_accuracy": None, "test_accuracy": 0.8955,
+    "seconds_fit": 30.04, "seconds_score": 14.1,
 }  # fmt: skip
 DONE = RoundDone(1, None, None, None, None, {}, METRICS)
 
@@ -75,8 +76,9 @@ def test_a_terminal_gets_a_bar_and_is_left_clean(config, tmp_path):
 
 
 ROW = {
-    "trial": "t1", "seed": 0, "init_fraction": 0.01, "threshold": 0.9999, "hand_fraction": 0.01, "rounds": 6, "hand": 4200,
-    "auto": 55_800, "wrong_auto": 558, "mislabeled_auto": 0.01, "mislabeled_total": 0.0093, "test_accuracy": None,
+    "trial": "t1", "seed": 0, "init_fraction": 0.01, "threshold": 0.9999, "hand_fraction": 0.01, "rounds": 6,
+    "hand": 4200, "auto": 55_800, "wrong_auto": 558, "mislabeled_auto": 0.01, "mislabeled_total": 0.0093,
+    "test_accuracy": None,
     "seconds": {"total": 99.6}, "published": {"rounds": 5, "hand": 4200, "auto": 55_800, "mislabeled": 0.0193},
 }  # fmt: skip
 

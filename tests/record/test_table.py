@@ -11,8 +11,9 @@ from alearn.record import table
 def put(folder, setting="s", seed=0, mislabeled=0.01, published=True, **config):
     folder.mkdir(parents=True)
     row = {
-        "trial": "t1", "seed": seed, "init_fraction": 0.01, "threshold": 0.999999, "hand_fraction": 0.02, "rounds": 5 + seed,
-        "hand": 4200, "auto": 55_800, "mislabeled_auto": mislabeled, "mislabeled_total": mislabeled / 2, "test_accuracy": None,
+        "trial": "t1", "seed": seed, "init_fraction": 0.01, "threshold": 0.999999, "hand_fraction": 0.02,
+        "rounds": 5 + seed, "hand": 4200, "auto": 55_800, "mislabeled_auto": mislabeled,
+         "mislabeled_total": mislabeled / 2, "test_accuracy": None,
         "seconds": {"total": 100.4}, "setting": setting, "digest": f"{setting}{seed}",
         "published": {"rounds": 5, "hand": 4200, "auto": 55_800, "mislabeled": 0.0193} if published else None,
         "config": {"seed": seed, "data.root": "/x", "trial.name": "t1", "policy.threshold": 0.999999, **config},

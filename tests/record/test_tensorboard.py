@@ -68,8 +68,11 @@ def test_the_result_and_the_hyperparameters_are_in_the_trials_own_run(trial):
     assert events.Scalars("result/mislabeled_total")[0].value == pytest.approx(row["mislabeled_total"], rel=1e-6)
     content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
     start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
-    assert start.hparams["policy.threshold"].string_value == "0.5"
-    assert start.hparams["seed"].number_value == 0
+    assert start.hparams["threshold"].string_value == "0.5"
+    assert sorted(start.hparams)[:5] == ["hand_fraction", "init_fraction", "model", "threshold", "train"], (
+        "the tab shows five"
+    )
+    assert start.hparams["with/train.steps"].number_value == 60
     assert start.group_name.startswith("t1 ")
     end = events.SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
     assert plugin_data_pb2.HParamsPluginData.FromString(end).session_end_info.status == 1
@@ -77,7 +80,7 @@ def test_the_result_and_the_hyperparameters_are_in_the_trials_own_run(trial):
 
 def test_thresholds_stay_readable(config):
     flat = tensorboard.hyperparameters(config("policy.threshold=0.999999"))
-    assert flat["policy.threshold"] == "0.999999"
-    assert flat["policy.threshold_nines"] == pytest.approx(6)
-    assert tensorboard.hyperparameters(config("policy.threshold=1"))["policy.threshold_nines"] == math.inf
+    assert flat["threshold"] == "0.999999"
+    assert flat["with/threshold_nines"] == pytest.approx(6)
+    assert tensorboard.hyperparameters(config("policy.threshold=1"))["with/threshold_nines"] == math.inf
     assert None not in flat.values()

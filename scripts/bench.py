@@ -1,0 +1,280 @@
+"""Training and scoring rates as ratios against hand-written code, and how long the command line takes to start.
+
+Each competitor runs in a process of its own, on the same images, labels, batch size, optimizer and initial seed; their
+order is interleaved and everything is repeated. What counts is the median of the ratios within a repeat, which share
+the state of the machine. Rates are warm: imports and the first steps are not in them.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+STEPS, WARM_STEPS = 150, 15
+POOL = 20_000
+CHUNKS_CPU, CHUNKS_GPU = (64, 128, 256, 512, 2048), (1024, 4096, 16_384)
+
+TRAIN = ("alearn fit", "bare step", "DataLoader loop")
+SCORE = ("alearn score", "bare forward", "DataLoader scoring")
+WORDS = {"fast": ["train=fast"], "source": ["train=source"]}
+
+
+def setting(recipe: str) -> Any:
+    """Config, runtime, images on the device, labels on the device, data root."""
+    import hydra
+
+    from alearn.config import parse
+    from alearn.data import sources
+    from alearn.learn import device
+    from alearn.record.sweep import CONF
+
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = parse(hydra.compose("config", overrides=WORDS[recipe]))
+    runtime = device.choose("auto", "auto")
+    pool, _ = sources.load(config)
+    return config, runtime, pool.to(runtime.device)
+
+
+def drain(steps: Generator[Any, None, Any]) -> Any:
+    """What a generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def clocked(runtime: Any, work: Callable[[], Any]) -> float:
+    """Seconds, the device's work included."""
+    runtime.synchronize()
+    start = time.perf_counter()
+    work()
+    runtime.synchronize()
+    return time.perf_counter() - start
+
+
+def alearn_fit(recipe: str) -> float:
+    """Images a second of alearn's own training, with its batching, its epochs and its events."""
+    import numpy as np
+
+    from alearn.learn.fit import fit
+
+    config, runtime, pool = setting(recipe)
+    batch = config.train.batch
+    index = np.arange(STEPS * batch)
+
+    def go(steps: int) -> None:
+        train = config.train.model_copy(update={"steps": steps, "patience": None, "validation": 0.0})
+        sized = config.model_copy(update={"train": train})
+        hand = np.arange(len(index)) % 2 == 0
+        drain(fit(sized, runtime, pool.images, index, pool.truth[index], hand, 10, 1))
+
+    go(WARM_STEPS)
+    return STEPS * batch / clocked(runtime, lambda: go(STEPS))
+
+
+def bare_step(recipe: str) -> float:
+    """The step that one writes by hand: resident uint8 tensors, one random order, the same model, optimizer and
+    precision.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from alearn.learn import models
+
+    config, runtime, pool = setting(recipe)
+    torch.manual_seed(0)
+    train, on = config.train, runtime.device
+    images, truth = pool.images, torch.from_numpy(pool.truth).to(on)
+    model = models.build(config.model, (1, 28, 28), 10).to(on).train()
+    if train.optimizer == "adadelta":
+        optimizer: Any = torch.optim.Adadelta(model.parameters(), train.lr, rho=0.95, eps=1e-7)
+    else:
+        optimizer = torch.optim.AdamW(model.parameters(), train.lr, weight_decay=train.weight_decay, fused=True)
+
+    def go(steps: int) -> None:
+        order = torch.randperm(STEPS * train.batch, device=on)
+        for i in range(steps):
+            batch = order[i * train.batch : (i + 1) * train.batch]
+            x = images[batch].to(torch.float32, memory_format=torch.channels_last).mul_(1 / 255)
+            with runtime.autocast():
+                loss = F.cross_entropy(model(x), truth[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    go(WARM_STEPS)
+    return STEPS * train.batch / clocked(runtime, lambda: go(STEPS))
+
+
+def plain_model() -> Any:
+    """The network as the layers of its description, in torch's defaults: fp32, NCHW, ReLU before the pooling."""
+    from torch import nn
+
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)),
+        *(nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10)),
+    )
+
+
+def loader(config: Any, batch: int, shuffle: bool) -> Any:
+    """torchvision's data set and transforms in a DataLoader, as the tutorials have it."""
+    import torch
+    from torchvision import datasets, transforms
+
+    steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    data = datasets.MNIST(str(Path(config.data.root).expanduser()), train=True, transform=steps)
+    return torch.utils.data.DataLoader(data, batch_size=batch, shuffle=shuffle)
+
+
+def dataloader_loop(recipe: str) -> float:
+    """The usual training loop in fp32 with `.item()` for the running loss."""
+    import torch
+    import torch.nn.functional as F
+
+    config, runtime, _ = setting(recipe)
+    torch.manual_seed(0)
+    train, on = config.train, runtime.device
+    model = plain_model().to(on).train()
+    if train.optimizer == "adadelta":
+        optimizer: Any = torch.optim.Adadelta(model.parameters(), train.lr, rho=0.95, eps=1e-7)
+    else:
+        optimizer = torch.optim.AdamW(model.parameters(), train.lr, weight_decay=train.weight_decay)
+    batches = iter(loader(config, train.batch, shuffle=True))
+
+    def go(steps: int) -> None:
+        running = 0.0
+        for _ in range(steps):
+            x, y = next(batches)
+            x, y = x.to(on), y.to(on)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+
+    go(WARM_STEPS)
+    return STEPS * train.batch / clocked(runtime, lambda: go(STEPS))
+
+
+def alearn_score(recipe: str) -> float:
+    """Images a second of alearn's scoring: an index into the pool in, `Scores` out."""
+    import numpy as np
+
+    from alearn.learn import models
+    from alearn.learn.score import score
+
+    config, runtime, pool = setting(recipe)
+    model = models.build(config.model, (1, 28, 28), 10).to(runtime.device)
+    drain(score(runtime, model, pool.images, np.arange(2000)))
+    return POOL / clocked(runtime, lambda: drain(score(runtime, model, pool.images, np.arange(POOL))))
+
+
+def bare_forward(recipe: str) -> float:
+    """Nothing but forward passes over a resident tensor, at the best of several chunk sizes."""
+    import torch
+
+    from alearn.learn import models
+
+    config, runtime, pool = setting(recipe)
+    model = models.build(config.model, (1, 28, 28), 10).to(runtime.device).eval()
+    images = pool.images[:POOL]
+
+    def go(chunk: int, total: int) -> None:
+        with torch.inference_mode(), runtime.autocast():
+            for part in images[:total].split(chunk):
+                model(part.to(torch.float32, memory_format=torch.channels_last).mul_(1 / 255))
+
+    go(128, 2000)
+    chunks = CHUNKS_CPU if runtime.device.type == "cpu" else CHUNKS_GPU
+    best = min(chunks, key=lambda chunk: clocked(runtime, lambda: go(chunk, POOL // 4)))
+    return POOL / clocked(runtime, lambda: go(best, POOL))
+
+
+def dataloader_scoring(recipe: str) -> float:
+    """The usual scoring loop: DataLoader, fp32, batches of 1000, softmax, results moved to the CPU batch by batch."""
+    import torch
+
+    config, runtime, _ = setting(recipe)
+    model = plain_model().to(runtime.device).eval()
+    batches = iter(loader(config, 1000, shuffle=False))
+
+    def go(count: int) -> None:
+        with torch.no_grad():
+            for _ in range(count):
+                x, _ = next(batches)
+                model(x.to(runtime.device)).softmax(1).max(1).values.cpu()
+
+    go(1)
+    return POOL / clocked(runtime, lambda: go(POOL // 1000))
+
+
+WORKERS: dict[str, Callable[[str], float]] = {
+    **dict(zip(TRAIN, (alearn_fit, bare_step, dataloader_loop), strict=True)),
+    **dict(zip(SCORE, (alearn_score, bare_forward, dataloader_scoring), strict=True)),
+}
+
+
+def help_seconds() -> float:
+    """Wall time of `alearn --help`."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "alearn", "--help"], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Run everything and print a Markdown report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="torch threads of each process; 0: torch's default")
+    parser.add_argument("--recipe", choices=list(WORDS), default="fast")
+    parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        import torch
+
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        print(json.dumps(WORKERS[options.worker](options.recipe)))
+        return
+    rates: dict[str, list[float]] = {name: [] for name in WORKERS}
+    for repeat in range(options.repeats):
+        names = list(WORKERS) if repeat % 2 == 0 else list(WORKERS)[::-1]
+        for name in names:
+            words = ["--worker", name, "--recipe", options.recipe, "--threads", str(options.threads)]
+            done = subprocess.run([sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True)
+            rates[name].append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"repeat {repeat + 1} of {options.repeats} done", file=sys.stderr, flush=True)
+    starts = [help_seconds() for _ in range(options.repeats)]
+    report(options, rates, starts)
+
+
+def report(options: argparse.Namespace, rates: dict[str, list[float]], starts: list[float]) -> None:
+    """Median rates, and ratios with their range."""
+    import torch
+
+    from alearn.learn import device
+    from alearn.record.row import commit, versions
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    where = device.choose("auto", "auto").describe()
+    print(f"{where}; {versions()}; commit {commit()}; train={options.recipe}; {options.repeats} repeats\n")
+    print("| | images a second (median) | alearn's rate over it: median (range) |\n| --- | ---: | ---: |")
+    for group in (TRAIN, SCORE):
+        for name in group:
+            ratios = [ours / theirs for ours, theirs in zip(rates[group[0]], rates[name], strict=True)]
+            shown = (
+                f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if name != group[0] else ""
+            )
+            print(f"| {name} | {statistics.median(rates[name]):,.0f} | {shown} |")
+    print(f"\n`alearn --help`: {statistics.median(starts):.2f} s (range {min(starts):.2f} to {max(starts):.2f})")
+
+
+if __name__ == "__main__":
+    main()
