@@ -3,6 +3,7 @@ objective.
 """
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -45,7 +46,9 @@ def job(composed: DictConfig) -> float | None:
 
     settings = HydraConfig.get()
     folder, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
-    again = f"alearn resume={folder}" if alone else f"the same command with hydra.sweep.dir={settings.sweep.dir}"
+    again = f"alearn resume={shlex.quote(str(folder))}"
+    if not alone:
+        again = f"the same command with hydra.sweep.dir={shlex.quote(settings.sweep.dir)}"
     try:
         from alearn.run import run  # torch comes with it
 

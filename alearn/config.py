@@ -92,8 +92,8 @@ class Train(Section):
             raise ValueError("patience needs validation > 0")
         if self.hand_share and self.steps is None:
             raise ValueError("hand_share needs steps")
-        if self.schedule == "one_cycle" and self.steps is None:
-            raise ValueError("schedule=one_cycle needs steps")
+        if self.schedule == "one_cycle" and (self.steps is None or self.steps < 10):
+            raise ValueError("schedule=one_cycle needs steps, at least 10")
 
 
 class SourcePolicy(Section):

@@ -66,6 +66,8 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
     except AlearnError as error:
         log.error("%s", error)
         raise
+    except OSError as error:
+        raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
     finally:
         sinks.close()
     assert done is not None

