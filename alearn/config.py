@@ -50,6 +50,8 @@ class SourceCnn(Section):
     """The published experiment's network."""
 
     name: Literal["source_cnn"]
+    lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate that suits it with AdamW, for training recipes that take it from here."""
 
 
 class SmallCnn(Section):
@@ -58,6 +60,8 @@ class SmallCnn(Section):
     name: Literal["small_cnn"]
     width: Count
     """Channels of the first layer; the later ones have 2 and 4 times as many."""
+    lr: Annotated[float, Field(gt=0)]
+    """As in source_cnn; batch norm stands more."""
 
 
 class Train(Section):
