@@ -1,6 +1,4 @@
-"""The command `alearn`: finds conf/, lets Hydra compose it, checks it, runs one trial (or a sweep of them), returns its
-objective.
-"""
+"""The command `alearn`: lets Hydra compose a config, runs one trial of it or a sweep, turns errors into messages."""
 
 import os
 import shlex
@@ -39,9 +37,7 @@ def main() -> None:
 
 
 def job(composed: DictConfig) -> float | None:
-    """One trial: Hydra's task function. Returns the share of the data set that is mislabeled, for sweepers that
-    minimise it.
-    """
+    """One trial: Hydra's task function. Returns the share of all labels that is wrong, for sweepers to minimise."""
     from alearn.config import parse
 
     settings = HydraConfig.get()

@@ -76,9 +76,7 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
 
 
 def check(config: Config, folder: Path) -> None:
-    """Raises AlearnError if the trial cannot start here: shares too small, a folder in use or not writable. Changes
-    nothing.
-    """
+    """Raises AlearnError if a trial cannot start: shares too small, folder in use or not writable. Changes nothing."""
     source.check(config.policy, config.data.limit or sources.SIZES[config.data.name])
     writable(folder)
     try:

@@ -1,5 +1,6 @@
-"""Training from scratch on the labeled images. The images stay where they are, on the device, as uint8; a batch is an
-index into them.
+"""Training from scratch on the labeled images.
+
+The images stay where they are, on the device, as uint8; a batch is an index into them.
 
 Shape letters: N data set, B batch, C channels, H height, W width.
 """
@@ -55,18 +56,15 @@ def fit(
     val_i, val_y = _to(on, index[held]), _to(on, label[held])
 
     device.seed(rng.derive(config.seed, round, "weights"))
-    model = models.build(config.model, (images_nchw.shape[1], images_nchw.shape[2], images_nchw.shape[3]), classes).to(
-        on
-    )
+    channels, height, width = images_nchw.shape[1:]
+    model = models.build(config.model, (channels, height, width), classes).to(on)
     step = Step(train, runtime, model)
 
     best: dict[str, Tensor] | None = None
     best_accuracy, waited, steps, samples = -1.0, 0, 0, 0
     curve: list[tuple[int, float, float | None]] = []
     for epoch, batches in enumerate(epochs(train, _to(on, hand[~held])), start=1):
-        device.seed(
-            rng.derive(config.seed, round, "epoch", epoch)
-        )  # so that nobody who listens in between can disturb the draws
+        device.seed(rng.derive(config.seed, round, "epoch", epoch))  # whatever a listener drew since the last one
         model.train()
         total = torch.zeros((), device=on)  # summed on the device: reading a loss in a step would stop the GPU
         seen = 0
@@ -82,9 +80,9 @@ def fit(
                 f"round {round}, epoch {epoch}: the loss is {loss}. Try a lower train.lr, or precision=fp32"
             )
         last = steps == train.steps
-        accuracy = (
-            measure(runtime, model, images_nchw, val_i, val_y) if len(val_i) and (train.patience or last) else None
-        )
+        accuracy = None
+        if len(val_i) and (train.patience or last):
+            accuracy = measure(runtime, model, images_nchw, val_i, val_y)
         if train.patience is not None and accuracy is not None:
             waited += 1
             if accuracy > best_accuracy:
@@ -125,12 +123,8 @@ class Step:
         parameters, lr, decay = list(model.parameters()), train.lr, train.weight_decay
         self._optimizer: torch.optim.Optimizer
         if train.optimizer == "adadelta":
-            on_gpu = (
-                runtime.device.type == "cuda"
-            )  # all tensors at once pays on a GPU; on a CPU it only misses the cache
-            self._optimizer = torch.optim.Adadelta(
-                parameters, lr, rho=0.95, eps=1e-7, weight_decay=decay, foreach=on_gpu
-            )
+            at_once = runtime.device.type == "cuda"  # all tensors at once pays on a GPU; a CPU's cache is too small
+            self._optimizer = torch.optim.Adadelta(parameters, lr, 0.95, 1e-7, decay, foreach=at_once)
         else:
             self._optimizer = torch.optim.AdamW(parameters, lr, weight_decay=decay, fused=True)
         self._schedule = None
@@ -162,24 +156,29 @@ def measure(runtime: Runtime, model: nn.Module, images_nchw: Tensor, index_n: Te
 
 
 def epochs(train: Train, hand_n: Tensor) -> Iterator[Iterator[Tensor]]:
-    """Epochs without end, each of them its batches: positions among the n training images. hand_n: bool [n], on the
-    device.
+    """Epochs without end, each of them its batches: positions among the n training images.
 
-    Without a fixed number of steps an epoch is a random order of all images, its last batch smaller. With one, all
-    batches are full, `train.hand_share` of each is drawn from the hand labels and the rest from the others (each in
-    random orders, one after the other), and an epoch has at least MIN_STEPS batches: what is done once an epoch,
-    reading the loss, must not set the pace.
+    hand_n: bool [n], on the device. Nothing is drawn before an epoch's first batch is asked for. Without a fixed number
+    of steps an epoch is a random order of all images, its last batch smaller. With one, all batches are full,
+    `train.hand_share` of each is drawn from the hand labels and the rest from the others (each in random orders, one
+    after the other), and an epoch has at least MIN_STEPS batches: what is done once an epoch, reading the loss, must
+    not set the pace.
     """
     total, on = len(hand_n), hand_n.device
     if train.steps is None:
         while True:
-            yield iter(torch.split(torch.randperm(total, device=on), train.batch))
+            yield _shuffled(total, train.batch, on)
     everything, hand, others = (mask.nonzero().squeeze(1) for mask in (hand_n | True, hand_n, ~hand_n))
     fixed = round(train.batch * train.hand_share) if len(hand) and len(others) else 0
     parts = [_cycle(hand, fixed), _cycle(others, train.batch - fixed)] if fixed else [_cycle(everything, train.batch)]
     stream = (torch.cat(batch) for batch in zip(*parts, strict=True))
     while True:
         yield islice(stream, max(MIN_STEPS, ceil(total / train.batch)))
+
+
+def _shuffled(total: int, size: int, on: torch.device) -> Iterator[Tensor]:
+    """0..total-1 in random order, `size` at a time, the last time fewer."""
+    yield from torch.split(torch.randperm(total, device=on), size)
 
 
 def _cycle(positions: Tensor, size: int) -> Iterator[Tensor]:

@@ -1,6 +1,4 @@
-"""What happens around Hydra's jobs: everything is checked before the first one starts, and the table is rebuilt after
-each.
-"""
+"""What happens around Hydra's jobs: all are checked before the first one starts, the table is rebuilt after each."""
 
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -66,9 +64,7 @@ class Guard(Callback):
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, as Hydra's own sweeper expands them. Another sweeper's jobs are not known beforehand:
-    none.
-    """
+    """The overrides of each job, as Hydra's own sweeper expands them; none for a sweeper that decides as it goes."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
     params = config.hydra.sweeper.get("params") or {}

@@ -1,5 +1,4 @@
-"""The table of a sweep: one line a setting, the mean and standard deviation over its seeds, the published row beside
-it.
+"""The table of a sweep: a line a setting, mean and standard deviation over its seeds, the published row beside it.
 
 `alearn-table DIR` rebuilds it by hand from whatever `row.json` files lie below a folder; a sweep does so after each
 job.

@@ -1,5 +1,6 @@
-"""Curves, images and hyperparameters of a trial as TensorBoard events: one run a trial. The only place that knows
-TensorBoard.
+"""Curves, images and hyperparameters of a trial as TensorBoard events: one run a trial.
+
+The only place that knows TensorBoard.
 """
 
 import math
@@ -127,10 +128,10 @@ def _session_end() -> Summary:
 
 
 def hyperparameters(config: Config) -> dict[str, Any]:
-    """What a sweep may vary, flat. The tab shows the first five by name, so what matters most has short names and the
-    rest "with/".
+    """What a sweep may vary, flat.
 
-    The threshold is text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
+    The tab shows the first five by name, so what matters most has short names and the rest "with/". The threshold is
+    text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
     """
     policy = config.policy
     hidden = ("seed", "policy.threshold", "policy.init_fraction", "policy.hand_fraction", "model.name", "train.name")

@@ -35,9 +35,10 @@ def test_a_model_learns_what_can_be_learned():
     assert epochs[0].loss > fitted.loss == epochs[-1].loss
 
 
-def test_it_repeats_bit_for_bit_whatever_its_listeners_draw():
-    _, one = train()
-    config = compose(*SMALL)
+@pytest.mark.parametrize("recipe", [["train=fast"], ["train=source", "train.steps=null", "train.patience=2"]])
+def test_it_repeats_bit_for_bit_whatever_its_listeners_draw(recipe):
+    _, one = train(*recipe)
+    config = compose(*SMALL, *recipe)
     index = np.arange(200)
     steps = fit.fit(config, CPU, IMAGES.images, index, IMAGES.truth[index], np.ones(200, bool), 3, 1)
     for _ in range(one.epochs):
@@ -47,7 +48,7 @@ def test_it_repeats_bit_for_bit_whatever_its_listeners_draw():
         next(steps)
     for a, b in zip(one.model.state_dict().values(), done.value.value.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
-    _, other = train(number=2)
+    _, other = train(*recipe, number=2)
     assert not torch.equal(one.model.head.weight, other.model.head.weight)
 
 
