@@ -15,8 +15,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-STEPS, WARM_STEPS = 150, 15
-POOL = 20_000
+STEPS, WARM_STEPS = 300, 50
+POOL, LOADER_POOL = 60_000, 10_000
 CHUNKS_CPU, CHUNKS_GPU = (64, 128, 256, 512, 2048), (1024, 4096, 16_384)
 
 TRAIN = ("alearn fit", "bare step", "DataLoader loop")
@@ -211,7 +211,7 @@ def dataloader_scoring(recipe: str) -> float:
                 model(x.to(runtime.device)).softmax(1).max(1).values.cpu()
 
     go(1)
-    return POOL / clocked(runtime, lambda: go(POOL // 1000))
+    return LOADER_POOL / clocked(runtime, lambda: go(LOADER_POOL // 1000))
 
 
 WORKERS: dict[str, Callable[[str], float]] = {

@@ -22,7 +22,7 @@ class Runtime:
     @property
     def chunk(self) -> int:
         """Images a forward pass when scoring: what stays in a CPU's cache, what fills a GPU."""
-        return 128 if self.device.type == "cpu" else 4096
+        return 256 if self.device.type == "cpu" else 4096
 
     def autocast(self) -> AbstractContextManager[object]:
         """bf16 where it is on; the models keep their logits out of it."""

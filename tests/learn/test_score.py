@@ -42,7 +42,7 @@ def test_scores_do_not_depend_on_chunks_and_keep_the_data_sets_indices(monkeypat
     assert (chunked.index == index).all()
     assert (chunked.guess == whole.guess).all()
     np.testing.assert_allclose(chunked.doubt, whole.doubt, atol=1e-4)
-    assert [p.done for p in progress] == [112, 224]
+    assert [p.done for p in progress] == [112, 224, 249]
     assert {p.total for p in progress} == {249}
 
 
