@@ -232,7 +232,7 @@ def test_damaged_data_and_a_missing_gpu_are_one_message(tmp_path):
 @pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
     words = [word for word in QUICK if not word.startswith("policy.")]
-    small = ["policy.init_fraction=0.2", "policy.stop_fraction=0.79", "seed=0", "data.limit=400", "train.steps=10"]
+    small = ["policy.init_fraction=0.2", "policy.stop_fraction=0.79", "seed=0", "train.steps=10"]
     code, _, err = alearn(
         "-m", f"experiment={path.stem}", *words, *small, f"data.root='{mnist_root}'", f"hydra.sweep.dir={tmp_path}"
     )
