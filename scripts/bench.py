@@ -21,7 +21,7 @@ CHUNKS_CPU, CHUNKS_GPU = (64, 128, 256, 512, 2048), (1024, 4096, 16_384)
 
 TRAIN = ("alearn fit", "bare step", "DataLoader loop")
 SCORE = ("alearn score", "bare forward", "DataLoader scoring")
-WORDS = {"fast": ["train=fast"], "source": ["train=source"]}
+WORDS = {"fast": ["train=fast", "model=source_cnn"], "source": ["train=source", "model=source_cnn"]}
 
 
 def setting(recipe: str) -> Any:

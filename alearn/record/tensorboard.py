@@ -130,8 +130,8 @@ def _session_end() -> Summary:
 def hyperparameters(config: Config) -> dict[str, Any]:
     """What a sweep may vary, flat.
 
-    The tab shows the first five by name, so what matters most has short names and the rest "with/". The threshold is
-    text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
+    The tab shows five, those that differ first, then by name: what matters most has short names, the rest "with/". The
+    threshold is text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
     """
     policy = config.policy
     hidden = ("seed", "policy.threshold", "policy.init_fraction", "policy.hand_fraction", "model.name", "train.name")

@@ -73,7 +73,7 @@ def test_the_result_and_the_hyperparameters_are_in_the_trials_own_run(trial):
         "the tab shows five"
     )
     assert start.hparams["with/train.steps"].number_value == 60
-    assert start.group_name.startswith("t1 ")
+    assert start.group_name.startswith("t2 ")
     end = events.SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
     assert plugin_data_pb2.HParamsPluginData.FromString(end).session_end_info.status == 1
 
