@@ -132,7 +132,7 @@ def test_a_ledger_saved_after_any_round_leads_to_the_same_labels(config, scripte
 def test_rounds_without_end_end_with_a_message_and_a_whole_ledger(config, scripted):
     ledger = Ledger.empty(TOTAL)
     with pytest.raises(AlearnError, match=r"policy\.max_rounds=3: .* 960 of 1000 images have no label.*resume"):
-        run(config("policy.threshold=1", "policy.max_rounds=3"), ledger=ledger)
+        run(config("trial=t1", "policy.threshold=1", "policy.max_rounds=3"), ledger=ledger)
     assert ledger.rounds == 3
     assert ledger.count(Source.FIRST, Source.QUERY) == 40
 

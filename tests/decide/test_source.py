@@ -7,7 +7,7 @@ from alearn.events import Scores
 
 
 def test_first_labels(config):
-    assert source.first(config().policy, 60_000, 0).tolist() == list(range(600))
+    assert source.first(config("trial=t1").policy, 60_000, 0).tolist() == list(range(600))
     random = config("policy.init=random", "policy.init_fraction=0.1").policy
     drawn = source.first(random, 1000, 3)
     assert len(set(drawn.tolist())) == 100
