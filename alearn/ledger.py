@@ -77,7 +77,7 @@ class Ledger:
     @property
     def rounds(self) -> int:
         """Rounds completed so far: each gives at least one hand label."""
-        return max(0, int(self.round.max(initial=0)))
+        return int(self.round.max(initial=0))
 
     def count(self, *sources: Source) -> int:
         """How many images have a label of these sources."""

@@ -74,7 +74,7 @@ def _cpu_has_bf16() -> bool:
 def _tune(device: torch.device) -> None:
     """Settings that cost nothing and change no result but in speed, or that make results repeat."""
     torch.backends.cudnn.deterministic = True
-    torch.set_flush_denormal(True)  # Adadelta's running means decay into denormals, which are a hundred times slower
+    torch.set_flush_denormal(True)  # Adadelta's running means decay into denormals, which CPUs are slow at
     if device.type == "cpu" and sys.platform == "linux" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
         # glibc returns every large block to the kernel when it is freed, and each step pays for the same pages anew: a
         # fifth of the time of a step of batch 32. Keep up to half a gigabyte instead. (M_MMAP_THRESHOLD is -3,

@@ -14,7 +14,7 @@ from alearn.learn import models
 from alearn.learn.device import Runtime
 
 CHUNKS_A_BLOCK = 16
-"""Forward passes whose logits are judged, and reported, at once: judging each by itself would cost a tenth of them."""
+"""Forward passes whose logits are judged, and reported, at once: judging is many small operations."""
 
 
 def score(

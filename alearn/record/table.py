@@ -22,7 +22,7 @@ COMPARED = {  # a column that was published: its name in our row, in the publish
     "auto": ("auto", "auto"),
     "mislabeled": ("mislabeled_auto", "mislabeled"),
 }
-OURS = {"mislabeled_total": "mislabeled_total", "test_accuracy": "test_accuracy"}
+OURS = ("mislabeled_total", "test_accuracy")
 FORMATS = {"rounds": "{:.1f}", "hand": "{:.0f}", "auto": "{:.0f}", "seconds": "{:.0f}"}
 HEADINGS = {
     "init_fraction": "initial",
@@ -83,8 +83,8 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         line |= {key: first["config"].get(key) for key in varied} | {"seeds": len({one["seed"] for one in group})}
         for name, (ours, theirs) in COMPARED.items():
             line |= _statistics(name, [one[ours] for one in group]) | {f"{name}_published": published.get(theirs)}
-        for name, ours in OURS.items():
-            line |= _statistics(name, [one[ours] for one in group])
+        for name in OURS:
+            line |= _statistics(name, [one[name] for one in group])
         lines.append(line | _statistics("seconds", [one["seconds"]["total"] for one in group]))
     return lines
 
