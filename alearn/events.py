@@ -105,7 +105,9 @@ class RoundDone:
 
 @dataclass(frozen=True)
 class TrialDone:
-    """Every image has a label. As in `RoundDone`, the ledger is the live one and the metrics come later."""
+    """Every image has a label. As in `RoundDone`, the ledger is the live one and the metrics come later: the sinks find
+    the trial's row in them (see `alearn.record.row`).
+    """
 
     ledger: Ledger
     seconds: dict[str, float]

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from alearn.decide import source
 from alearn.errors import AlearnError
 from alearn.events import TrialDone
 from alearn.learn import device
-from alearn.record import checkpoint, console, files, row
+from alearn.record import checkpoint, console, files, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
@@ -37,10 +38,36 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
         console.summary(done, folder)
         return done
 
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with status.lock(folder, "trial"):
+            (folder / status.FAILED).unlink(missing_ok=True)
+            done = _recorded(config, folder, overrides)
+    except OSError as error:
+        raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
+    console.summary(done, folder)
+    return done
+
+
+def _recorded(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Run it; if it fails, leave word of why."""
+    try:
+        return _run(config, folder, overrides)
+    except OSError:
+        raise  # a disk that is full has no room for the word
+    except AlearnError as error:
+        log.error("%s", error)
+        status.fail(folder, str(error))
+        raise
+    except Exception as error:  # a bug of ours: the traceback goes on, its last line stays
+        status.fail(folder, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _run(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     runtime = device.choose(config.device, config.precision)
     pool, test = sources.load(config)
     state = checkpoint.load(folder, config, len(pool))
-    folder.mkdir(parents=True, exist_ok=True)
     files.replace(folder / "config.yaml", config.yaml())
     pool, test = pool.to(runtime.device), test.to(runtime.device)
     log.info("%s", row.versions())
@@ -57,21 +84,16 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
             console.Console(config, folder, len(pool), runtime.describe()),
         ]
     )
+    done: dict[str, Any] = {}
     try:
         for event in measured(events, pool.truth, test, runtime):
-            sinks.write(event)
             if isinstance(event, TrialDone):
                 done = row.build(config, overrides, state.history, event.metrics, runtime)
-                row.save(folder, done)
-    except AlearnError as error:
-        log.error("%s", error)
-        raise
-    except OSError as error:
-        raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
+                event = replace(event, metrics=done)
+            sinks.write(event)
     finally:
         sinks.close()
-    assert done is not None
-    console.summary(done, folder)
+    row.save(folder, done)  # once all the rest is there
     return done
 
 

@@ -57,6 +57,20 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     return result
 
 
+def wrong(ledger: Ledger, truth: Array) -> Array:
+    """Indices of the auto labels that are wrong, int64 [n], the surest first. truth: int64 [N]."""
+    found = np.flatnonzero(ledger.auto & (ledger.label != truth))
+    return found[np.argsort(ledger.doubt[found], kind="stable")]
+
+
+def confusion(ledger: Ledger, truth: Array, classes: int) -> Array:
+    """How often an image of a class (row) was auto labeled as another (column): int64 [classes, classes]."""
+    auto = ledger.auto
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (truth[auto], ledger.label[auto]), 1)
+    return counts
+
+
 def _wrong(name: str, wrong: Array | None, among: Array) -> dict[str, Any]:
     if wrong is None:
         return {f"wrong_{name}": None, f"mislabeled_{name}": None}

@@ -39,3 +39,12 @@ def test_without_truth_counts_remain():
     found = measure.labels(ledger(), None, 1)
     assert found["auto"] == 5
     assert found["mislabeled_auto"] is found["wrong_new_auto"] is found["mislabeled_total"] is None
+
+
+def test_wrong_auto_labels_are_found_the_surest_first():
+    book, truth = Ledger.empty(6), np.array([0, 1, 2, 0, 1, 2])
+    book.write(np.array([0]), np.array([1]), Source.QUERY, 1)  # a human's mistake is not the model's
+    book.write(np.array([1, 2, 3, 4]), np.array([1, 0, 2, 2]), Source.AUTO, 1)
+    book.doubt[[1, 2, 3, 4]] = [-9.0, -3.0, -5.0, -4.0]
+    assert measure.wrong(book, truth).tolist() == [3, 4, 2]
+    assert measure.confusion(book, truth, 3).tolist() == [[0, 0, 1], [0, 1, 1], [1, 0, 0]]

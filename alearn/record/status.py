@@ -1,0 +1,76 @@
+"""How a trial stands, read off its folder; and the lock that keeps a second one out of it."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from alearn.errors import AlearnError
+from alearn.record import files, row
+
+FAILED, LOCK = "failed.json", ".lock"
+PATIENCE = 5.0
+"""Seconds to wait for a lock: a process that was killed a moment ago may still be on its way out."""
+
+
+class Status(StrEnum):
+    """Of a trial. Interrupted ones can be resumed, failed ones too once their reason is mended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+
+
+def of(folder: Path) -> tuple[Status, str]:
+    """Status of the trial in a folder, and why it failed ("" otherwise)."""
+    if row.load(folder) is not None:
+        return Status.FINISHED, ""
+    if locked(folder):
+        return Status.RUNNING, ""
+    reason = failure(folder)
+    return (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
+
+
+def fail(folder: Path, reason: str) -> None:
+    """Leave word of why the trial in a folder came to nothing."""
+    files.replace(folder / FAILED, json.dumps({"reason": reason}, indent=1) + "\n")
+
+
+def failure(folder: Path) -> str | None:
+    """Why the last attempt at a trial failed, None if it did not."""
+    try:
+        return str(json.loads((folder / FAILED).read_text())["reason"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{FAILED} cannot be read"
+
+
+def lock(folder: Path, what: str) -> FileLock:
+    """Hold a folder until the lock is released or the process ends, however it ends.
+
+    what: "trial" or "sweep", for the AlearnError that is raised if another process holds it.
+    """
+    held = FileLock(folder / LOCK)
+    try:
+        held.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise AlearnError(f"{folder}: another {what} is running in this folder; wait for it or give another") from None
+    return held
+
+
+def locked(folder: Path) -> bool:
+    """Whether a process holds the folder."""
+    if not (folder / LOCK).exists():
+        return False
+    probe = FileLock(folder / LOCK)
+    try:
+        probe.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a folder of somebody else's: nothing of ours runs there
+        return False
+    probe.release()
+    return False
