@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alearn.errors import AlearnError
+from alearn.record import sweep
 from alearn.record.sweep import CONF, explain
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -29,11 +30,13 @@ def main() -> None:
         sys.argv[1:] = with_resumed(sys.argv[1:])
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
     except AlearnError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_ended() or error}")
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(f"error: {explain(error)}")
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        _interrupted(stop, sweep.running.again() if sweep.running else "the same command")
+    finally:
+        _ended()
 
 
 def job(composed: DictConfig) -> float | None:
@@ -42,23 +45,51 @@ def job(composed: DictConfig) -> float | None:
 
     settings = HydraConfig.get()
     folder, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
-    again = f"alearn resume={shlex.quote(str(folder))}"
-    if not alone:
-        again = f"the same command with hydra.sweep.dir={shlex.quote(settings.sweep.dir)}"
-    try:
-        from alearn.run import run  # torch comes with it
+    if not alone and not sweep.in_process(settings.launcher._target_):
+        from alearn import worker
 
-        row = run(parse(composed), folder, list(settings.overrides.task))
+        return _objective(worker.run(folder, settings.job.num))
+
+    from alearn.record.row import Origin
+    from alearn.run import run  # torch comes with it
+
+    words = tuple(settings.overrides.task)
+    try:
+        config = parse(composed)
+        row = (
+            run(config, folder, Origin(words))
+            if alone
+            else run(config.in_sweep(), folder, Origin(words, settings.job.num))
+        )
     except AlearnError as error:
         if alone:
             sys.exit(f"error: {error}")
-        print(f"job {settings.job.num} failed: {error}", file=sys.stderr, flush=True)
         raise
     except KeyboardInterrupt as stop:
-        print(f"\ninterrupted; to go on: {again}", file=sys.stderr, flush=True)
-        raise SystemExit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
+        if alone:
+            _interrupted(stop, f"alearn resume={shlex.quote(str(folder))}")
+        raise
+    return _objective(row)
+
+
+def _objective(row: dict[str, Any]) -> float | None:
     share: float | None = row["mislabeled_total"]
     return share
+
+
+def _ended() -> str:
+    """Close the sweep of this process, if there is one; what to do about its failed jobs, "" if there are none."""
+    if sweep.running is None:
+        return ""
+    sweep.running.close()
+    failures = sweep.running.failures()
+    sweep.running = None
+    return failures
+
+
+def _interrupted(stop: KeyboardInterrupt, again: str) -> NoReturn:
+    print(f"\ninterrupted; to go on: {again}", file=sys.stderr, flush=True)
+    raise SystemExit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
 
 
 def with_resumed(words: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ value and what is allowed.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -161,8 +161,14 @@ class Config(Section):
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "fp32", "bf16"]
     """Of the convolutions; logits and decisions are fp32 always. auto: bf16 where the hardware has it."""
+    threads: Literal["auto"] | Count
+    """CPU threads of a trial. auto: every core for a trial by itself, one for each job of a sweep."""
     resume: str | None
     """Folder of a trial to go on with; it brings its own config."""
+
+    def in_sweep(self) -> Self:
+        """As a job of a sweep has it. With a thread each, jobs fill the cores and no launcher changes their labels."""
+        return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 
     def published(self) -> Published | None:
         """The published row, if this trial's settings are still that row's."""

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,15 @@ from alearn.record import checkpoint, console, files, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
+from alearn.record.row import Origin
 from alearn.record.sink import Fanout
 from alearn.record.tensorboard import TensorBoard
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Run a trial in a folder, or go on with the one that is there; returns its row. overrides: recorded in the row.
+def run(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
+    """Run a trial in a folder, or go on with the one that is there; returns its row. origin: recorded in the row.
 
     A finished trial of the same config is not run again. Raises AlearnError for everything that the user can mend.
     """
@@ -42,17 +42,17 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
         folder.mkdir(parents=True, exist_ok=True)
         with status.lock(folder, "trial"):
             (folder / status.FAILED).unlink(missing_ok=True)
-            done = _recorded(config, folder, overrides)
+            done = _recorded(config, folder, origin)
     except OSError as error:
         raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
     console.summary(done, folder)
     return done
 
 
-def _recorded(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _recorded(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
     """Run it; if it fails, leave word of why."""
     try:
-        return _run(config, folder, overrides)
+        return _run(config, folder, origin)
     except OSError:
         raise  # a disk that is full has no room for the word
     except AlearnError as error:
@@ -64,8 +64,8 @@ def _recorded(config: Config, folder: Path, overrides: Sequence[str]) -> dict[st
         raise
 
 
-def _run(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    runtime = device.choose(config.device, config.precision)
+def _run(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
+    runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
     pool, test = sources.load(config)
     state = checkpoint.load(folder, config, len(pool))
     files.replace(folder / "config.yaml", config.yaml())
@@ -88,7 +88,7 @@ def _run(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, An
     try:
         for event in measured(events, pool.truth, test, runtime):
             if isinstance(event, TrialDone):
-                done = row.build(config, overrides, state.history, event.metrics, runtime)
+                done = row.build(config, origin, state.history, event.metrics, runtime)
                 event = replace(event, metrics=done)
             sinks.write(event)
     finally:

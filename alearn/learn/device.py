@@ -43,17 +43,26 @@ class Runtime:
         return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
 
 
-def choose(device: str, precision: str) -> Runtime:
-    """From the config's names. Raises AlearnError for a GPU that is not there and a precision that it does not have."""
+def choose(device: str, precision: str, threads: str | int = "auto", job: int = 0) -> Runtime:
+    """From the config's names. job: number of a sweep's job; jobs take the GPUs in turn.
+
+    Raises AlearnError for a GPU that is not there and a precision that it does not have.
+    """
     there = torch.cuda.is_available()
     if device == "cuda" and not there:
         raise AlearnError("device=cuda: torch finds no usable GPU here; use device=cpu or device=auto")
-    chosen = torch.device("cuda", torch.cuda.current_device()) if there and device != "cpu" else torch.device("cpu")
+    if there and device != "cpu":
+        chosen = torch.device("cuda", job % torch.cuda.device_count())
+        torch.cuda.set_device(chosen)
+    else:
+        chosen = torch.device("cpu")
     fast = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else _cpu_has_bf16()
     if precision == "bf16" and chosen.type == "cuda" and not fast:
         raise AlearnError(
             f"precision=bf16: {torch.cuda.get_device_name(chosen)} does not have it; use precision=fp32 or auto"
         )
+    if isinstance(threads, int):
+        torch.set_num_threads(threads)
     _tune(chosen)
     return Runtime(chosen, bf16=precision == "bf16" or (precision == "auto" and fast))
 

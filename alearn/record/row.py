@@ -2,8 +2,10 @@
 
 import json
 import platform
+import shlex
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,8 +20,16 @@ NAME = "row.json"
 PHASES = ("fit", "score", "decide", "ask", "measure")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a trial was started by: the words of its command line, and its number in a sweep, None outside of one."""
+
+    overrides: Sequence[str] = ()
+    job: int | None = None
+
+
 def build(
-    config: Config, overrides: Sequence[str], history: list[dict[str, Any]], final: dict[str, Any], runtime: Runtime
+    config: Config, origin: Origin, history: list[dict[str, Any]], final: dict[str, Any], runtime: Runtime
 ) -> dict[str, Any]:
     """The row of a finished trial. history: the metrics of its rounds; final: of its labels.
 
@@ -44,7 +54,8 @@ def build(
         "hardware": runtime.describe(),
         "versions": versions(),
         "git_commit": commit(),
-        "overrides": list(overrides),
+        "overrides": list(origin.overrides),
+        "job": origin.job,
         "config": flatten(config.model_dump()),
         "digest": config.digest(),
         "setting": config.setting(),
@@ -57,12 +68,27 @@ def save(folder: Path, row: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The row in a folder, None if there is none that can be read."""
+    """The row in a folder, None if there is none that can be read. Read once as long as the file is the same."""
     try:
-        row = json.loads((folder / NAME).read_text())
+        stat = (folder / NAME).stat()
+        row = _parsed(folder / NAME, stat.st_mtime_ns, stat.st_size)
     except (OSError, ValueError):
         return None
     return row if isinstance(row, dict) and "setting" in row else None
+
+
+@cache
+def _parsed(path: Path, changed: int, size: int) -> Any:
+    return json.loads(path.read_text())
+
+
+def command(row: dict[str, Any]) -> str:
+    """The command line that runs the row's trial again, in a new folder.
+
+    A job of a sweep becomes a sweep of one job: its experiment may set a sweeper, and its threads were a job's.
+    """
+    sweep = ["-m", "hydra/sweeper=basic"] if row["job"] is not None else []
+    return shlex.join(["alearn", *sweep, *row["overrides"]])
 
 
 @cache

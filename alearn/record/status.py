@@ -1,15 +1,17 @@
-"""How a trial stands, read off its folder; and the lock that keeps a second one out of it."""
+"""How trials stand, read off their folders; and the lock that keeps a second one out of a folder."""
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from alearn.errors import AlearnError
 from alearn.record import files, row
 
-FAILED, LOCK = "failed.json", ".lock"
+CONFIG, FAILED, LOCK = "config.yaml", "failed.json", ".lock"
 PATIENCE = 5.0
 """Seconds to wait for a lock: a process that was killed a moment ago may still be on its way out."""
 
@@ -31,6 +33,31 @@ def of(folder: Path) -> tuple[Status, str]:
         return Status.RUNNING, ""
     reason = failure(folder)
     return (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
+
+
+def trials(folder: Path) -> list[Path]:
+    """The folders below one that hold a trial in any state, job 10 after job 9."""
+    found = [Path(at) for at, _, names in os.walk(folder) if {CONFIG, FAILED, row.NAME} & set(names)]
+    return sorted(found, key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts])
+
+
+def rows(*folders: Path) -> list[dict[str, Any]]:
+    """The rows of the finished trials below some folders."""
+    found = (row.load(path) for path in dict.fromkeys(path for folder in folders for path in trials(folder)))
+    return [one for one in found if one is not None]
+
+
+def missing(*folders: Path) -> dict[str, str]:
+    """Why the other trials below some folders have no row: trial's folder, relative to a single one, and reason."""
+    result = {}
+    for path in dict.fromkeys(path for folder in folders for path in trials(folder)):
+        stands, reason = of(path)
+        if stands is not Status.FINISHED:
+            name = str(path.relative_to(folders[0]) if len(folders) == 1 else path)
+            if (path / row.NAME).exists():
+                reason = f"{row.NAME} cannot be read"
+            result[name] = " ".join(reason.split()) or stands.value
+    return result
 
 
 def fail(folder: Path, reason: str) -> None:

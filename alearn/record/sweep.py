@@ -1,11 +1,16 @@
-"""What happens around Hydra's jobs: all are checked before the first one starts, the table is rebuilt after each."""
+"""What happens around Hydra's jobs: all are checked before the first one starts, and watched to the last."""
 
+import os
+import re
 from contextlib import nullcontext
 from difflib import get_close_matches
+from glob import glob
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from filelock import FileLock
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,10 +19,21 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alearn.errors import AlearnError
+from alearn.record.progress import Progress
+from alearn.record.status import lock
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
 """The folder of the configs: beside the package in a checkout, inside it when installed."""
+
+
+EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
+"""What the name of a launcher or sweeper holds: the extra that brings it."""
+
+running: Progress | None = None
+"""The sweep that this process has started; None in the processes of its jobs."""
+_held: FileLock | None = None
+"""Its folder's lock, held until the process ends."""
 
 
 class Guard(Callback):
@@ -33,34 +49,77 @@ class Guard(Callback):
             _refuse(str(error))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every job of the sweep."""
+        """Check every job of the sweep, take its folder, watch it."""
         from alearn import run
 
-        problems = []
+        global running, _held
+        folder = Path(config.hydra.sweep.dir).absolute()
+        planned = jobs(config)
         try:
-            run.writable(Path(config.hydra.sweep.dir))
+            installed(config.hydra.launcher._target_)
+            installed(config.hydra.sweeper._target_)
+            run.writable(folder)
+            _check_all(config, planned)
+            folder.mkdir(parents=True, exist_ok=True)
+            _held = lock(folder, "sweep")
         except AlearnError as error:
             _refuse(str(error))
-        loader = GlobalHydra.instance().config_loader()
-        for number, overrides in enumerate(jobs(config)):
-            try:
-                job = loader.load_sweep_config(config, overrides)
-                with open_dict(job):
-                    job.hydra.job.num = number
-                _check(job, Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir)
-            except AlearnError as error:
-                problems.append(f"job {number} ({' '.join(overrides)}): {error}")
-            except HydraException as error:
-                problems.append(f"job {number} ({' '.join(overrides)}): {explain(error)}")
-        if problems:
-            _refuse("\n".join(["no job was started:", *problems]))
+        if config.hydra.launcher.get("n_jobs") == -1:  # joblib's word for every core: GPUs are fewer
+            config.hydra.launcher.n_jobs = workers()
+        fixed = set.intersection(*map(set, planned)) if planned else set(config.hydra.overrides.task)
+        running = Progress(folder, len(planned) or config.hydra.sweeper.get("n_trials"), fixed)
+        if not in_process(config.hydra.launcher._target_):
+            running.watch()
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
-        """In a sweep: the table so far."""
-        if config.hydra.mode.name == "MULTIRUN":
-            from alearn.record import table
+        """In a sweep that runs its jobs in this process: look at what came out."""
+        if running is not None and in_process(config.hydra.launcher._target_):
+            running.update()
 
-            table.rebuild(Path(config.hydra.sweep.dir))
+
+def workers() -> int:
+    """Jobs that this machine runs at once: one a GPU that this process may see, one a core where there is none."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = [name for name in seen.split(",") if name] if seen is not None else glob("/dev/nvidia[0-9]*")
+    return len(gpus) or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+
+
+def in_process(launcher: str) -> bool:
+    """Whether a launcher runs the jobs where the sweep itself runs, one after the other."""
+    return launcher.endswith("BasicLauncher")
+
+
+def installed(plugin: str) -> None:
+    """Raises AlearnError with the line that installs it for a plugin of Hydra's (a dotted name) that is not there."""
+    package = ".".join(plugin.split(".")[:2])
+    try:
+        there = find_spec(package) is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        raise AlearnError(_missing(package))
+
+
+def _missing(name: str) -> str:
+    extra = next((extra for word, extra in EXTRAS.items() if word in name), None)
+    return f"{name}: " + (f"not installed; pip install 'alearn[{extra}]' brings it" if extra else "not installed")
+
+
+def _check_all(config: DictConfig, planned: list[list[str]]) -> None:
+    problems = []
+    loader = GlobalHydra.instance().config_loader()
+    for number, overrides in enumerate(planned):
+        try:
+            job = loader.load_sweep_config(config, overrides)
+            with open_dict(job):
+                job.hydra.job.num = number
+            _check(job, Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir, sweep=True)
+        except AlearnError as error:
+            problems.append(f"job {number} ({' '.join(overrides)}): {error}")
+        except HydraException as error:
+            problems.append(f"job {number} ({' '.join(overrides)}): {explain(error)}")
+    if problems:
+        raise AlearnError("\n".join(["no job was started:", *problems]))
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
@@ -73,11 +132,12 @@ def jobs(config: DictConfig) -> list[list[str]]:
     return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
-def _check(composed: DictConfig, folder: Path) -> None:
+def _check(composed: DictConfig, folder: Path, sweep: bool = False) -> None:
     from alearn import run
     from alearn.config import parse
 
-    run.check(parse(composed), folder)
+    config = parse(composed)
+    run.check(config.in_sweep() if sweep else config, folder)
 
 
 def _refuse(message: str) -> NoReturn:
@@ -99,4 +159,7 @@ def explain(error: Exception) -> str:
         lines = [
             f"{missing}: there is no such key" + (f"; did you mean {near[0]}?" if near else "; alearn --help lists all")
         ]
+    unknown = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", str(error))
+    if unknown and any(word in unknown[1] for word in EXTRAS):
+        lines = [_missing(unknown[1])]
     return "\n".join(lines)

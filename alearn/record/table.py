@@ -1,19 +1,10 @@
-"""The table of a sweep: a line a setting, mean and standard deviation over its seeds, the published row beside it.
+"""The table of a sweep: a line a setting, mean and standard deviation over its seeds, the published row beside it."""
 
-`alearn-table DIR` rebuilds it by hand from whatever `row.json` files lie below a folder; a sweep does so after each
-job.
-"""
-
-import argparse
 import csv
 import io
 import statistics
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from alearn.record import files, row
 
 SETTINGS = ("init_fraction", "threshold", "hand_fraction")
 COMPARED = {  # a column that was published: its name in our row, in the published row
@@ -35,25 +26,37 @@ HEADINGS = {
 }
 
 
-def rebuild(*folders: Path) -> list[dict[str, Any]]:
-    """Write table.md and table.csv of all rows below the folders into the first of them, if there are any; returns its
-    lines.
-    """
-    rows, broken = collect(folders)
-    lines = aggregate(rows)
-    if lines or broken:
-        files.replace(folders[0] / "table.md", markdown(lines, broken))
-        files.replace(folders[0] / "table.csv", to_csv(lines))
-    return lines
+KNOWN = ("trial.name", *(f"policy.{name}" for name in SETTINGS))
+"""Config keys that the table shows in any case."""
+IRRELEVANT = ("seed", "data.root", "resume")
 
 
-def collect(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Path]]:
-    """The rows below the folders, in the order of their paths, and the files that hold none."""
-    rows, broken = [], []
-    for path in sorted({path for folder in folders for path in folder.rglob(row.NAME)}, key=_natural):
-        found = row.load(path.parent)
-        rows.append(found) if found is not None else broken.append(path)
-    return rows, broken
+def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The config keys in which the settings of some rows differ."""
+    heads = list({one["setting"]: one["config"] for one in rows}.values())
+    keys = {key: None for head in heads for key in head}  # a dict keeps their order
+    return [
+        key
+        for key in keys
+        if key not in IRRELEVANT
+        and not key.startswith("trial.published")
+        and len({repr(head.get(key)) for head in heads}) > 1
+    ]
+
+
+def names(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """A name for every setting: its trial, and what tells it from the others of that trial."""
+    of_trial: dict[str, list[dict[str, Any]]] = {}
+    for one in rows:
+        of_trial.setdefault(one["trial"], []).append(one)
+    result = {}
+    for trial, group in of_trial.items():
+        keys = varied(group)
+        for one in group:
+            result[one["setting"]] = " ".join(
+                [trial, *(f"{key.split('.')[-1]}={one['config'].get(key)}" for key in keys)]
+            )
+    return result
 
 
 def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -65,22 +68,12 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in rows:
         groups.setdefault(one["setting"], []).append(one)
-    heads = [group[0]["config"] for group in groups.values()]
-    keys = {key: None for head in heads for key in head}  # a dict keeps their order
-    known = {"trial.name", *(f"policy.{name}" for name in SETTINGS)}
-    hidden = {"seed", "data.root", "resume"}
-    varied = [
-        key
-        for key in keys
-        if key not in known | hidden
-        and not key.startswith("trial.published")
-        and len({repr(head.get(key)) for head in heads}) > 1
-    ]
+    differ = [key for key in varied(rows) if key not in KNOWN]
     lines = []
     for group in groups.values():
         first, published = group[0], group[0]["published"] or {}
         line: dict[str, Any] = {"trial": first["trial"]} | {key: first[key] for key in SETTINGS}
-        line |= {key: first["config"].get(key) for key in varied} | {"seeds": len({one["seed"] for one in group})}
+        line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({one["seed"] for one in group})}
         for name, (ours, theirs) in COMPARED.items():
             line |= _statistics(name, [one[ours] for one in group]) | {f"{name}_published": published.get(theirs)}
         for name in OURS:
@@ -107,8 +100,8 @@ def to_csv(lines: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def markdown(lines: Sequence[dict[str, Any]], broken: Sequence[Path] = ()) -> str:
-    """For people: mean +- sd, and the published value in a column of its own."""
+def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None = None) -> str:
+    """For people: mean +- sd, and the published value in a column of its own. failed: why a job has no row."""
     cells: list[list[str]] = []
     for line in lines:
         shown: dict[str, str] = {}
@@ -123,8 +116,8 @@ def markdown(lines: Sequence[dict[str, Any]], broken: Sequence[Path] = ()) -> st
         cells = cells or [list(shown), ["---"] * len(shown)]
         cells.append(list(shown.values()))
     text = "".join(f"| {' | '.join(line)} |\n" for line in cells)
-    if broken:
-        text += "\nNot in the table, because they cannot be read: " + ", ".join(map(str, broken)) + "\n"
+    if failed:
+        text += "\nWithout a row:\n" + "".join(f"- {name}: {reason}\n" for name, reason in failed.items())
     return text
 
 
@@ -133,36 +126,3 @@ def _mean(name: str, mean: float | None, sd: float | None) -> str:
     if mean is None:
         return "-"
     return form.format(mean) + ("" if sd is None else " ± " + form.format(sd))
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Job 10 comes after job 9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts]
-
-
-def main() -> None:
-    """The command `alearn-table`."""
-    parser = argparse.ArgumentParser(
-        "alearn-table", description="Rebuild and print the table of all trials below some folders."
-    )
-    parser.add_argument(
-        "folder", nargs="+", type=Path, help="a sweep's folder; table.md and table.csv go into the first"
-    )
-    folders = parser.parse_args().folder
-    for folder in folders:
-        if not folder.is_dir():
-            raise SystemExit(f"error: {folder}: there is no such folder")
-    rows, broken = collect(folders)
-    for path in broken:
-        print(f"{path} cannot be read: left out", file=sys.stderr)
-    if not rows:
-        raise SystemExit(f"error: no finished trial (a {row.NAME}) lies below {', '.join(map(str, folders))}")
-    try:
-        lines = rebuild(*folders)
-    except OSError as error:
-        raise SystemExit(f"error: {folders[0]} cannot be written: {error.strerror}") from None
-    print(markdown(lines), end="")
-
-
-if __name__ == "__main__":
-    main()

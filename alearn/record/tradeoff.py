@@ -1,0 +1,115 @@
+"""What a label costs: the share of hand labels against the share of wrong ones, as a picture of a sweep.
+
+Matplotlib is slow to import, and a sweep's workers never draw: it is imported when something is drawn.
+"""
+
+import io
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alearn.record import files
+from alearn.record.table import names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Point = tuple[float, float]
+"""Share of hand labels, share of wrong labels; both of all images."""
+
+LEGEND = 10
+"""More settings than that have no colours of their own."""
+
+
+def point(row: dict[str, Any]) -> Point:
+    """Where a trial lies."""
+    return row["hand"] / row["images"], row["mislabeled_total"]
+
+
+def published(row: dict[str, Any]) -> Point | None:
+    """Where the published trial of the same settings lies; its wrong labels are given as a share of the auto labels."""
+    there = row["published"]
+    if there is None:
+        return None
+    total = there["hand"] + there["auto"]
+    return there["hand"] / total, there["mislabeled"] * there["auto"] / total
+
+
+def front(points: Sequence[Point]) -> list[int]:
+    """The Pareto front: which points no other one beats in one share without losing in the other; by hand labels."""
+    best, found = float("inf"), []
+    for number in sorted(range(len(points)), key=lambda i: points[i]):
+        if points[number][1] < best:
+            best = points[number][1]
+            found.append(number)
+    return found
+
+
+def save(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write tradeoff.png and tradeoff.svg; nothing if no row knows how many of its labels are wrong."""
+    if any(row["mislabeled_total"] is not None for row in rows):
+        figure = draw(rows)
+        for kind in ("png", "svg"):
+            content = io.BytesIO()
+            figure.savefig(content, format=kind, dpi=150)
+            files.replace(folder / f"tradeoff.{kind}", content.getvalue())
+
+
+def svg(rows: Sequence[dict[str, Any]]) -> str:
+    """The picture as an <svg> element."""
+    content = io.StringIO()
+    draw(rows).savefig(content, format="svg")
+    text = content.getvalue()
+    return text[text.index("<svg") :]
+
+
+def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
+    """A point a trial, mean and standard deviation a setting, the published points, the front of the means."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    rows = [row for row in rows if row["mislabeled_total"] is not None]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["setting"], []).append(row)
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    few, called = len(groups) <= LEGEND, names(rows)
+    means: list[Point] = []
+    for number, (setting, group) in enumerate(groups.items()):
+        colour = f"C{number}" if few else "C0"
+        hand, wrong = zip(*map(point, group), strict=True)
+        means.append((statistics.fmean(hand), statistics.fmean(wrong)))
+        spread = [statistics.stdev(one) if len(group) > 1 else 0.0 for one in (hand, wrong)]
+        axes.scatter(hand, wrong, s=14, color=colour, alpha=0.5, linewidths=0)
+        label = called[setting] if few else "_none"  # an underscore keeps it out of the legend
+        axes.errorbar(*means[-1], yerr=spread[1], xerr=spread[0], fmt="o", ms=5, capsize=3, color=colour, label=label)
+    best = [means[number] for number in front(means)]
+    axes.step(
+        [x for x, _ in best],
+        [y for _, y in best],
+        where="post",
+        color="0.5",
+        lw=1,
+        ls="--",
+        zorder=0,
+        label="Pareto front",
+    )
+    theirs = {row["trial"]: there for row in rows if (there := published(row)) is not None}
+    if theirs:
+        hand, wrong = zip(*theirs.values(), strict=True)
+        axes.scatter(hand, wrong, marker="x", s=40, color="black", label="published")
+        for name, there in theirs.items():
+            axes.annotate(name, there, xytext=(4, 4), textcoords="offset points", fontsize="small")
+    if min(point(row)[1] for row in rows) > 0:
+        axes.set_yscale("log")
+    else:
+        axes.set_yscale("symlog", linthresh=max(1 / row["images"] for row in rows))  # has a place for none
+        axes.set_ylim(bottom=0)
+    axes.set(xlabel="hand labels, share of all images", ylabel="wrong labels, share of all images")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure

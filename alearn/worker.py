@@ -1,0 +1,73 @@
+"""A job of a sweep in a process of its own: whatever ends that process costs one trial, not the launcher's pool.
+
+The launcher's worker stays light. It waits, and takes down how the process ended; that one ends with its worker.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from signal import Signals
+from subprocess import DEVNULL, PIPE, Popen
+from threading import Thread
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from alearn.errors import AlearnError
+
+LOG = "alearn.log"
+
+
+def run(folder: Path, job: int) -> dict[str, Any]:
+    """Run the trial that Hydra composed in a folder (its .hydra/config.yaml); returns its row.
+
+    Raises AlearnError if the trial fails, or its process is killed; status.failure(folder) has the reason then.
+    """
+    from alearn.record import row, status
+
+    words = [sys.executable, "-m", "alearn.worker", str(folder.absolute()), str(job)]
+    with (folder / LOG).open("a") as log, Popen(words, stdin=PIPE, stdout=DEVNULL, stderr=log) as process:
+        code = process.wait()
+    if code == 0 and (done := row.load(folder)) is not None:
+        return done
+    reason = None if code < 0 else status.failure(folder)
+    if reason is None:
+        reason = f"its process ended with exit code {code}: see {folder / LOG}"
+        if code < 0:
+            reason = f"its process was ended by {Signals(-code).name}"
+            reason += " (the system does so when memory runs out)" * (Signals(-code).name == "SIGKILL")
+        status.fail(folder, reason)
+    raise AlearnError(reason)
+
+
+def main() -> None:
+    """The trial's process: python -m alearn.worker FOLDER JOB, with a pipe as its input that ends with the worker."""
+    folder, job = Path(sys.argv[1]), int(sys.argv[2])
+    Thread(target=_end_with_the_worker, daemon=True).start()
+    logging.basicConfig(
+        filename=folder / LOG, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s  %(message)s"
+    )
+    from alearn.config import parse
+    from alearn.record.row import Origin
+    from alearn.run import run as run_trial
+
+    composed = OmegaConf.load(folder / ".hydra" / "config.yaml")
+    words = tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
+    assert isinstance(composed, DictConfig)
+    try:
+        run_trial(parse(composed).in_sweep(), folder, Origin(words, job))
+    except AlearnError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _end_with_the_worker() -> None:
+    while os.read(0, 1):  # not sys.stdin: its lock, held here, would abort the interpreter's own end
+        pass
+    os._exit(1)  # at once, as if killed: nothing that is labeled is lost
+
+
+if __name__ == "__main__":
+    main()
