@@ -50,7 +50,7 @@ def rebuild(*folders: Path) -> list[dict[str, Any]]:
 def collect(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Path]]:
     """The rows below the folders, in the order of their paths, and the files that hold none."""
     rows, broken = [], []
-    for path in sorted({path for folder in folders for path in folder.rglob(row.NAME)}, key=_natural):
+    for path in sorted({path for folder in folders for path in folder.rglob(row.NAME)}, key=natural):
         found = row.load(path.parent)
         rows.append(found) if found is not None else broken.append(path)
     return rows, broken
@@ -135,7 +135,7 @@ def _mean(name: str, mean: float | None, sd: float | None) -> str:
     return form.format(mean) + ("" if sd is None else " ± " + form.format(sd))
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def natural(path: Path) -> list[tuple[int, str]]:
     """Job 10 comes after job 9."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts]
 
