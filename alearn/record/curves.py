@@ -142,8 +142,7 @@ def stacked(title: str, series: Sequence[Series], first: int = 1, last: str = ""
 def _rounds(axes: Axes, first: int, last: int, name: str = "") -> None:
     """Whole numbers on the x axis, the last one under a name if it has one."""
     step = max(1, math.ceil((last - first + 1) / 10))
-    start = first if first < step else math.ceil(first / step) * step
-    ticks = [tick for tick in range(start, last + 1, step) if not name or tick <= last - max(1, 0.7 * step)]
+    ticks = [tick for tick in range(first, last + 1, step) if not name or tick <= last - max(1, 0.7 * step)]
     labels = list(map(str, ticks))
     if name:
         ticks, labels = [*ticks, last], [*labels, name]
@@ -176,7 +175,7 @@ def inline(svg: str, title: str) -> str:
     made variables.
     """
     text = svg[svg.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", text, flags=re.DOTALL)
     head, body = text.split(">", 1)
     text = re.sub(r' (xmlns(:\w+)?|version|width|height)="[^"]*"', "", head) + ">" + body
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))

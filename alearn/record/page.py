@@ -17,8 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 LIGHT = {
     "paper": "#ffffff", "panel": "#f4f6f8", "ink": "#1c2430", "soft": "#5a6675", "grid": "#d9dfe6", "link": "#0b5cad",
     "first": "#0b3c7c", "query": "#2f80d8", "rest": "#93c4f5", "auto": "#e8a33d", "none": "#c9d0d8", "wrong": "#c63d2f",
-    "s0": "#2f80d8", "s1": "#d1730a", "s2": "#1c8a55", "s3": "#b5479c", "s4": "#7d6ad6", "s5": "#8a6d1f",
-    "s6": "#17879c", "s7": "#c63d2f",
+    "s0": "#2b7ccb", "s1": "#d1730a", "s2": "#1c8a55", "s3": "#b5479c", "s4": "#7d6ad6", "s5": "#8a6d1f",
+    "s6": "#17879c", "s7": "#b93f34",
 }  # fmt: skip
 """Colours by name: of the page, of who labeled, and of up to eight settings."""
 
@@ -79,7 +79,7 @@ def certainty(doubt: float) -> str:
     if doubt == -math.inf:
         return "100 %"
     decimals = 1 + max(0, math.floor(-doubt / math.log(10)))
-    return f"{-100 * math.expm1(doubt):.{decimals}f} %"
+    return f"{abs(100 * math.expm1(doubt)):.{decimals}f} %"
 
 
 def duration(seconds: float | None) -> str:

@@ -17,19 +17,18 @@ SIDE = 64
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with what is to be said of it. uri: `data:image/...`. id: its name in the data set."""
+    """An image with what is to be said of it, line by line. uri: `data:image/...`. id: its name in the data set."""
 
     uri: str
     id: str
-    caption: str
-    detail: str
+    caption: tuple[str, ...]
 
 
-def strip(pool: ImageSet, index: Array, captions: Sequence[tuple[str, str]]) -> list[Picture]:
-    """The images of `index` (int64 [n]), each with its caption and a detail below it."""
+def strip(pool: ImageSet, index: Array, captions: Sequence[tuple[str, ...]]) -> list[Picture]:
+    """The images of `index` (int64 [n]), each with its caption."""
     images = pool.images[torch.from_numpy(index).to(pool.images.device)].cpu().numpy()
     return [
-        Picture(uri(image), pool.ids[i], *caption) for image, i, caption in zip(images, index, captions, strict=True)
+        Picture(uri(image), pool.ids[i], caption) for image, i, caption in zip(images, index, captions, strict=True)
     ]
 
 

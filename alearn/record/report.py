@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from alearn.config import Config, parse
+from alearn.config import Config, load
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
@@ -94,10 +93,7 @@ def rebuild(folder: Path) -> None:
 
     Raises AlearnError for a config that cannot be read; what else is missing is said in the report.
     """
-    try:
-        config = parse(OmegaConf.load(folder / "config.yaml"))  # type: ignore[arg-type]
-    except (OmegaConfBaseException, ValueError, OSError) as error:
-        raise AlearnError(f"{folder}/config.yaml cannot be read ({type(error).__name__})") from None
+    config = load(folder / "config.yaml")
     done, history, missing = row.load(folder), metrics.load(folder), []
     pool: ImageSet | None = None
     try:
@@ -110,7 +106,7 @@ def rebuild(folder: Path) -> None:
         state = checkpoint.load(folder, config, total)
     except AlearnError as error:
         missing.append(f"No classes and no pictures: {error}.")
-        state = State(Ledger.empty(0), history)
+        state = State(Ledger.empty(total), history)
     if done is None:
         final = state.history[-1] if state.history else measure.labels(state.ledger, None, None)
         nobody = Runtime(torch.device("cpu"), bf16=False)
@@ -122,7 +118,7 @@ def rebuild(folder: Path) -> None:
 def _overrides(folder: Path) -> list[str]:
     try:
         return [str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
-    except (OmegaConfBaseException, ValueError, OSError):
+    except Exception:  # a damaged file can fail in any way, and is of no use then
         return []
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import join, quote
@@ -10,9 +11,8 @@ from urllib.parse import quote as quote_url
 
 import numpy as np
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from alearn.config import flatten, parse
+from alearn.config import flatten, load
 from alearn.errors import AlearnError
 from alearn.events import Array
 from alearn.record import metrics, page, row, status, table, tradeoff
@@ -44,13 +44,15 @@ FORMATS: dict[str, Callable[[float | None], str]] = {
 class Job:
     """A trial of the sweep. name: its folder, relative to the sweep's. link: to its own report, "" where there is none.
 
-    config: flat, empty where it cannot be read. setting: equal for jobs that differ in their seed alone.
+    numbers: the table's, so far if it has not finished, empty before the first round. config: flat, empty where it
+    cannot be read. setting: equal for jobs that differ in their seed alone.
     """
 
     name: str
     folder: Path
     link: str
     row: dict[str, Any] | None
+    numbers: dict[str, Any]
     config: dict[str, Any]
     setting: str
     status: Status
@@ -106,13 +108,22 @@ def _job(folder: Path, sweep: Path) -> Job:
     found, (state, reason), name = row.load(folder), status.of(folder), str(folder.relative_to(sweep))
     config, setting = ({}, name) if found is None else (found["config"], found["setting"])
     if found is None:
-        try:
-            parsed = parse(OmegaConf.load(folder / "config.yaml"))  # type: ignore[arg-type]
+        with suppress(AlearnError):  # it may have failed before it had a config: its reason says more
+            parsed = load(folder / "config.yaml")
             config, setting = flatten(parsed.model_dump()), parsed.setting()
-        except (AlearnError, OmegaConfBaseException, OSError, ValueError):
-            pass  # it failed before it had one: its reason says more
     link = quote_url(os.fsencode(f"{name}/{page.NAME}")) if (folder / page.NAME).exists() else ""
-    return Job(name, folder, link, found, config, setting, state, reason)
+    return Job(name, folder, link, found, _numbers(folder, found), config, setting, state, reason)
+
+
+def _numbers(folder: Path, found: Mapping[str, Any] | None) -> dict[str, Any]:
+    keys = ("hand", "auto", "wrong_auto", "mislabeled_auto")
+    if found is not None:
+        return {key: found[key] for key in ("rounds", *keys)} | {"seconds": found["seconds"]["total"]}
+    history = metrics.load(folder)
+    if not history:
+        return {}
+    seconds = sum(line.get(f"seconds_{phase}", 0.0) for line in history for phase in row.PHASES)
+    return {"rounds": len(history), "seconds": seconds} | {key: history[-1].get(key) for key in keys}
 
 
 def labels(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -198,7 +209,7 @@ def cells(line: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
             found[key] = str(value), ""
             continue
         form, sd, published = FORMATS[name], line[f"{name}_sd"], line.get(f"{name}_published")
-        text = form(value) + ("" if sd is None else f" ± {form(sd)}")
+        text = form(value) if sd is None else f"{form(value).removesuffix(' %')} ± {form(sd)}"
         found[name] = text, "" if published is None else form(published)
     return found
 
@@ -242,6 +253,6 @@ def command(folder: Path) -> str:
     """The command that the sweep was started with; "" where Hydra left no word of it."""
     try:
         words = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
-    except (OSError, OmegaConfBaseException, AttributeError, ValueError):
+    except Exception:  # it may be damaged, or not Hydra's
         return ""
     return join(["alearn", "-m", *map(str, words)])

@@ -12,7 +12,7 @@ def svg(rows: Sequence[dict[str, Any]]) -> str:
     """A picture of finished trials' rows, an `<svg>` for a page: a point a setting."""
     from matplotlib.figure import Figure
 
-    figure, file = Figure((4.8, 2.6)), io.StringIO()
+    figure, file = Figure((6.4, 3.2), layout="constrained"), io.StringIO()
     axes = figure.add_subplot()
     for line in table.aggregate(rows):
         axes.plot(line["hand_mean"], line["mislabeled_mean"] or 0, "o")

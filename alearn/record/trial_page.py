@@ -154,11 +154,12 @@ def asking(ledger: Ledger) -> Chart | None:
 
 def strips(ledger: Ledger, pool: ImageSet, names: Sequence[str]) -> list[tuple[str, str, list[Picture]]]:
     """Rows of pictures, each with a heading and a line of explanation."""
-    found: list[tuple[str, str, Array, list[tuple[str, str]]]] = []
+    found: list[tuple[str, str, Array, list[tuple[str, ...]]]] = []
+    about: list[tuple[str, ...]]
     if pool.truth is not None:
         wrong = measure.wrong(ledger, pool.truth)
         shown = wrong[:PICTURES]
-        about = [(f"{names[ledger.label[i]]}, is {names[pool.truth[i]]}", certainty(ledger.doubt[i])) for i in shown]
+        about = [(names[ledger.label[i]], f"is {names[pool.truth[i]]}", certainty(ledger.doubt[i])) for i in shown]
         note = (
             f"{_of(len(shown), len(wrong))} wrong auto labels, the surest first: label, truth, the model's confidence."
         )
@@ -170,7 +171,7 @@ def strips(ledger: Ledger, pool: ImageSet, names: Sequence[str]) -> list[tuple[s
     found.append(("Most doubtful auto labels", note, shown, about))
     hand = np.flatnonzero(ledger.hand)
     shown = hand[np.argsort(-ledger.order[hand], kind="stable")][:PICTURES]
-    about = [(names[ledger.label[i]], _guess(ledger, i, names)) for i in shown]
+    about = [(names[ledger.label[i]], *_guess(ledger, i, names)) for i in shown]
     note = f"{_of(len(shown), len(hand))} hand labels, the latest first: label, what the model took it for before."
     found.append(("Asked last", note, shown, about))
     return [(title, note, strip(pool, index, about)) for title, note, index, about in found if len(index)]
@@ -180,8 +181,8 @@ def _of(shown: int, there: int) -> str:
     return f"All {count(there)}" if shown == there else f"{count(shown)} of {count(there)}"
 
 
-def _guess(ledger: Ledger, i: int, names: Sequence[str]) -> str:
-    return "" if ledger.guess[i] < 0 else f"{names[ledger.guess[i]]}? {certainty(ledger.doubt[i])}"
+def _guess(ledger: Ledger, i: int, names: Sequence[str]) -> tuple[str, ...]:
+    return () if ledger.guess[i] < 0 else (f"{names[ledger.guess[i]]}?", certainty(ledger.doubt[i]))
 
 
 def classes(ledger: Ledger, names: Sequence[str], truth: Array | None) -> list[dict[str, Any]]:
