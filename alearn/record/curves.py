@@ -27,7 +27,7 @@ SIZE = (4.4, 2.5)
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "alearn",  # the same curves give the same file
-    "font.size": 9.5,
+    "font.size": 9.0,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",

@@ -37,7 +37,7 @@ FORMATS: dict[str, Callable[[float | None], str]] = {
     "test_accuracy": accuracy,
     "seconds": duration,
 }
-"""How a measured column is written; a standard deviation in the same way."""
+"""How a measured column is written, and its standard deviation (but for the time's: machines differ more)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Job:
     @property
     def resume(self) -> str:
         """The command that goes on with it."""
-        return f"alearn resume={quote(str(self.folder))}"
+        return f"alearn resume={quote(str(self.folder.absolute()))}"
 
 
 def folders(below: Path) -> list[Path]:
@@ -95,7 +95,8 @@ def content(folder: Path) -> dict[str, Any]:
         "jobs": jobs,
         "names": names,
         "unfinished": [job for job in jobs if job.status in (Status.FAILED, Status.INTERRUPTED)],
-        "command": command(folder),
+        "command": (again := command(folder)),
+        "go_on": again and f"{again} {quote(f'hydra.sweep.dir={folder.absolute()}')}",
         "commits": sorted({one["git_commit"] or "an installed package" for one in rows}),
         "hardware": sorted({one["hardware"] for one in rows}),
         "versions": sorted(
@@ -189,13 +190,9 @@ def _rank(line: Mapping[str, Any] | None) -> tuple[float, float]:
 
 def columns(lines_: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Key and heading of the table's columns: what differs between settings, then what was measured."""
-    keys = [
-        key.removesuffix("_mean") for key in (lines_[0] if lines_ else ()) if not key.endswith(("_sd", "_published"))
-    ]
-    return [
-        (key, table.HEADINGS.get(key, key) if f"{key}_mean" in lines_[0] or key in table.SETTINGS else key)
-        for key in keys
-    ]
+    headings = table.HEADINGS | {"seconds": "time"}
+    keys = [key.removesuffix("_mean") for line in lines_[:1] for key in line if not key.endswith(("_sd", "_published"))]
+    return [(key, headings.get(key, key)) for key in keys]
 
 
 def cells(line: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -208,10 +205,15 @@ def cells(line: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         if key == name:
             found[key] = str(value), ""
             continue
-        form, sd, published = FORMATS[name], line[f"{name}_sd"], line.get(f"{name}_published")
+        form = FORMATS.get(name, _number)
+        sd, published = None if name == "seconds" else line[f"{name}_sd"], line.get(f"{name}_published")
         text = form(value) if sd is None else f"{form(value).removesuffix(' %')} ± {form(sd)}"
         found[name] = text, "" if published is None else form(published)
     return found
+
+
+def _number(value: float | None) -> str:
+    return count(value, 4)
 
 
 def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:

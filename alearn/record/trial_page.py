@@ -43,7 +43,7 @@ def content(
         "status": standing[0],
         "reason": standing[1],
         "sentence": sentence(row, *standing),
-        "resume": f"alearn resume={quote(str(folder))}",
+        "resume": f"alearn resume={quote(str(folder.absolute()))}",
         "tiles": tiles(row),
         "curves": curves(row, state.history, standing[0] is Status.FINISHED),
         "asking": asking(ledger),

@@ -32,7 +32,7 @@ class Page(HTMLParser):
             self.rows.append([])
         elif tag in ("td", "th"):
             self.rows[-1].append("")
-        if tag in ("td", "th", "p", "dd", "dt", "li", "h1", "h2", "h3", "small", "div"):
+        if tag in ("td", "th", "p", "pre", "dd", "dt", "li", "h1", "h2", "h3", "small", "div"):
             self._text.append(" ")
 
     def handle_startendtag(self, tag, attrs):

@@ -72,6 +72,7 @@ def test_the_table_has_mean_deviation_and_the_published_value(sweep):
     assert lines["t2"]["hand labeled"] == "6,000publ. 6,000"
     assert lines["t2"]["mislabeled (of auto)"] == "0.10 %publ. 0.57 %"
     assert lines["t2"]["test accuracy"] == "99.00 %"
+    assert lines["t1"]["time"] == "6.0 s"
 
 
 def test_every_trial_has_a_line_and_what_went_wrong_is_said(sweep):
@@ -88,7 +89,8 @@ def test_every_trial_has_a_line_and_what_went_wrong_is_said(sweep):
     assert trials[0][4:] == ["2", "4,200", "55,800", "558", "1.00 %", "4.0 s"]
     assert trials[3][4:] == ["3", "6,000", "54,000", "54", "30.0 %", "6.0 s"], "as far as it came"
     assert "failed 3 t2, seed 1: the <loss> is nan" in page.text
-    assert f"alearn resume={sweep}/3" in page.text
+    assert f"alearn resume={sweep}/3 All of them, with alearn -m trial=t1,t2,t4 seed=0,1 " in page.text
+    assert f" hydra.sweep.dir={sweep} " in page.text
     assert [attributes["href"] for attributes in page.all("a")] == ["2/report.html"]
 
 
