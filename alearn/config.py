@@ -8,6 +8,7 @@ value and what is allowed.
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from omegaconf import DictConfig, OmegaConf
@@ -223,6 +224,20 @@ def parse(composed: DictConfig) -> Config:
         return Config.model_validate(tree)
     except ValidationError as error:
         raise AlearnError("\n".join(_explain(problem, tree) for problem in error.errors())) from None
+
+
+def load(path: Path) -> Config:
+    """The config that a trial wrote, from its config.yaml. Raises AlearnError if there is none in the file."""
+    try:
+        composed = OmegaConf.load(path)
+    except Exception as error:  # a damaged file can fail in any way
+        raise AlearnError(f"{path} cannot be read ({type(error).__name__})") from None
+    if not isinstance(composed, DictConfig):
+        raise AlearnError(f"{path} holds no config")
+    try:
+        return parse(composed)
+    except AlearnError as error:
+        raise AlearnError(f"{path} is no config of this version:\n{error}") from None
 
 
 def _explain(problem: Any, tree: Any) -> str:

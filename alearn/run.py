@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,15 @@ from alearn.record import checkpoint, console, files, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
-from alearn.record.row import Origin
+from alearn.record.report import Report
+from alearn.record.row import UNKNOWN, Origin
 from alearn.record.sink import Fanout
 from alearn.record.tensorboard import TensorBoard
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
+def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any]:
     """Run a trial in a folder, or go on with the one that is there; returns its row. origin: recorded in the row.
 
     A finished trial of the same config is not run again. Raises AlearnError for everything that the user can mend.
@@ -50,21 +52,25 @@ def run(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
 
 
 def _recorded(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
-    """Run it; if it fails, leave word of why."""
-    try:
-        return _run(config, folder, origin)
-    except OSError:
-        raise  # a disk that is full has no room for the word
-    except AlearnError as error:
-        log.error("%s", error)
-        status.fail(folder, str(error))
-        raise
-    except Exception as error:  # a bug of ours: the traceback goes on, its last line stays
-        status.fail(folder, f"{type(error).__name__}: {error}")
-        raise
+    """Run it; if it fails, leave word of why before the sinks close: the report repeats it."""
+    with ExitStack() as end:
+        try:
+            done = _run(config, folder, origin, end)
+        except OSError:
+            raise  # a disk that is full has no room for the word
+        except AlearnError as error:
+            log.error("%s", error)
+            status.fail(folder, str(error))
+            raise
+        except Exception as error:  # a bug of ours: the traceback goes on, its last line stays
+            status.fail(folder, f"{type(error).__name__}: {error}")
+            raise
+    row.save(folder, done)  # once all the rest is there
+    return done
 
 
-def _run(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
+def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[str, Any]:
+    """The row of the trial. end: closes the sinks, whatever happens."""
     runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
     pool, test = sources.load(config)
     state = checkpoint.load(folder, config, len(pool))
@@ -80,20 +86,18 @@ def _run(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
             MetricsJsonl(folder, state.history),
             TensorBoard(folder, config, pool, state.history),
             LabelsCsv(folder, pool.ids, pool.classes),
-            checkpoint.Checkpoint(folder, config, state),  # the last of the files: what it holds, the others hold too
+            checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
+            Report(folder, config, origin, pool, state, runtime),
             console.Console(config, folder, len(pool), runtime.describe()),
         ]
     )
+    end.callback(sinks.close)
     done: dict[str, Any] = {}
-    try:
-        for event in measured(events, pool.truth, test, runtime):
-            if isinstance(event, TrialDone):
-                done = row.build(config, origin, state.history, event.metrics, runtime)
-                event = replace(event, metrics=done)
-            sinks.write(event)
-    finally:
-        sinks.close()
-    row.save(folder, done)  # once all the rest is there
+    for event in measured(events, pool.truth, test, runtime):
+        if isinstance(event, TrialDone):
+            done = row.build(config, origin, state.history, event.metrics, runtime)
+            event = replace(event, metrics=done)
+        sinks.write(event)
     return done
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from alearn.config import flatten, parse
+from alearn.config import flatten, load, parse
 from alearn.errors import AlearnError
 
 
@@ -83,6 +83,16 @@ def test_the_published_row_is_shown_under_its_own_settings_only(config):
     assert config("trial=t4").published().hand == 6797
     for other in ("policy.threshold=0.9", "policy.init_fraction=0.5", "policy.hand_fraction=0.5", "data.limit=100"):
         assert config("trial=t4", other).published() is None
+
+
+def test_a_config_comes_back_from_the_file_that_a_trial_writes(config, tmp_path):
+    path = tmp_path / "config.yaml"
+    for words in ([], ["trial.name='<a: b> #'", "train=source", "train.lr=1e-5"]):
+        path.write_text(config(*words).yaml())
+        assert load(path) == config(*words)
+    path.write_text(path.read_text().replace("threshold: 0.9999", "threshold: 2", 1))
+    with pytest.raises(AlearnError, match=r"config\.yaml is no config of this version:\npolicy\.threshold=2"):
+        load(path)
 
 
 def test_flatten():

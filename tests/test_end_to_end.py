@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from alearn.data.sources import mnist
+from alearn.record.page import TEMPLATES
 from alearn.record.sweep import CONF
 
 ROOT = CONF.parent
@@ -54,7 +55,15 @@ def undisturbed(tmp_path_factory, mnist_root) -> tuple[Path, str]:
 def test_a_trial_leaves_everything_that_is_promised(undisturbed, mnist_root):
     folder, out = undisturbed
     names = {path.name for path in folder.iterdir() if not path.name.startswith(("events.", "."))}
-    assert names == {"config.yaml", "alearn.log", "metrics.jsonl", "row.json", "labels.csv", "checkpoint.pt"}
+    assert names == {
+        "config.yaml",
+        "alearn.log",
+        "metrics.jsonl",
+        "row.json",
+        "labels.csv",
+        "checkpoint.pt",
+        "report.html",
+    }
     row, labels = json.loads((folder / "row.json").read_text()), read(folder)
     pool, _ = mnist(mnist_root)
     assert [int(line["index"]) for line in labels] == list(range(800))
@@ -76,9 +85,11 @@ def test_a_trial_leaves_everything_that_is_promised(undisturbed, mnist_root):
         f"{row['wrong_auto']:,}",
         f"{row['mislabeled_auto']:.2%}",
         str(folder / "labels.csv"),
+        str(folder / "report.html"),
         "tensorboard --logdir",
     ):
         assert part in out
+    assert f"{row['wrong_auto']} of the {row['auto']} auto labels are wrong" in (folder / "report.html").read_text()
     assert "published" not in out, "800 images are not the published experiment"
 
 
@@ -248,6 +259,7 @@ def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):
     for module, words, part in (
         ("alearn", ["trial=t2", "--cfg", "job"], "init_fraction: 0.05"),
         ("alearn.record.table", ["-h"], "alearn-table"),
+        ("alearn.record.report", ["-h"], "alearn-report"),
     ):
         code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.argv = ['alearn', *{words!r}]; "
         code += f"runpy.run_module({module!r}, run_name='__main__')"
@@ -259,3 +271,4 @@ def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):
     assert {str(path.relative_to(ROOT)) for path in CONF.rglob("*.yaml")} == {
         n[7:] for n in names if n.startswith("alearn/conf/")
     }
+    assert {f"alearn/record/templates/{path.name}" for path in TEMPLATES.iterdir()} <= set(names)

@@ -132,7 +132,11 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
             f"{name:32}{_optional(form, row[ours]):>12}{_optional(form, published.get(theirs)):>12}".rstrip("- ")
         )
     text += [f"{'seconds':32}{row['seconds']['total']:>12.0f}"]
-    text += [f"labels: {folder / 'labels.csv'}", f"curves: tensorboard --logdir {folder}"]
+    text += [
+        f"labels: {folder / 'labels.csv'}",
+        f"report: {folder / 'report.html'}",
+        f"curves: tensorboard --logdir {folder}",
+    ]
     out.print("\n".join(["", *text]), markup=False)
 
 

@@ -1,11 +1,14 @@
 """metrics.jsonl: a line a round."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from alearn.events import Event, RoundDone
 from alearn.record import files
+
+NAME = "metrics.jsonl"
 
 
 class MetricsJsonl:
@@ -13,7 +16,7 @@ class MetricsJsonl:
 
     def __init__(self, folder: Path, history: list[dict[str, Any]]) -> None:
         """history: what a resumed trial has done; the file is made to hold that and no more."""
-        self._path = folder / "metrics.jsonl"
+        self._path = folder / NAME
         files.replace(self._path, "".join(json.dumps(metrics) + "\n" for metrics in history))
 
     def write(self, event: Event) -> None:
@@ -24,3 +27,11 @@ class MetricsJsonl:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def load(folder: Path) -> list[dict[str, Any]]:
+    """The rounds in a folder, up to the first line that is not whole; none if there is no file."""
+    found: list[dict[str, Any]] = []
+    with suppress(OSError, ValueError):
+        found.extend(json.loads(line) for line in (folder / NAME).read_text().splitlines())
+    return found

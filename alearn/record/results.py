@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from alearn.record import files, row, status, tradeoff
+from alearn.record import files, row, status, sweep_page, tradeoff
 from alearn.record.table import aggregate, markdown, to_csv
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -33,6 +33,7 @@ def table(*folders: Path, rows: Sequence[dict[str, Any]] | None = None) -> str:
 def pictures(folder: Path) -> None:
     """Draw what a sweep has come to so far."""
     tradeoff.save(folder, status.rows(folder))
+    sweep_page.write(folder)
 
 
 def main() -> None:

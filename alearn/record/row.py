@@ -28,6 +28,9 @@ class Origin:
     job: int | None = None
 
 
+UNKNOWN = Origin()
+
+
 def build(
     config: Config, origin: Origin, history: list[dict[str, Any]], final: dict[str, Any], runtime: Runtime
 ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 from filelock import FileLock
@@ -19,8 +19,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alearn.errors import AlearnError
-from alearn.record.progress import Progress
 from alearn.record.status import lock
+
+if TYPE_CHECKING:
+    from alearn.record.progress import Progress
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
@@ -30,7 +32,7 @@ CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (p
 EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
 """What the name of a launcher or sweeper holds: the extra that brings it."""
 
-running: Progress | None = None
+running: "Progress | None" = None
 """The sweep that this process has started; None in the processes of its jobs."""
 _held: FileLock | None = None
 """Its folder's lock, held until the process ends."""
@@ -51,6 +53,7 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every job of the sweep, take its folder, watch it."""
         from alearn import run
+        from alearn.record.progress import Progress
 
         global running, _held
         folder = Path(config.hydra.sweep.dir).absolute()

@@ -44,19 +44,30 @@ def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def names(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """A name for every setting: its trial, and what tells it from the others of that trial."""
-    of_trial: dict[str, list[dict[str, Any]]] = {}
-    for one in rows:
-        of_trial.setdefault(one["trial"], []).append(one)
-    result = {}
-    for trial, group in of_trial.items():
-        keys = varied(group)
-        for one in group:
-            result[one["setting"]] = " ".join(
-                [trial, *(f"{key.split('.')[-1]}={one['config'].get(key)}" for key in keys)]
-            )
-    return result
+def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """A short name for each setting: the values of as few keys as tell them apart, the trial's name first."""
+    leading = ("trial.name", *(f"policy.{key}" for key in SETTINGS))
+    keys = dict.fromkeys([*leading, *(key for config in configs.values() for key in config)])
+    chosen: list[str] = ["trial.name"]
+
+    def told_apart(by: Sequence[str]) -> int:
+        return len({repr([config.get(key) for key in by]) for config in configs.values()})
+
+    for key in keys:
+        if key != "seed" and told_apart(chosen) < told_apart([*chosen, key]):
+            chosen.append(key)
+    if len(chosen) > 1 and len({config.get("trial.name") for config in configs.values()}) == 1:
+        chosen.remove("trial.name")
+    return {
+        setting: ", ".join(
+            str(config.get(key)) if key == "trial.name" else f"{_short(key)}={config.get(key)}" for key in chosen
+        )
+        for setting, config in configs.items()
+    }
+
+
+def _short(key: str) -> str:
+    return key.removeprefix("policy.").removesuffix(".name")
 
 
 def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

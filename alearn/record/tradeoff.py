@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alearn.record import files
+from alearn.record.curves import STYLE, inline
+from alearn.record.page import LIGHT
 from alearn.record.table import names
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 """Share of hand labels, share of wrong labels; both of all images."""
 
-LEGEND = 10
-"""More settings than that have no colours of their own."""
+COLOURS = [LIGHT[f"s{number}"] for number in range(8)]
+"""Of settings; where there are more of these, all look the same."""
 
 
 def point(row: dict[str, Any]) -> Point:
@@ -49,36 +51,42 @@ def front(points: Sequence[Point]) -> list[int]:
 def save(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write tradeoff.png and tradeoff.svg; nothing if no row knows how many of its labels are wrong."""
     if any(row["mislabeled_total"] is not None for row in rows):
-        figure = draw(rows)
         for kind in ("png", "svg"):
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=150)
-            files.replace(folder / f"tradeoff.{kind}", content.getvalue())
+            files.replace(folder / f"tradeoff.{kind}", _drawn(rows, kind, "white"))
 
 
 def svg(rows: Sequence[dict[str, Any]]) -> str:
-    """The picture as an <svg> element."""
-    content = io.StringIO()
-    draw(rows).savefig(content, format="svg")
-    text = content.getvalue()
-    return text[text.index("<svg") :]
+    """The picture as an <svg> element for a page, "" if no row knows how many of its labels are wrong."""
+    if all(row["mislabeled_total"] is None for row in rows):
+        return ""
+    return inline(_drawn(rows, "svg", "none").decode(), "tradeoff")
+
+
+def _drawn(rows: Sequence[dict[str, Any]], kind: str, background: str) -> bytes:
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        metadata = {"Date": None} if kind == "svg" else {}  # the same rows give the same file
+        draw(rows).savefig(content, format=kind, dpi=150, facecolor=background, metadata=metadata)
+    return content.getvalue()
 
 
 def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     """A point a trial, mean and standard deviation a setting, the published points, the front of the means."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rows = [row for row in rows if row["mislabeled_total"] is not None]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row["setting"], []).append(row)
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(7.2, 4), layout="constrained")
     axes = figure.subplots()
-    few, called = len(groups) <= LEGEND, names(rows)
+    few, called = len(groups) <= len(COLOURS), names({row["setting"]: row["config"] for row in rows})
     means: list[Point] = []
     for number, (setting, group) in enumerate(groups.items()):
-        colour = f"C{number}" if few else "C0"
+        colour = COLOURS[number] if few else COLOURS[0]
         hand, wrong = zip(*map(point, group), strict=True)
         means.append((statistics.fmean(hand), statistics.fmean(wrong)))
         spread = [statistics.stdev(one) if len(group) > 1 else 0.0 for one in (hand, wrong)]
@@ -90,7 +98,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
         [x for x, _ in best],
         [y for _, y in best],
         where="post",
-        color="0.5",
+        color=LIGHT["soft"],
         lw=1,
         ls="--",
         zorder=0,
@@ -99,17 +107,18 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     theirs = {row["trial"]: there for row in rows if (there := published(row)) is not None}
     if theirs:
         hand, wrong = zip(*theirs.values(), strict=True)
-        axes.scatter(hand, wrong, marker="x", s=40, color="black", label="published")
+        axes.scatter(hand, wrong, marker="x", s=40, color=LIGHT["ink"], label="published")
         for name, there in theirs.items():
-            axes.annotate(name, there, xytext=(4, 4), textcoords="offset points", fontsize="small")
+            axes.annotate(name, there, xytext=(4, 4), textcoords="offset points", fontsize="small", color=LIGHT["ink"])
     if min(point(row)[1] for row in rows) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     else:
         axes.set_yscale("symlog", linthresh=max(1 / row["images"] for row in rows))  # has a place for none
         axes.set_ylim(bottom=0)
     axes.set(xlabel="hand labels, share of all images", ylabel="wrong labels, share of all images")
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+    axes.legend(fontsize="small", labelcolor=LIGHT["ink"], frameon=False)
     return figure

@@ -1,7 +1,7 @@
 import json
 
 from alearn.events import RoundDone, RoundStarted
-from alearn.record.metrics import MetricsJsonl
+from alearn.record.metrics import MetricsJsonl, load
 
 
 def test_a_line_a_round_and_a_resumed_trial_drops_what_was_not_saved(tmp_path):
@@ -12,6 +12,8 @@ def test_a_line_a_round_and_a_resumed_trial_drops_what_was_not_saved(tmp_path):
     sink.write(done[1])
     torn = (tmp_path / "metrics.jsonl").read_text() + '{"round": 3, "x'  # killed while writing
     (tmp_path / "metrics.jsonl").write_text(torn)
+    assert load(tmp_path) == [done[0].metrics, done[1].metrics], "what is whole can be read"
+    assert load(tmp_path / "nowhere") == []
     again = MetricsJsonl(tmp_path, [done[0].metrics])
     again.write(done[1])
     again.close()

@@ -20,7 +20,7 @@ CPU = Runtime(torch.device("cpu"), bf16=True)
 
 def test_a_row_sums_up_a_trial_and_says_how_to_run_it_again(config, tmp_path):
     settings = config("trial=t3", "seed=4")
-    built = row.build(settings, ["trial=t3", "seed=4"], HISTORY, FINAL, CPU)
+    built = row.build(settings, row.Origin(("trial=t3", "seed=4")), HISTORY, FINAL, CPU)
     row.save(tmp_path, built)
     found = row.load(tmp_path)
     assert found == json.loads((tmp_path / "row.json").read_text()) == built
@@ -36,8 +36,8 @@ def test_a_row_sums_up_a_trial_and_says_how_to_run_it_again(config, tmp_path):
 
 
 def test_other_settings_have_no_published_row(config):
-    assert row.build(config("policy.threshold=0.9"), [], HISTORY, FINAL, CPU)["published"] is None
-    assert row.build(config("policy.init_fraction=1"), [], [], FINAL, CPU)["test_accuracy"] is None
+    assert row.build(config("policy.threshold=0.9"), row.UNKNOWN, HISTORY, FINAL, CPU)["published"] is None
+    assert row.build(config("policy.init_fraction=1"), row.UNKNOWN, [], FINAL, CPU)["test_accuracy"] is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"trial": "t1"}'])
