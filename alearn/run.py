@@ -21,7 +21,8 @@ from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
 from alearn.record.sink import Fanout
-from alearn.record.tensorboard import TensorBoard
+from alearn.record.tensorboard import projector
+from alearn.record.tensorboard.sink import TensorBoard
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +34,16 @@ def run(config: Config, folder: Path, overrides: Sequence[str] = ()) -> dict[str
     """
     check(config, folder)
     done = row.load(folder)
-    if done is not None and done["digest"] == config.digest():
-        print(f"{folder}: finished already")
-        console.summary(done, folder)
-        return done
-
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with status.lock(folder, "trial"):
-            (folder / status.FAILED).unlink(missing_ok=True)
-            done = _recorded(config, folder, overrides)
+        if done is not None and done["digest"] == config.digest():
+            print(f"{folder}: finished already")
+            if config.record.projector:
+                _project(config, folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            with status.lock(folder, "trial"):
+                (folder / status.FAILED).unlink(missing_ok=True)
+                done = _recorded(config, folder, overrides)
     except OSError as error:
         raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
     console.summary(done, folder)
@@ -78,7 +79,7 @@ def _run(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, An
     sinks = Fanout(
         [
             MetricsJsonl(folder, state.history),
-            TensorBoard(folder, config, pool, state.history),
+            TensorBoard(folder, config, pool, state),
             LabelsCsv(folder, pool.ids, pool.classes),
             checkpoint.Checkpoint(folder, config, state),  # the last of the files: what it holds, the others hold too
             console.Console(config, folder, len(pool), runtime.describe()),
@@ -95,6 +96,12 @@ def _run(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, An
         sinks.close()
     row.save(folder, done)  # once all the rest is there
     return done
+
+
+def _project(config: Config, folder: Path) -> None:
+    """The projector of a finished trial."""
+    pool, _ = sources.load(config)
+    projector.write(folder, config, pool, checkpoint.load(folder, config, len(pool)))
 
 
 def check(config: Config, folder: Path) -> None:
