@@ -18,7 +18,7 @@ Picture = Image.Image
 
 SIDE, LARGEST = 96, 128
 """Pixels that an image in a gallery has at least, enlarged by a whole factor, and at most."""
-COLUMNS, GAP, TEXT = 6, 6, 15
+COLUMNS, GAP, TEXT = 4, 6, 15
 NAME = 10
 """Letters of a class name."""
 MATRIX, NUMBERED = 640, 30
@@ -28,7 +28,7 @@ SPRITES = 8192
 
 
 def gallery(images_nchw: Array, captions: Sequence[str]) -> Picture:
-    """Images (uint8 [n, C, H, W], n > 0) in rows of six, a caption of any number of lines below each.
+    """Images (uint8 [n, C, H, W], n > 0) in rows of four, a caption of any number of lines below each.
 
     RGB if there are three channels, else the first one in grey.
     """

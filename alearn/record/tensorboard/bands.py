@@ -66,7 +66,7 @@ def write(folder: Path) -> list[Path]:
 def curves(trials: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Curve]:
     """The mean curves, by tag, of trials given by the metrics of their rounds."""
     found = {}
-    for names_, axis in ((tags.SCALARS, "round"), (tags.BY_HAND, "hand")):
+    for names_, axis in ((tags.SCALARS, "round"), (tags.OVER_HAND, "hand")):
         for tag, key in names_.items():
             found[tag] = average([[(metrics[axis], metrics.get(key)) for metrics in rounds] for rounds in trials])
     return found

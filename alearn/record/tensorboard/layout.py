@@ -13,21 +13,21 @@ from alearn.record.tensorboard import tags
 
 CHARTS = {  # category: title of a chart, regular expression of its tags
     "mislabel rate": {
-        "wrong share of the auto labels": "mislabeled/auto_all",
-        "wrong share of a round's auto labels": "mislabeled/auto_this_round",
-        "wrong share of the auto labels, over hand labels": "by_hand_labels/mislabeled_auto",
-        "wrong share of the data set": "mislabeled/of_data_set",
+        "wrong share of the auto labels": "auto_labels/mislabeled",
+        "wrong share of a round's auto labels": "auto_labels/mislabeled_this_round",
+        "wrong share of the auto labels, over hand labels": "over_hand_labels/mislabeled",
+        "wrong share of the data set": "auto_labels/mislabeled_of_data_set",
     },
     "labels by source": {
-        "shares by hand, auto and none": "label_shares/.*",
+        "shares by hand, auto and none": "shares/.*",
         "hand labels": "labels/hand",
         "auto labels": "labels/auto",
-        "auto labeled share, over hand labels": "by_hand_labels/auto_share",
+        "auto labeled share, over hand labels": "over_hand_labels/auto_share",
     },
     "accuracy": {
-        "on the test set": "accuracy/test",
-        "on the test set, over hand labels": "by_hand_labels/test_accuracy",
-        "in validation": "accuracy/validation",
+        "on the test set": "model/test_accuracy",
+        "on the test set, over hand labels": "over_hand_labels/test_accuracy",
+        "in validation": "model/validation_accuracy",
     },
     "time": {
         "seconds of training a round": "seconds/fit",
@@ -38,17 +38,17 @@ CHARTS = {  # category: title of a chart, regular expression of its tags
 }
 BANDS = {  # category: title of a chart, tag of the curve that gets a band
     "mislabel rate": {
-        "wrong share of the auto labels": "mislabeled/auto_all",
-        "wrong share of the auto labels, over hand labels": "by_hand_labels/mislabeled_auto",
+        "wrong share of the auto labels": "auto_labels/mislabeled",
+        "wrong share of the auto labels, over hand labels": "over_hand_labels/mislabeled",
     },
     "labels by source": {
         "hand labels": "labels/hand",
-        "auto labeled share": "label_shares/auto",
-        "auto labeled share, over hand labels": "by_hand_labels/auto_share",
+        "auto labeled share": "shares/auto",
+        "auto labeled share, over hand labels": "over_hand_labels/auto_share",
     },
     "accuracy": {
-        "on the test set": "accuracy/test",
-        "on the test set, over hand labels": "by_hand_labels/test_accuracy",
+        "on the test set": "model/test_accuracy",
+        "on the test set, over hand labels": "over_hand_labels/test_accuracy",
     },
     "time": {"seconds of training a round": "seconds/fit"},
 }
@@ -71,7 +71,7 @@ def of_bands() -> Summary:
         category = layout.category.add(title=title)
         for name, tag in charts.items():
             value, lower, upper = tags.band(tag)
-            chart = category.chart.add(title=f"mean and sd over seeds: {name}")
+            chart = category.chart.add(title=f"mean ± sd: {name}")
             chart.margin.series.add(value=value, lower=lower, upper=upper)
     return _summary(layout)
 

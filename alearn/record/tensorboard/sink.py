@@ -16,9 +16,9 @@ from alearn.events import Array, Event, RoundDone, TrialDone
 from alearn.record import measure, pictures
 from alearn.record.checkpoint import State
 from alearn.record.tensorboard import hparams, layout, projector
-from alearn.record.tensorboard.tags import BY_HAND, RESULT, SCALARS
+from alearn.record.tensorboard.tags import BY_EPOCH, FINAL, OVER_HAND, SCALARS
 
-SHOWN = 24
+SHOWN = 20
 """Images in a gallery."""
 
 
@@ -48,7 +48,9 @@ class TensorBoard:
             self._writer.flush()
         elif isinstance(event, TrialDone):
             row = event.metrics
-            self._scalars({f"result/{key}": key for key in RESULT}, row, row["rounds"])
+            self._scalars({tag: SCALARS[tag] for tag in FINAL}, row, row["rounds"] + 1)
+            self._writer.add_scalar("result/rounds", row["rounds"], row["rounds"])
+            self._writer.add_scalar("result/seconds", row["seconds"]["total"], row["rounds"])
             self._writer.add_text("row", table(row), row["rounds"])
             if self._config.record.projector:
                 projector.write(self._folder, self._config, self._images, self._state)
@@ -62,13 +64,9 @@ class TensorBoard:
     def _round(self, event: RoundDone) -> None:
         metrics, step = event.metrics, event.round
         self._scalars(SCALARS, metrics, step)
-        self._scalars(BY_HAND, metrics, metrics["hand"])
+        self._scalars(OVER_HAND, metrics, metrics["hand"])
         for epoch, loss, accuracy in event.fitted.curve:
-            self._scalars(
-                {"by_epoch/loss": "loss", "by_epoch/validation_accuracy": "accuracy"},
-                {"loss": loss, "accuracy": accuracy},
-                self._epochs + epoch,
-            )
+            self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
         self._epochs += event.fitted.epochs
         doubt = event.scores.doubt.astype(np.float64)
         self._writer.add_histogram("pool/confidence", -np.expm1(doubt), step)

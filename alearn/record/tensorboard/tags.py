@@ -1,31 +1,46 @@
-"""The names of the curves: tags, and the metrics of a round (see `alearn.record.measure`) that they show."""
+"""The names of the curves: tags, and the metrics (see `alearn.record.measure`) that they show.
+
+TensorBoard sorts by name, opens the first groups and shows the first five tags as columns of the HParams tab: what
+matters most comes first in the alphabet.
+"""
 
 SCALARS = {  # tag: metric, one point a round
-    "labels/hand": "hand",
+    "auto_labels/mislabeled": "mislabeled_auto",
+    "auto_labels/mislabeled_of_data_set": "mislabeled_total",
+    "auto_labels/mislabeled_this_round": "mislabeled_new_auto",
     "labels/auto": "auto",
+    "labels/hand": "hand",
     "labels/unlabeled": "unlabeled",
-    "label_shares/hand": "hand_share",
-    "label_shares/auto": "auto_share",
-    "label_shares/unlabeled": "unlabeled_share",
-    "mislabeled/auto_this_round": "mislabeled_new_auto",
-    "mislabeled/auto_all": "mislabeled_auto",
-    "mislabeled/of_data_set": "mislabeled_total",
-    "accuracy/validation": "val_accuracy",
-    "accuracy/test": "test_accuracy",
-    "train/loss": "train_loss",
-    "train/epochs": "epochs",
-    "speed/train_images_per_second": "train_images_per_second",
-    "speed/score_images_per_second": "score_images_per_second",
+    "model/test_accuracy": "test_accuracy",
+    "model/validation_accuracy": "val_accuracy",
     "seconds/fit": "seconds_fit",
     "seconds/score": "seconds_score",
+    "shares/auto": "auto_share",
+    "shares/hand": "hand_share",
+    "shares/unlabeled": "unlabeled_share",
+    "speed/score_images_per_second": "score_images_per_second",
+    "speed/train_images_per_second": "train_images_per_second",
+    "train/epochs": "epochs",
+    "train/loss": "train_loss",
 }
-BY_HAND = {  # the learning curve: one point a round, over the number of hand labels
-    "by_hand_labels/test_accuracy": "test_accuracy",
-    "by_hand_labels/auto_share": "auto_share",
-    "by_hand_labels/mislabeled_auto": "mislabeled_auto",
+OVER_HAND = {  # the learning curve: one point a round, over the number of hand labels
+    "over_hand_labels/auto_share": "auto_share",
+    "over_hand_labels/mislabeled": "mislabeled_auto",
+    "over_hand_labels/test_accuracy": "test_accuracy",
 }
-RESULT = ("hand", "auto", "rounds", "mislabeled_auto", "mislabeled_total", "test_accuracy")
-"""Of the final row, as scalars `result/...` that the HParams tab shows."""
+BY_EPOCH = {  # one point an epoch, those of all rounds in a row
+    "train/loss_by_epoch": "loss",
+    "train/validation_accuracy_by_epoch": "accuracy",
+}
+FINAL = (
+    "auto_labels/mislabeled",
+    "auto_labels/mislabeled_of_data_set",
+    "labels/auto",
+    "labels/hand",
+    "labels/unlabeled",
+)
+"""Those of the scalars that get one more point when the rest is labeled, one step after the last round: so the HParams
+tab, which takes the last point of each, ends with the numbers of the trial's row."""
 
 
 def band(tag: str) -> tuple[str, str, str]:
