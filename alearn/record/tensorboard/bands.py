@@ -53,7 +53,7 @@ def write(folder: Path) -> list[Path]:
     named = names({setting: next(iter(seeds.values()))[0]["config"] for setting, seeds in settings.items()})
     runs = []
     for setting, seeds in settings.items():
-        trials = [rounds for _, path in seeds.values() if (rounds := _rounds(path.parent))]
+        trials = [(rounds, last) for last, path in seeds.values() if (rounds := _rounds(path.parent))]
         if len(trials) > 1:
             runs.append(folder / FOLDER / f"{named[setting]}, {len(trials)} seeds")
             _replace(runs[-1], events(curves(trials), max(path.stat().st_mtime for _, path in seeds.values())))
@@ -63,12 +63,17 @@ def write(folder: Path) -> list[Path]:
     return runs
 
 
-def curves(trials: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Curve]:
-    """The mean curves, by tag, of trials given by the metrics of their rounds."""
+def curves(trials: Sequence[tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]]) -> dict[str, Curve]:
+    """The mean curves, by tag, of trials given by the metrics of their rounds and their rows."""
     found = {}
-    for names_, axis in ((tags.SCALARS, "round"), (tags.OVER_HAND, "hand")):
-        for tag, key in names_.items():
-            found[tag] = average([[(metrics[axis], metrics.get(key)) for metrics in rounds] for rounds in trials])
+    for tag, key in tags.SCALARS.items():
+        by_round = [[(metrics["round"], metrics.get(key)) for metrics in rounds] for rounds, _ in trials]
+        if tag in tags.FINAL:
+            for points, (_, last) in zip(by_round, trials, strict=True):
+                points.append((points[-1][0] + 1, last[key]))
+        found[tag] = average(by_round)
+    for tag, key in tags.OVER_HAND.items():
+        found[tag] = average([[(metrics["hand"], metrics.get(key)) for metrics in rounds] for rounds, _ in trials])
     return found
 
 

@@ -13,20 +13,20 @@ from alearn.record.tensorboard import tags
 
 CHARTS = {  # category: title of a chart, regular expression of its tags
     "mislabel rate": {
-        "wrong share of the auto labels": "auto_labels/mislabeled",
-        "wrong share of a round's auto labels": "auto_labels/mislabeled_this_round",
-        "wrong share of the auto labels, over hand labels": "over_hand_labels/mislabeled",
-        "wrong share of the data set": "auto_labels/mislabeled_of_data_set",
+        "of the auto labels": "auto_labels/mislabeled",
+        "of a round's auto labels": "auto_labels/mislabeled_this_round",
+        "of the auto labels, vs hand labels": "over_hand_labels/mislabeled",
+        "of the data set": "auto_labels/mislabeled_of_data_set",
     },
     "labels by source": {
         "shares by hand, auto and none": "shares/.*",
         "hand labels": "labels/hand",
         "auto labels": "labels/auto",
-        "auto labeled share, over hand labels": "over_hand_labels/auto_share",
+        "auto labeled share, vs hand labels": "over_hand_labels/auto_share",
     },
     "accuracy": {
         "on the test set": "model/test_accuracy",
-        "on the test set, over hand labels": "over_hand_labels/test_accuracy",
+        "on the test set, vs hand labels": "over_hand_labels/test_accuracy",
         "in validation": "model/validation_accuracy",
     },
     "time": {
@@ -38,17 +38,17 @@ CHARTS = {  # category: title of a chart, regular expression of its tags
 }
 BANDS = {  # category: title of a chart, tag of the curve that gets a band
     "mislabel rate": {
-        "wrong share of the auto labels": "auto_labels/mislabeled",
-        "wrong share of the auto labels, over hand labels": "over_hand_labels/mislabeled",
+        "of the auto labels": "auto_labels/mislabeled",
+        "of the auto labels, vs hand labels": "over_hand_labels/mislabeled",
     },
     "labels by source": {
         "hand labels": "labels/hand",
         "auto labeled share": "shares/auto",
-        "auto labeled share, over hand labels": "over_hand_labels/auto_share",
+        "auto labeled share, vs hand labels": "over_hand_labels/auto_share",
     },
     "accuracy": {
         "on the test set": "model/test_accuracy",
-        "on the test set, over hand labels": "over_hand_labels/test_accuracy",
+        "on the test set, vs hand labels": "over_hand_labels/test_accuracy",
     },
     "time": {"seconds of training a round": "seconds/fit"},
 }
@@ -69,7 +69,7 @@ def of_bands() -> Summary:
     layout = layout_pb2.Layout()
     for title, charts in BANDS.items():
         category = layout.category.add(title=title)
-        for name, tag in charts.items():
+        for name, tag in reversed(charts.items()):  # TensorBoard shows the last margin chart of a category first
             value, lower, upper = tags.band(tag)
             chart = category.chart.add(title=f"mean ± sd: {name}")
             chart.margin.series.add(value=value, lower=lower, upper=upper)

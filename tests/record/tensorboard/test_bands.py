@@ -23,7 +23,9 @@ def rounds(hand: list[int], wrong: list[float | None]) -> list[dict[str, float |
 def put(folder: Path, seed: int, metrics: list[dict[str, float | None]], setting: str = "s", config=A) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics))
-    (folder / "row.json").write_text(json.dumps({"setting": setting, "seed": seed, "config": config}))
+    row = {"setting": setting, "seed": seed, "config": config} | dict.fromkeys(("auto", "hand", "unlabeled"), seed)
+    row |= {"mislabeled_auto": metrics[-1]["mislabeled_auto"], "mislabeled_total": 0.25}
+    (folder / "row.json").write_text(json.dumps(row))
 
 
 SEEDS = [
@@ -45,7 +47,9 @@ def test_the_curves_are_mean_and_sd_over_the_seeds(sweep):
     (run,) = bands.write(sweep)
     assert run == sweep / "mean" / "t2, threshold 0.99, 3 seeds"
     events = read(run)
-    by_round = np.array([[0.04, 0.02, 0.01, 0.01], [0.06, 0.03, 0.03, 0.03], [0.08, 0.03, 0.02, 0.02]])
+    by_round = np.array(  # the last one after the last round, when the rest is labeled
+        [[0.04, 0.02, 0.01, 0.01, 0.01], [0.06, 0.03, 0.03, 0.03, 0.03], [0.08, 0.03, 0.02, 0.02, 0.02]]
+    )
     over_hand = np.array(  # at 120 (the largest first number), 200, 210, 300, 400, 410 hand labels
         [
             [0.04, 0.02, 0.02, 0.01, 0.01, 0.01],
@@ -54,7 +58,7 @@ def test_the_curves_are_mean_and_sd_over_the_seeds(sweep):
         ]
     )
     for tag, steps, values in (
-        ("auto_labels/mislabeled", [1, 2, 3, 4], by_round),
+        ("auto_labels/mislabeled", [1, 2, 3, 4, 5], by_round),
         ("over_hand_labels/mislabeled", [120, 200, 210, 300, 400, 410], over_hand),
     ):
         mean, sd = values.mean(0), values.std(0, ddof=1)
@@ -62,6 +66,8 @@ def test_the_curves_are_mean_and_sd_over_the_seeds(sweep):
         for name, expected in {tag: mean, value: mean, lower: mean - sd, upper: mean + sd}.items():
             assert [e.step for e in events.Scalars(name)] == steps
             np.testing.assert_allclose([e.value for e in events.Scalars(name)], expected, rtol=1e-6, atol=1e-9)
+    assert [(e.step, e.value) for e in events.Scalars("auto_labels/mislabeled_of_data_set")] == [(4, 0.25), (5, 0.25)]
+    assert events.Scalars("labels/hand")[-1].value == 1, "of 0, 1 and 2, the rows"
     assert "model/validation_accuracy" not in events.Tags()["scalars"], "nothing is known of it"
     (stored,) = events.Tensors("custom_scalars__config__")
     assert stored.tensor_proto.string_val == layout.of_bands().value[0].tensor.string_val
@@ -85,7 +91,7 @@ def test_writing_again_replaces(sweep):
     assert bands.write(sweep) == [run]
     watching.Reload()
     for events in (watching, read(run)):  # one that was open all the time, and a new one
-        assert [e.step for e in events.Scalars("auto_labels/mislabeled")] == [1, 2, 3, 4]
+        assert [e.step for e in events.Scalars("auto_labels/mislabeled")] == [1, 2, 3, 4, 5]
         assert events.Scalars("auto_labels/mislabeled")[0].value == pytest.approx((0.5 + 0.06 + 0.08) / 3)
         assert events.Scalars("over_hand_labels/mislabeled")[0].step == 150
 
