@@ -9,11 +9,12 @@ from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from alearn.data import sources
+from alearn.errors import AlearnError
 from alearn.learn import models
 from alearn.record import checkpoint
 from alearn.record.tensorboard import projector
 from alearn.run import run
-from tests.conftest import compose
+from tests.conftest import SMALL, compose
 
 
 def described(folder):
@@ -67,6 +68,16 @@ def test_a_finished_trial_gets_other_points_on_request(trial, tmp_path):
     (tmp_path / "none").mkdir()
     projector.write(tmp_path / "none", more, pool, state)
     assert not list((tmp_path / "none").iterdir()), "no round, no model, no points"
+
+
+def test_a_resumed_trial_may_ask_for_points(mnist_root, tmp_path):
+    words = [*SMALL, "data.limit=300", f"data.root='{mnist_root}'", "policy.init_fraction=0.4"]
+    with pytest.raises(AlearnError, match="max_rounds"):
+        run(compose(*words, "policy.hand_fraction=0.4", "policy.max_rounds=1"), tmp_path)
+    assert not (tmp_path / "projector").exists()
+    run(compose(*words, "policy.hand_fraction=0.4", "record.projector=20"), tmp_path)
+    assert len(described(tmp_path)) == 20
+    assert {path.parent for path in tmp_path.rglob("*tfevents*")} == {tmp_path}, "one run, of two files"
 
 
 def test_asking_for_points_is_no_other_trial():
