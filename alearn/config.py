@@ -20,8 +20,8 @@ from alearn.errors import AlearnError
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
-FREE = ("data.root", "policy.max_rounds", "resume")
-"""Keys that may change when a trial is resumed: where things lie and when to give up, not what is computed."""
+FREE = ("data.root", "policy.max_rounds", "record.projector", "resume")
+"""Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels."""
 
 
 class Section(BaseModel):
@@ -127,6 +127,13 @@ class Oracle(Section):
     name: Literal["truth"]
 
 
+class Record(Section):
+    """What is recorded beyond the rest."""
+
+    projector: Annotated[int, Field(ge=0)]
+    """Images of the pool in TensorBoard's projector, drawn by the seed; 0 for none."""
+
+
 class Published(Section):
     """A published row: its results, and the settings under which it may be compared."""
 
@@ -156,6 +163,7 @@ class Config(Section):
     train: Train
     policy: SourcePolicy
     oracle: Oracle
+    record: Record
     trial: Trial
     seed: Annotated[int, Field(ge=0)]
     """Every random draw of the trial follows from it."""

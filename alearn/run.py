@@ -23,7 +23,8 @@ from alearn.record.metrics import MetricsJsonl
 from alearn.record.report import Report
 from alearn.record.row import UNKNOWN, Origin
 from alearn.record.sink import Fanout
-from alearn.record.tensorboard import TensorBoard
+from alearn.record.tensorboard import projector
+from alearn.record.tensorboard.sink import TensorBoard
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +36,16 @@ def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any
     """
     check(config, folder)
     done = row.load(folder)
-    if done is not None and done["digest"] == config.digest():
-        print(f"{folder}: finished already")
-        console.summary(done, folder)
-        return done
-
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with status.lock(folder, "trial"):
-            (folder / status.FAILED).unlink(missing_ok=True)
-            done = _recorded(config, folder, origin)
+        if done is not None and done["digest"] == config.digest():
+            print(f"{folder}: finished already")
+            if config.record.projector:
+                _project(config, folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            with status.lock(folder, "trial"):
+                (folder / status.FAILED).unlink(missing_ok=True)
+                done = _recorded(config, folder, origin)
     except OSError as error:
         raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
     console.summary(done, folder)
@@ -84,7 +85,7 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
     sinks = Fanout(
         [
             MetricsJsonl(folder, state.history),
-            TensorBoard(folder, config, pool, state.history),
+            TensorBoard(folder, config, pool, state),
             LabelsCsv(folder, pool.ids, pool.classes),
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
             Report(folder, config, origin, pool, state, runtime),
@@ -99,6 +100,12 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
             event = replace(event, metrics=done)
         sinks.write(event)
     return done
+
+
+def _project(config: Config, folder: Path) -> None:
+    """The projector of a finished trial."""
+    pool, _ = sources.load(config)
+    projector.write(folder, config, pool, checkpoint.load(folder, config, len(pool)))
 
 
 def check(config: Config, folder: Path) -> None:

@@ -38,6 +38,7 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         ("model__depth", 8, "model.depth: there is no such key"),
         ("model__name", "vgg", "model: "),
         ("data__limit", 3, "data.limit=3: must be greater than or equal to 10"),
+        ("record__projector", -1, "record.projector=-1: must be greater than or equal to 0"),
         ("seed", -1, "seed=-1: must be greater than or equal to 0"),
         ("seed", 1.5, "seed=1.5: must be a valid integer"),
         ("train__patience", 3, "train: one of steps and patience"),
@@ -71,7 +72,7 @@ def test_a_missing_variable_is_an_error_of_ours():
 
 def test_identity_leaves_out_what_may_change_and_nothing_else(config):
     base = config()
-    for same in ("data.root=/elsewhere", "policy.max_rounds=99"):
+    for same in ("data.root=/elsewhere", "policy.max_rounds=99", "record.projector=9"):
         assert config(same).digest() == base.digest()
     for other in ("seed=1", "policy.threshold=0.5", "train.lr=0.1", "data.limit=100", "device=cpu", "model=source_cnn"):
         assert config(other).digest() != base.digest()

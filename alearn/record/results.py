@@ -10,6 +10,7 @@ from typing import Any
 
 from alearn.record import files, row, status, sweep_page, tradeoff
 from alearn.record.table import aggregate, markdown, to_csv
+from alearn.record.tensorboard import bands
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -34,6 +35,7 @@ def pictures(folder: Path) -> None:
     """Draw what a sweep has come to so far."""
     tradeoff.save(folder, status.rows(folder))
     sweep_page.write(folder)
+    bands.write(folder)
 
 
 def main() -> None:
@@ -44,7 +46,8 @@ def main() -> None:
         epilog="KEY is a config key such as policy.threshold, or a key of row.json such as hand or mislabeled_total.",
     )
     parser.add_argument("folder", nargs="+", type=Path, help="a sweep's folder; the table's files go into the first")
-    parser.add_argument("--sort", metavar="KEY", help="order the trials by it; -KEY for the largest first")
+    parser.add_argument("--sort", metavar="KEY", help="order the trials by it")
+    parser.add_argument("--descending", action="store_true", help="the largest first")
     parser.add_argument(
         "--where", metavar="KEY=VALUE", action="append", default=[], help="only these; also != < <= > >=; repeatable"
     )
@@ -59,7 +62,7 @@ def main() -> None:
     for condition in words.where:
         rows = where(rows, condition)
     if words.sort:
-        rows = sort(rows, words.sort)
+        rows = sort(rows, words.sort, words.descending)
     if words.commands:
         print("\n".join(map(row.command, rows)))
         return
@@ -91,17 +94,16 @@ def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]
     return result
 
 
-def sort(rows: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """By a key; "-KEY" turns the order round. Numbers come before text, and rows without a value last."""
-    name = key.removeprefix("-")
+def sort(rows: Sequence[dict[str, Any]], key: str, descending: bool = False) -> list[dict[str, Any]]:
+    """By a key; numbers are less than text, and rows without a value come last either way."""
 
     def order(one: dict[str, Any]) -> tuple[bool, float, str]:
-        found = value(one, name)
+        found = value(one, key)
         number = isinstance(found, int | float)
         return (not number, found if number else 0.0, "" if number else str(found))
 
-    known = [one for one in rows if value(one, name) is not None]
-    return sorted(known, key=order, reverse=key != name) + [one for one in rows if value(one, name) is None]
+    known = [one for one in rows if value(one, key) is not None]
+    return sorted(known, key=order, reverse=descending) + [one for one in rows if value(one, key) is None]
 
 
 def value(one: dict[str, Any], key: str) -> Any:

@@ -1,5 +1,7 @@
 """row.json: what a finished trial comes to, and what it takes to run it again."""
 
+from __future__ import annotations
+
 import json
 import platform
 import shlex
@@ -9,12 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alearn import __version__
 from alearn.config import Config, flatten
-from alearn.learn.device import Runtime
 from alearn.record import files
+
+if TYPE_CHECKING:  # torch comes with it, and a sweep's own process only reads rows
+    from alearn.learn.device import Runtime
 
 NAME = "row.json"
 PHASES = ("fit", "score", "decide", "ask", "measure")

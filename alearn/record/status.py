@@ -37,7 +37,11 @@ def of(folder: Path) -> tuple[Status, str]:
 
 def trials(folder: Path) -> list[Path]:
     """The folders below one that hold a trial in any state, job 10 after job 9."""
-    found = [Path(at) for at, _, names in os.walk(folder) if {CONFIG, FAILED, row.NAME} & set(names)]
+    found = []
+    for at, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if not name.startswith(".")]  # Hydra's records have a config.yaml, too
+        if {CONFIG, FAILED, row.NAME} & set(names):
+            found.append(Path(at))
     return sorted(found, key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts])
 
 

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alearn.config import FREE
+
 SETTINGS = ("init_fraction", "threshold", "hand_fraction")
 COMPARED = {  # a column that was published: its name in our row, in the published row
     "rounds": ("rounds", "rounds"),
@@ -28,7 +30,7 @@ HEADINGS = {
 
 KNOWN = ("trial.name", *(f"policy.{name}" for name in SETTINGS))
 """Config keys that the table shows in any case."""
-IRRELEVANT = ("seed", "data.root", "resume")
+IRRELEVANT = ("seed", *FREE)
 
 
 def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -54,7 +56,7 @@ def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         return len({repr([config.get(key) for key in by]) for config in configs.values()})
 
     for key in keys:
-        if key != "seed" and told_apart(chosen) < told_apart([*chosen, key]):
+        if key not in IRRELEVANT and told_apart(chosen) < told_apart([*chosen, key]):
             chosen.append(key)
     if len(chosen) > 1 and len({config.get("trial.name") for config in configs.values()}) == 1:
         chosen.remove("trial.name")

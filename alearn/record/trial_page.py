@@ -15,9 +15,9 @@ from alearn.record import measure
 from alearn.record.checkpoint import State
 from alearn.record.curves import Chart, Series, lines, stacked
 from alearn.record.page import accuracy, certainty, count, duration, percent
-from alearn.record.pictures import Picture, strip
 from alearn.record.row import PHASES, command
 from alearn.record.status import Status
+from alearn.record.thumbnails import Picture, strip
 
 PICTURES = 48
 """Images in a strip, at most."""

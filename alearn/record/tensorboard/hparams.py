@@ -1,0 +1,50 @@
+"""A trial's line in the HParams tab: TensorBoard makes one line of a group and averages its trials, the seeds."""
+
+import math
+import time
+from typing import Any
+
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+
+from alearn.config import Config
+
+
+def start(config: Config) -> Summary:
+    """The mark of a trial that begins. Written into the trial's own run: `SummaryWriter.add_hparams` would open another
+    one.
+    """
+    group = f"{config.trial.name} {config.setting()[:8]}"
+    return summary_v2.hparams_pb(hyperparameters(config), trial_id=group)
+
+
+def end() -> Summary:
+    """The mark of success; TensorBoard has a helper for the start of a session only."""
+    info = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
+    content = plugin_data_pb2.HParamsPluginData(session_end_info=info, version=metadata.PLUGIN_DATA_VERSION)
+    plugin = SummaryMetadata.PluginData(plugin_name=metadata.PLUGIN_NAME, content=content.SerializeToString())
+    value = Summary.Value(
+        tag=metadata.SESSION_END_INFO_TAG, metadata=SummaryMetadata(plugin_data=plugin), tensor=metadata.NULL_TENSOR
+    )
+    return Summary(value=[value])
+
+
+def hyperparameters(config: Config) -> dict[str, Any]:
+    """What a sweep may vary, flat.
+
+    The tab shows five, those that differ first, then by name: what matters most has short names, the rest "with/". The
+    threshold is text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
+    """
+    policy = config.policy
+    hidden = ("seed", "policy.threshold", "policy.init_fraction", "policy.hand_fraction", "model.name", "train.name")
+    rest = {
+        key: value for key, value in config.identity().items() if not key.startswith("trial.") and key not in hidden
+    }
+    rest["threshold_nines"] = -math.log10(1 - policy.threshold) if policy.threshold < 1 else math.inf
+    return {
+        "hand_fraction": policy.hand_fraction,
+        "init_fraction": policy.init_fraction,
+        "model": config.model.name,
+        "threshold": repr(policy.threshold),
+        "train": config.train.name,
+    } | {f"with/{key}": value for key, value in rest.items() if value is not None}
