@@ -36,8 +36,10 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def job(composed: DictConfig) -> float | None:
-    """One trial: Hydra's task function. Returns the share of all labels that is wrong, for sweepers to minimise."""
+def job(composed: DictConfig) -> tuple[float, float]:
+    """One trial: Hydra's task function. Returns what sweepers are to minimise: the share of the images that a human
+    labeled, and the share of all labels that is wrong.
+    """
     from alearn.config import parse
 
     settings = HydraConfig.get()
@@ -57,8 +59,7 @@ def job(composed: DictConfig) -> float | None:
     except KeyboardInterrupt as stop:
         print(f"\ninterrupted; to go on: {again}", file=sys.stderr, flush=True)
         raise SystemExit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
-    share: float | None = row["mislabeled_total"]
-    return share
+    return row["hand"] / row["images"], row["mislabeled_total"]
 
 
 def with_resumed(words: list[str]) -> list[str]:

@@ -18,6 +18,8 @@ from alearn.errors import AlearnError
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
 """The folder of the configs: beside the package in a checkout, inside it when installed."""
+SEARCH = "hydra_plugins.alearn_search.OptunaSweeper"
+"""The `_target_` of hydra/sweeper=optuna."""
 
 
 class Guard(Callback):
@@ -33,25 +35,21 @@ class Guard(Callback):
             _refuse(str(error))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every job of the sweep."""
+        """Check every job of the sweep; of a search, the ends of what it may choose."""
         from alearn import run
 
-        problems = []
         try:
             run.writable(Path(config.hydra.sweep.dir))
+            planned = [
+                (f"job {number} ({' '.join(words)})", words, number) for number, words in enumerate(jobs(config))
+            ]
+            probed = [("the search", words, None) for words in probes(config)]
         except AlearnError as error:
             _refuse(str(error))
-        loader = GlobalHydra.instance().config_loader()
-        for number, overrides in enumerate(jobs(config)):
-            try:
-                job = loader.load_sweep_config(config, overrides)
-                with open_dict(job):
-                    job.hydra.job.num = number
-                _check(job, Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir)
-            except AlearnError as error:
-                problems.append(f"job {number} ({' '.join(overrides)}): {error}")
-            except HydraException as error:
-                problems.append(f"job {number} ({' '.join(overrides)}): {explain(error)}")
+        except HydraException as error:
+            _refuse(explain(error))
+        found = [(name, _problem(config, words, number)) for name, words, number in [*planned, *probed]]
+        problems = dict.fromkeys(f"{name}: {problem}" for name, problem in found if problem)  # each once
         if problems:
             _refuse("\n".join(["no job was started:", *problems]))
 
@@ -71,6 +69,32 @@ def jobs(config: DictConfig) -> list[list[str]]:
     words = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
     return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+def probes(config: DictConfig) -> list[list[str]]:
+    """The overrides of jobs at the ends of what a search may choose; none for other sweepers."""
+    if config.hydra.sweeper._target_ != SEARCH:
+        return []
+    from alearn.search import space
+
+    return space.read(config).probes()
+
+
+def _problem(config: DictConfig, overrides: list[str], number: int | None) -> str | None:
+    """What is wrong with a job of a sweep; number: None for one that only stands for others, and has no folder."""
+    try:
+        job = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+        folder = Path(job.hydra.sweep.dir)
+        if number is not None:
+            with open_dict(job):
+                job.hydra.job.num = number
+            folder /= job.hydra.sweep.subdir
+        _check(job, folder)
+    except AlearnError as error:
+        return str(error)
+    except HydraException as error:
+        return explain(error)
+    return None
 
 
 def _check(composed: DictConfig, folder: Path) -> None:
