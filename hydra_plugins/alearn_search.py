@@ -57,10 +57,12 @@ class OptunaSweeper(Sweeper):
                 front.write(folder, points)
                 print(front.progress(points, plan.n_trials, failed), flush=True)
 
+            if len(trials.points()) >= plan.n_trials:
+                print(f"search: hydra.sweeper.n_trials={plan.n_trials} is reached already; a higher one goes on")
             trials.run(plan.n_trials, plan.n_jobs, self._launch, report)
             points = trials.points()
         if not points:
-            raise AlearnError(f"{folder}: no trial has finished; the same command with hydra.sweep.dir tries others")
+            raise AlearnError(f"{folder}: no trial has finished; mend why, then go on with hydra.sweep.dir={folder}")
         front.write(folder, points)
         print(f"\n{front.markdown(front.front(points))}\n{folder / front.NAME}")
 

@@ -75,8 +75,10 @@ def probes(config: DictConfig) -> list[list[str]]:
     """The overrides of jobs at the ends of what a search may choose; none for other sweepers."""
     if config.hydra.sweeper._target_ != SEARCH:
         return []
+    from alearn.config import parse_search
     from alearn.search import space
 
+    parse_search(config)
     return space.read(config).probes()
 
 
