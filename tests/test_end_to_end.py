@@ -252,7 +252,6 @@ BAD = {
     "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
     "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
     "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
-    "-m experiment=search hydra.sweeper.n_trials=0": "hydra.sweeper.n_trials=0: must be greater than or equal to 1",
     "experiment=mnist_trials": "this experiment is a sweep: run it with -m",
 }
 

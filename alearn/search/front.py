@@ -24,11 +24,14 @@ class Point:
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """The points for which no other is at least as good in both objectives and better in one; by hand share."""
-    best, kept = float("inf"), list[Point]()
+    """The points for which no other is at least as good in both objectives and better in one; by hand share. Of those
+    with the same choices the first.
+    """
+    kept: list[Point] = []
     for point in sorted(points, key=lambda point: (point.values, point.number)):
-        if point.values[1] < best or (kept and point.values == kept[-1].values):
-            best, kept = point.values[1], [*kept, point]
+        beaten = kept and point.values[1] >= kept[-1].values[1] and point.values != kept[-1].values
+        if not beaten and all(point.words != other.words for other in kept):
+            kept.append(point)
     return kept
 
 

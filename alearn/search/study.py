@@ -52,7 +52,8 @@ class Study:
         report: Callable[[], None],
     ) -> None:
         """Go on until so many trials have finished, those of earlier runs included. A trial that fails is replaced by
-        another in the next run, not in this one: what fails always would never end.
+        another in the next run, not in this one: what fails always would never end. A trial that repeats the choices of
+        a finished one finishes as that did, without being run.
 
         launch: runs at most `at_once` trials; for each its objectives, None if it failed. report: called after each
         launch. The trials that were under way when the last run was killed come first, as they were.
@@ -62,9 +63,9 @@ class Study:
             self._finish(stale[start : start + at_once], launch, report)
         wanted = trials - len(self.points())
         while wanted > 0:
-            batch = [self._ask() for _ in range(min(at_once, wanted))]
-            wanted -= len(batch)
-            self._finish(batch, launch, report)
+            size = min(at_once, wanted)
+            wanted -= size
+            self._finish([new for _ in range(size) if (new := self._ask())], launch, report)
 
     def points(self) -> list[Point]:
         """The finished trials."""
@@ -77,9 +78,11 @@ class Study:
         """How many trials have failed."""
         return len(self._trials(TrialState.FAIL))
 
-    def _ask(self) -> Asked:
-        """TPE: with its ten random trials first, it learns from twenty, where a genetic algorithm (NSGA-II) would still
-        be drawing its first generation. Its seed follows from the number: a search goes on as if never interrupted.
+    def _ask(self) -> Asked | None:
+        """A new trial; None if it repeats a finished one.
+
+        Asks TPE: after its ten random trials it learns from each, where a genetic algorithm (NSGA-II) would still be
+        drawing its first generation. Its seed follows from the number: a search goes on as if never interrupted.
         """
         number = len(self._study.get_trials(deepcopy=False))
         with warnings.catch_warnings():
@@ -91,8 +94,12 @@ class Study:
             )
             trial = self._study.ask(self._distributions)
         asked = Asked(trial.number, self._words(trial.params))
-        trial.set_user_attr("folder", self._folder(asked))  # last: by this, the trial is known to be whole
-        return asked
+        twin = next((point for point in self.points() if point.words == asked.words), None)
+        trial.set_user_attr("folder", twin.folder if twin else self._folder(asked))  # last: now the trial is whole
+        if twin is None:
+            return asked
+        self._study.tell(trial, twin.values)
+        return None
 
     def _stale(self) -> list[Asked]:
         """What was under way when the last run was killed; what was only half asked then has failed."""
@@ -108,7 +115,7 @@ class Study:
         launch: Callable[[Sequence[Asked]], Sequence[Values | None]],
         report: Callable[[], None],
     ) -> None:
-        for asked, values in zip(batch, launch(batch), strict=True):
+        for asked, values in zip(batch, launch(batch) if batch else [], strict=True):
             if values is None:
                 self._study.tell(asked.number, state=TrialState.FAIL)
             else:

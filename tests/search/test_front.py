@@ -27,6 +27,12 @@ def test_the_front_is_what_nothing_beats():
             assert [one.values for one in found] == sorted(one.values for one in found)
 
 
+def test_the_same_choices_are_listed_once():
+    first, again = Point(3, {"a": "1"}, (0.5, 0.5), "3"), Point(8, {"a": "1"}, (0.5, 0.5), "3")
+    other = Point(5, {"a": "2"}, (0.5, 0.5), "5")
+    assert front([again, other, first]) == [first, other]
+
+
 def test_files_hold_the_front_alone(tmp_path):
     write(tmp_path, [])
     assert not list(tmp_path.iterdir())
