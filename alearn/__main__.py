@@ -39,8 +39,10 @@ def main() -> None:
         _ended()
 
 
-def job(composed: DictConfig) -> float | None:
-    """One trial: Hydra's task function. Returns the share of all labels that is wrong, for sweepers to minimise."""
+def job(composed: DictConfig) -> tuple[float, float]:
+    """One trial: Hydra's task function. Returns what sweepers are to minimise: the share of the images that a human
+    labeled, and the share of all labels that is wrong.
+    """
     from alearn.config import parse
 
     settings = HydraConfig.get()
@@ -48,7 +50,7 @@ def job(composed: DictConfig) -> float | None:
     if not alone and not sweep.in_process(settings.launcher._target_):
         from alearn import worker
 
-        return _objective(worker.run(folder, settings.job.num))
+        return _objectives(worker.run(folder, settings.job.num))
 
     from alearn.record.row import Origin
     from alearn.run import run  # torch comes with it
@@ -69,12 +71,11 @@ def job(composed: DictConfig) -> float | None:
         if alone:
             _interrupted(stop, f"alearn resume={shlex.quote(str(folder))}")
         raise
-    return _objective(row)
+    return _objectives(row)
 
 
-def _objective(row: dict[str, Any]) -> float | None:
-    share: float | None = row["mislabeled_total"]
-    return share
+def _objectives(row: dict[str, Any]) -> tuple[float, float]:
+    return row["hand"] / row["images"], row["mislabeled_total"]
 
 
 def _ended() -> str:

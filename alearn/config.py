@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -35,6 +35,9 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
+
+
+S = TypeVar("S", bound=Section)
 
 
 class Data(Section):
@@ -206,6 +209,23 @@ class Config(Section):
         return OmegaConf.to_yaml(OmegaConf.create(self.model_dump()))
 
 
+class Search(Section):
+    """How `hydra/sweeper=optuna` searches: the keys below hydra.sweeper."""
+
+    params: dict[str, Any] | None
+    """What it may choose from, in Hydra's sweep syntax, by key; the command line adds to it and replaces."""
+    n_trials: Count
+    """Trials that are to finish."""
+    n_jobs: Count
+    """Trials that are launched at once, for launchers that run them side by side."""
+    seed: Annotated[int, Field(ge=0)]
+    """Every choice follows from it, and from what the earlier trials came to."""
+    storage: str | None
+    """URL of a database (SQLAlchemy's form); null is search.db in the sweep's folder."""
+    study_name: Annotated[str, Field(min_length=1)]
+    """In that database; one study is one search in one folder."""
+
+
 def _sha256(tree: Any) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
@@ -223,15 +243,28 @@ def parse(composed: DictConfig) -> Config:
 
     Raises AlearnError with a line for each bad key: the key, its value, what is allowed.
     """
+    return _checked(Config, _plain(composed, [str(key) for key in composed if key != "hydra"]))
+
+
+def parse_search(composed: DictConfig) -> Search:
+    """Check the keys of a search in a composed config that has Hydra's own part. Raises AlearnError as `parse` does."""
+    tree = _plain(composed.hydra, ["sweeper"])
+    del tree["sweeper"]["_target_"]
+    return _checked(Search, tree["sweeper"], "hydra.sweeper.")
+
+
+def _plain(composed: DictConfig, keys: list[str]) -> Any:
     try:
-        ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-        tree = OmegaConf.to_container(ours, resolve=True)
+        return OmegaConf.to_container(OmegaConf.masked_copy(composed, keys), resolve=True)
     except OmegaConfBaseException as error:
         raise AlearnError(f"config: {error}") from None
+
+
+def _checked(kind: type[S], tree: Any, prefix: str = "") -> S:
     try:
-        return Config.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
-        raise AlearnError("\n".join(_explain(problem, tree) for problem in error.errors())) from None
+        raise AlearnError("\n".join(prefix + _explain(problem, tree) for problem in error.errors())) from None
 
 
 def load(path: Path) -> Config:

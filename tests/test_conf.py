@@ -6,13 +6,11 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from alearn.config import parse
-from alearn.record.sweep import CONF, jobs
+from alearn.record.sweep import CONF, jobs, probes
 from tests.conftest import compose
 
-OPTIONS = [
-    path for path in sorted(CONF.rglob("*.yaml")) if path.parent.name not in ("conf", "job_logging", "experiment")
-]
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
+OPTIONS = [path for path in sorted(CONF.glob("*/*.yaml")) if path not in EXPERIMENTS]
 
 
 @pytest.mark.parametrize("path", OPTIONS, ids=lambda path: f"{path.parent.name}={path.stem}")
@@ -26,12 +24,13 @@ def test_every_row_of_an_experiment_is_valid(path):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", overrides=[f"experiment={path.stem}"], return_hydra_config=True)
         rows = [
-            parse(GlobalHydra.instance().config_loader().load_sweep_config(config, words)) for words in jobs(config)
+            parse(GlobalHydra.instance().config_loader().load_sweep_config(config, words))
+            for words in jobs(config) + probes(config)
         ]
     assert len({row.digest() for row in rows}) == len(rows) > 1
 
 
-@pytest.mark.parametrize("path", OPTIONS + EXPERIMENTS, ids=lambda path: f"{path.parent.name}={path.stem}")
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_a_file_opens_with_what_it_is_for(path):
     first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
     assert first.startswith("# ")

@@ -212,6 +212,7 @@ BAD = {
     "-m policy.threshold=0.9,2,3": "job 1 (policy.threshold=2): policy.threshold=2: must be less than or equal to 1",
     "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
     "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
+    "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
     "experiment=mnist_trials": "this experiment is a sweep: run it with -m",
 }
 
@@ -244,6 +245,7 @@ def test_damaged_data_and_a_missing_gpu_are_one_message(tmp_path):
 def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
     words = [word for word in QUICK if not word.startswith("policy.")]
     small = ["policy.init_fraction=0.2", "policy.stop_fraction=0.79", "seed=0", "train.steps=10"]
+    small += ["hydra.sweeper.n_trials=4"] * ("n_trials" in path.read_text())
     code, _, err = alearn(
         "-m", f"experiment={path.stem}", *words, *small, f"data.root='{mnist_root}'", f"hydra.sweep.dir={tmp_path}"
     )
@@ -260,6 +262,7 @@ def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):
         ("alearn", ["trial=t2", "--cfg", "job"], "init_fraction: 0.05"),
         ("alearn.record.table", ["-h"], "alearn-table"),
         ("alearn.record.report", ["-h"], "alearn-report"),
+        ("alearn", ["--info", "plugins"], "OptunaSweeper"),
     ):
         code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.argv = ['alearn', *{words!r}]; "
         code += f"runpy.run_module({module!r}, run_name='__main__')"
@@ -268,6 +271,7 @@ def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):
         )
         assert part in done.stdout, done.stderr
     names = zipfile.ZipFile(wheel).namelist()
+    assert [n for n in names if n.startswith("hydra_plugins/")] == ["hydra_plugins/alearn_search.py"], "a namespace"
     assert {str(path.relative_to(ROOT)) for path in CONF.rglob("*.yaml")} == {
         n[7:] for n in names if n.startswith("alearn/conf/")
     }

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
 """The folder of the configs: beside the package in a checkout, inside it when installed."""
+SEARCH = "hydra_plugins.alearn_search.OptunaSweeper"
+"""The `_target_` of hydra/sweeper=optuna."""
 
 
 EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
@@ -51,18 +53,29 @@ class Guard(Callback):
             _refuse(str(error))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every job of the sweep, take its folder, watch it."""
+        """Check every job of the sweep (of a search, the ends of what it may choose), take its folder, watch it."""
         from alearn import run
         from alearn.record.progress import Progress
 
         global running, _held
         folder = Path(config.hydra.sweep.dir).absolute()
-        planned = jobs(config)
         try:
             installed(config.hydra.launcher._target_)
             installed(config.hydra.sweeper._target_)
             run.writable(folder)
-            _check_all(config, planned)
+            planned, probed = jobs(config), probes(config)
+        except AlearnError as error:
+            _refuse(str(error))
+        except HydraException as error:
+            _refuse(explain(error))
+        named: list[tuple[str, list[str], int | None]] = []
+        named += [(f"job {number} ({' '.join(words)})", words, number) for number, words in enumerate(planned)]
+        named += [("the search", words, None) for words in probed]
+        found = [(name, _problem(config, words, number)) for name, words, number in named]
+        problems = dict.fromkeys(f"{name}: {problem}" for name, problem in found if problem)  # each once
+        if problems:
+            _refuse("\n".join(["no job was started:", *problems]))
+        try:
             folder.mkdir(parents=True, exist_ok=True)
             _held = lock(folder, "sweep")
         except AlearnError as error:
@@ -108,23 +121,6 @@ def _missing(name: str) -> str:
     return f"{name}: " + (f"not installed; pip install 'alearn[{extra}]' brings it" if extra else "not installed")
 
 
-def _check_all(config: DictConfig, planned: list[list[str]]) -> None:
-    problems = []
-    loader = GlobalHydra.instance().config_loader()
-    for number, overrides in enumerate(planned):
-        try:
-            job = loader.load_sweep_config(config, overrides)
-            with open_dict(job):
-                job.hydra.job.num = number
-            _check(job, Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir, sweep=True)
-        except AlearnError as error:
-            problems.append(f"job {number} ({' '.join(overrides)}): {error}")
-        except HydraException as error:
-            problems.append(f"job {number} ({' '.join(overrides)}): {explain(error)}")
-    if problems:
-        raise AlearnError("\n".join(["no job was started:", *problems]))
-
-
 def jobs(config: DictConfig) -> list[list[str]]:
     """The overrides of each job, as Hydra's own sweeper expands them; none for a sweeper that decides as it goes."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
@@ -133,6 +129,34 @@ def jobs(config: DictConfig) -> list[list[str]]:
     words = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
     return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+def probes(config: DictConfig) -> list[list[str]]:
+    """The overrides of jobs at the ends of what a search may choose; none for other sweepers."""
+    if config.hydra.sweeper._target_ != SEARCH:
+        return []
+    from alearn.config import parse_search
+    from alearn.search import space
+
+    parse_search(config)
+    return space.read(config).probes()
+
+
+def _problem(config: DictConfig, overrides: list[str], number: int | None) -> str | None:
+    """What is wrong with a job of a sweep; number: None for one that only stands for others, and has no folder."""
+    try:
+        job = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+        folder = Path(job.hydra.sweep.dir)
+        if number is not None:
+            with open_dict(job):
+                job.hydra.job.num = number
+            folder /= job.hydra.sweep.subdir
+        _check(job, folder, sweep=True)
+    except AlearnError as error:
+        return str(error)
+    except HydraException as error:
+        return explain(error)
+    return None
 
 
 def _check(composed: DictConfig, folder: Path, sweep: bool = False) -> None:

@@ -40,10 +40,9 @@ def published(row: dict[str, Any]) -> Point | None:
 
 def front(points: Sequence[Point]) -> list[int]:
     """The Pareto front: which points no other one beats in one share without losing in the other; by hand labels."""
-    best, found = float("inf"), []
+    found: list[int] = []
     for number in sorted(range(len(points)), key=lambda i: points[i]):
-        if points[number][1] < best:
-            best = points[number][1]
+        if not found or points[number][1] < points[found[-1]][1] or points[number] == points[found[-1]]:
             found.append(number)
     return found
 

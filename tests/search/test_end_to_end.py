@@ -1,0 +1,59 @@
+"""A search as a user types it, in a process of its own."""
+
+import csv
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from tests.test_end_to_end import QUICK, alearn, start
+
+
+def test_a_search_killed_half_way_goes_on_and_leaves_its_front(mnist_root, tmp_path):
+    policy = ("policy.threshold=0.5,0.6,0.7", "policy.init_fraction=tag(log,interval(0.1,0.3))")
+    words = ["-m", "hydra/sweeper=optuna", *QUICK, *policy, f"data.root='{mnist_root}'", f"hydra.sweep.dir={tmp_path}"]
+    process = start(*words, "hydra.sweeper.n_trials=2", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "1" / "config.yaml").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    begun = chosen(tmp_path / "1" / "config.yaml")
+    assert [path.parent.name for path in tmp_path.glob("*/row.json")] == ["0"]
+
+    code, out, err = alearn(*words, "hydra.sweeper.n_trials=2")
+    assert code == 0, err
+    assert "finished already" not in out, "what was done is left alone"
+    assert "search: 2 of 2 trials finished; front of" in out
+    assert chosen(tmp_path / "1" / "config.yaml") == begun, "what was under way went on as it was"
+    check_front(tmp_path, 2)
+
+    side_by_side = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2")
+    code, out, err = alearn(*words, "hydra.sweeper.n_trials=4", *side_by_side)
+    assert code == 0, err
+    assert "search: 4 of 4 trials finished; front of" in out
+    assert check_front(tmp_path, 4) in out
+
+
+def chosen(config: Path) -> list[str]:
+    return [line for line in config.read_text().splitlines() if "threshold: " in line or "init_fraction: " in line]
+
+
+def check_front(folder: Path, trials: int) -> str:
+    """pareto.csv against the rows of the trials, by brute force; returns pareto.md."""
+    rows = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/row.json")}
+    assert rows.keys() == {str(n) for n in range(trials)}
+    found = {name: (row["hand"] / row["images"], row["mislabeled_total"]) for name, row in rows.items()}
+    best = [
+        name
+        for name, (hand, wrong) in found.items()
+        if not any(h <= hand and w <= wrong and (h, w) != (hand, wrong) for h, w in found.values())
+    ]
+    lines = list(csv.DictReader((folder / "pareto.csv").read_text().splitlines()))
+    assert sorted(line["folder"] for line in lines) == sorted(best)
+    for line in lines:
+        row = rows[line["folder"]]
+        assert (float(line["hand_share"]), float(line["mislabeled_total"])) == found[line["folder"]]
+        for key in ("policy.threshold", "policy.init_fraction"):
+            assert float(line[key]) == row["config"][key]
+    return (folder / "pareto.md").read_text()
