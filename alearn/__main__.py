@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +19,12 @@ from alearn.errors import AlearnError
 from alearn.record import sweep
 from alearn.record.sweep import CONF, explain
 
+if TYPE_CHECKING:
+    from alearn.record.progress import Progress
+
 INTERRUPTED, TERMINATED = 130, 143
+LAUNCHERS = ("joblib.", "ray.", "submitit.")
+"""Whose exceptions say that a launcher has lost a worker. (A trial has a process of its own: that may die in peace.)"""
 
 
 def main() -> None:
@@ -33,6 +38,10 @@ def main() -> None:
         sys.exit(f"error: {_ended() or error}")
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(f"error: {explain(error)}")
+    except Exception as error:
+        if sweep.running is None or not type(error).__module__.startswith(LAUNCHERS):
+            raise
+        _go_on(sweep.running, error)
     except KeyboardInterrupt as stop:
         _interrupted(stop, sweep.running.again() if sweep.running else "the same command")
     finally:
@@ -86,6 +95,17 @@ def _ended() -> str:
     failures = sweep.running.failures()
     sweep.running = None
     return failures
+
+
+def _go_on(progress: "Progress", error: Exception) -> NoReturn:
+    """Start the sweep again where it is, if it has come any further; the launcher has given it up."""
+    progress.wait()
+    what = f"the launcher has lost a worker ({type(error).__name__})"
+    if not progress.ended:
+        sys.exit(f"error: {what} before any job ended; {progress.again()} goes on")
+    print(f"{what}; going on with what is left", file=sys.stderr, flush=True)
+    words = [word for word in sys.argv[1:] if not word.startswith("hydra.sweep.dir=")]
+    os.execv(sys.executable, [sys.executable, "-m", "alearn", *words, f"hydra.sweep.dir='{progress.folder}'"])
 
 
 def _interrupted(stop: KeyboardInterrupt, again: str) -> NoReturn:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep, time
 from typing import Any
 
 from rich.console import Console
@@ -20,15 +20,18 @@ SHARE = 0.05
 
 
 class Progress:
-    """Says what ends, and rebuilds the results. It reads the sweep's folder alone, so it works with every launcher."""
+    """Says what ends, and rebuilds the results. It reads the sweep's folder alone, so it works with every launcher.
+
+    folder: the sweep's. ended: how many jobs have come to an end since this began.
+    """
 
     def __init__(
         self, folder: Path, total: int | None, fixed: Collection[str] = (), out: Console | None = None
     ) -> None:
         """total: number of jobs, None if nobody knows. fixed: words of the command line that are the same for all."""
-        self._folder, self._total, self._fixed = folder, total, set(fixed)
+        self.folder, self._total, self._fixed = folder, total, set(fixed)
         self._out = out or Console(highlight=False, soft_wrap=True)
-        self._start, self._ended = monotonic(), 0
+        self._began, self._start, self.ended = time(), monotonic(), 0
         self._drawn, self._cost = self._start, 0.0
         self._stands: dict[Path, Status] = {}
         self._look()
@@ -41,12 +44,12 @@ class Progress:
     def update(self) -> None:
         """Look once. If jobs have ended since, say so and rebuild the table; pictures and reports now and then."""
         new = self._look()
-        self._ended += len(new)
+        self.ended += len(new)
         for path in new:
             self._say(self._job(path))
         if new:
             self._say(self.line())
-            results.table(self._folder)
+            results.table(self.folder)
             if monotonic() - self._drawn > self._cost / SHARE:
                 self._draw()
 
@@ -57,9 +60,16 @@ class Progress:
             self._thread.join()
         self.update()
         if self._count(Status.FINISHED, Status.FAILED):
-            results.table(self._folder)
+            results.table(self.folder)
             self._draw()
-            self._say(f"results: {self._folder}/table.md, tradeoff.png, report.html")
+            self._say(f"results: {self.folder}/table.md, tradeoff.png, report.html")
+
+    def wait(self) -> None:
+        """Until no job is running."""
+        self.update()
+        while self._count(Status.RUNNING):
+            sleep(EVERY)
+            self.update()
 
     def line(self) -> str:
         """Where the sweep stands."""
@@ -67,13 +77,13 @@ class Progress:
         parts = [f"{done} of {self._total or len(self._stands)} done"]
         parts += [f"{failed} failed"] * bool(failed) + [f"{running} running"] * bool(running)
         left = (self._total or 0) - done - failed
-        if left > 0 and self._ended:
-            parts.append(f"about {_time((monotonic() - self._start) / self._ended * left)} left")
+        if left > 0 and self.ended:
+            parts.append(f"about {_time((monotonic() - self._start) / self.ended * left)} left")
         return f"sweep: {', '.join(parts)}{self._best()}"
 
     def again(self) -> str:
         """How to go on with the sweep, in words."""
-        return f"the same command with hydra.sweep.dir={shlex.quote(str(self._folder))}"
+        return f"the same command with hydra.sweep.dir={shlex.quote(str(self.folder))}"
 
     def failures(self) -> str:
         """What to do about the jobs that failed; "" if none did."""
@@ -90,20 +100,26 @@ class Progress:
     def _look(self) -> list[Path]:
         """Take down how every job stands; returns those that have ended since the last time."""
         new = []
-        for path in status.trials(self._folder):
+        for path in status.trials(self.folder):
             before = self._stands.get(path)
             if before is not Status.FINISHED:
-                self._stands[path] = now = status.of(path)[0]
+                self._stands[path] = now = self._stand(path)
                 if now is not before and now in (Status.FINISHED, Status.FAILED):
                     new.append(path)
         return new
+
+    def _stand(self, path: Path) -> Status:
+        stands, _ = status.of(path)
+        if stands is Status.FAILED and (path / status.FAILED).stat().st_mtime < self._began:
+            return Status.INTERRUPTED  # that was an earlier sweep: this one will run it again
+        return stands
 
     def _count(self, *which: Status) -> int:
         counts = Counter(self._stands.values())
         return sum(counts[one] for one in which)
 
     def _job(self, path: Path) -> str:
-        name = f"job {path.relative_to(self._folder)}"
+        name = f"job {path.relative_to(self.folder)}"
         done = row.load(path)
         if done is None:
             return f"{name} failed: {status.of(path)[1]}"
@@ -120,11 +136,11 @@ class Progress:
         if not known:
             return ""
         *_, path, best = min(known, key=lambda one: one[:2])
-        return f"; fewest wrong: job {path.relative_to(self._folder)} with {_outcome(best)}"
+        return f"; fewest wrong: job {path.relative_to(self.folder)} with {_outcome(best)}"
 
     def _draw(self) -> None:
         start = monotonic()
-        results.pictures(self._folder)
+        results.pictures(self.folder)
         self._drawn = monotonic()
         self._cost = self._drawn - start
 
