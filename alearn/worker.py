@@ -5,9 +5,9 @@ The launcher's worker stays light. It waits, and takes down how the process ende
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
-from signal import Signals
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Thread
 from typing import Any
@@ -35,8 +35,8 @@ def run(folder: Path, job: int) -> dict[str, Any]:
     if reason is None:
         reason = f"its process ended with exit code {code}: see {folder / LOG}"
         if code < 0:
-            reason = f"its process was ended by {Signals(-code).name}"
-            reason += " (the system does so when memory runs out)" * (Signals(-code).name == "SIGKILL")
+            reason = f"its process was ended by {signal.Signals(-code).name}"
+            reason += " (the system does so when memory runs out)" * (signal.Signals(-code).name == "SIGKILL")
         status.fail(folder, reason)
     raise AlearnError(reason)
 
@@ -44,6 +44,8 @@ def run(folder: Path, job: int) -> dict[str, Any]:
 def main() -> None:
     """The trial's process: python -m alearn.worker FOLDER JOB, with a pipe as its input that ends with the worker."""
     folder, job = Path(sys.argv[1]), int(sys.argv[2])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # a cluster signals all processes of a job, and the worker knows why
     Thread(target=_end_with_the_worker, daemon=True).start()
     logging.basicConfig(
         filename=folder / LOG, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s  %(message)s"
@@ -59,8 +61,6 @@ def main() -> None:
         run_trial(parse(composed).in_sweep(), folder, Origin(words, job))
     except AlearnError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _end_with_the_worker() -> None:

@@ -1,10 +1,10 @@
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
+from hydra_plugins.alearn_search import OptunaSweeper
 
 from alearn.errors import AlearnError
 from alearn.search.space import Space
 from alearn.search.study import Asked
-from hydra_plugins.alearn_search import OptunaSweeper
 
 
 class Launcher:
