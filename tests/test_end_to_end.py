@@ -132,18 +132,23 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_labels(undis
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_says_how_to_go_on(undisturbed, mnist_root, tmp_path, number, code):
-    process = start(*QUICK, f"data.root='{mnist_root}'", "hydra.run.dir=here/it is", cwd=tmp_path)
-    assert process.stdout is not None
-    while "round" not in process.stdout.readline():  # the heading, with the first round's line
-        assert process.poll() is None
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    for attempt in map(str, range(5)):
+        here = tmp_path / attempt
+        here.mkdir()
+        process = start(*QUICK, f"data.root='{mnist_root}'", "hydra.run.dir=here/it is", cwd=here)
+        assert process.stdout is not None
+        while "round" not in process.stdout.readline():  # the heading, with the first round's line
+            assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        if not (here / "here/it is/row.json").exists():
+            break  # otherwise it was done before it heard of it
     assert process.returncode == code
     assert "Traceback" not in err
     line = next(line for line in err.splitlines() if "alearn resume=" in line)
     folder = line.partition("alearn resume=")[2].strip("'\"")
     assert read(Path(folder)), "labels so far are there"
-    assert alearn(f"resume={folder}", cwd=tmp_path)[0] == 0
+    assert alearn(f"resume={folder}", cwd=here)[0] == 0
     assert (Path(folder) / "labels.csv").read_bytes() == (undisturbed[0] / "labels.csv").read_bytes()
 
 
