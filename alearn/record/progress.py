@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep, time
@@ -16,7 +16,9 @@ from alearn.record.status import Status
 EVERY = 1.0
 """Seconds between two looks at a sweep whose jobs run in other processes."""
 SHARE = 0.05
-"""Of the time: what pictures and reports may take while jobs run."""
+"""Of the time: what the table may take while jobs run, and what pictures and reports may. All of them are read whole
+for it: without a limit, a job of a large sweep would cost more than one of a small sweep.
+"""
 
 
 class Progress:
@@ -32,26 +34,25 @@ class Progress:
         self.folder, self._total, self._fixed = folder, total, set(fixed)
         self._out = out or Console(highlight=False, soft_wrap=True)
         self._began, self._start, self.ended = time(), monotonic(), 0
-        self._drawn, self._cost = self._start, 0.0
+        self._built: dict[Callable[[Path], Any], tuple[float, float]] = {}  # when, and how many seconds it took
         self._stands: dict[Path, Status] = {}
-        self._look()
+        self._best: tuple[float, int, Path] | None = None
+        self._look(status.trials(folder))
         self._thread, self._over = Thread(target=self._watch, daemon=True), Event()
 
     def watch(self) -> None:
         """Look every second from now on: the jobs run in other processes."""
         self._thread.start()
 
-    def update(self) -> None:
-        """Look once. If jobs have ended since, say so and rebuild the table; pictures and reports now and then."""
-        new = self._look()
+    def update(self, job: Path | None = None) -> None:
+        """Look once, at one job's folder if it is known. If any have ended since, say so and rebuild the results."""
+        new = self._look(status.trials(self.folder) if job is None else [job])
         self.ended += len(new)
         for path in new:
             self._say(self._job(path))
         if new:
             self._say(self.line())
-            results.table(self.folder)
-            if monotonic() - self._drawn > self._cost / SHARE:
-                self._draw()
+            self._build()
 
     def close(self) -> None:
         """The jobs are over, one way or another."""
@@ -60,8 +61,7 @@ class Progress:
             self._thread.join()
         self.update()
         if self._count(Status.FINISHED, Status.FAILED):
-            results.table(self.folder)
-            self._draw()
+            self._build(last=True)
             self._say(f"results: {self.folder}/table.md, tradeoff.png, report.html")
 
     def wait(self) -> None:
@@ -79,7 +79,11 @@ class Progress:
         left = (self._total or 0) - done - failed
         if left > 0 and self.ended:
             parts.append(f"about {_time((monotonic() - self._start) / self.ended * left)} left")
-        return f"sweep: {', '.join(parts)}{self._best()}"
+        if self._best is not None:
+            _, _, path = self._best
+            best = row.load(path)
+            parts[-1] += f"; fewest wrong: {self._name(path)} with {_outcome(best)}" if best else ""
+        return f"sweep: {', '.join(parts)}"
 
     def again(self) -> str:
         """How to go on with the sweep, in words."""
@@ -97,15 +101,19 @@ class Progress:
                 self.update()
                 live.update(self.line())
 
-    def _look(self) -> list[Path]:
-        """Take down how every job stands; returns those that have ended since the last time."""
+    def _look(self, jobs: Iterable[Path]) -> list[Path]:
+        """Take down how jobs stand; returns those that have ended since the last time."""
         new = []
-        for path in status.trials(self.folder):
+        for path in jobs:
             before = self._stands.get(path)
             if before is not Status.FINISHED:
                 self._stands[path] = now = self._stand(path)
                 if now is not before and now in (Status.FINISHED, Status.FAILED):
                     new.append(path)
+                done = row.load(path) if now is Status.FINISHED else None
+                if done and done["mislabeled_total"] is not None:
+                    mine = (done["mislabeled_total"], done["hand"], path)
+                    self._best = min(self._best or mine, mine)
         return new
 
     def _stand(self, path: Path) -> Status:
@@ -119,30 +127,24 @@ class Progress:
         return sum(counts[one] for one in which)
 
     def _job(self, path: Path) -> str:
-        name = f"job {path.relative_to(self.folder)}"
+        name = self._name(path)
         done = row.load(path)
         if done is None:
             return f"{name} failed: {status.of(path)[1]}"
         words = " ".join(word for word in done["overrides"] if word not in self._fixed)
         return f"{name}{f' ({words})' if words else ''}: {_outcome(done)}, {_time(done['seconds']['total'])}"
 
-    def _best(self) -> str:
-        rows = {path: row.load(path) for path, stands in self._stands.items() if stands is Status.FINISHED}
-        known = [
-            (r["mislabeled_total"], r["hand"], path, r)
-            for path, r in rows.items()
-            if r and r["mislabeled_total"] is not None
-        ]
-        if not known:
-            return ""
-        *_, path, best = min(known, key=lambda one: one[:2])
-        return f"; fewest wrong: job {path.relative_to(self.folder)} with {_outcome(best)}"
+    def _build(self, last: bool = False) -> None:
+        """The table, and the pictures and the report, each if its time has come."""
+        for build in (results.table, results.pictures):
+            then, took = self._built.get(build, (self._start, 0.0))
+            start = monotonic()
+            if last or start - then >= took / SHARE:
+                build(self.folder)
+                self._built[build] = monotonic(), monotonic() - start
 
-    def _draw(self) -> None:
-        start = monotonic()
-        results.pictures(self.folder)
-        self._drawn = monotonic()
-        self._cost = self._drawn - start
+    def _name(self, path: Path) -> str:
+        return f"job {path.relative_to(self.folder)}"
 
     def _say(self, text: str) -> None:
         self._out.print(text, markup=False)

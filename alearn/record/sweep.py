@@ -90,7 +90,7 @@ class Guard(Callback):
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
         """In a sweep that runs its jobs in this process: look at what came out."""
         if running is not None and in_process(config.hydra.launcher._target_):
-            running.update()
+            running.update(Path(config.hydra.runtime.output_dir))
 
 
 def workers() -> int:
