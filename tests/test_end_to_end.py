@@ -26,16 +26,16 @@ QUICK = (
 """A trial of seconds that labels wrongly, rightly and by hand."""
 
 
-def start(*words: str, cwd: Path | None = None, **options) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+def start(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None, **options) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | (env or {})
     command = [sys.executable, "-m", "alearn", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment, cwd=cwd, **(pipes | options))
 
 
-def alearn(*words: str, cwd: Path | None = None) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
-    process = start(*words, cwd=cwd)
+def alearn(*words: str, cwd: Path | None = None, **env: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error. env: more variables of the environment."""
+    process = start(*words, cwd=cwd, env=env)
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 

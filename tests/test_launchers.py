@@ -143,7 +143,38 @@ def test_a_finished_jobs_command_runs_it_again(basic, tmp_path):
 
 
 def test_an_unknown_launcher_and_a_missing_extra_are_one_message(tmp_path):
-    code, _, err = alearn("-m", "hydra/launcher=nowhere", f"hydra.sweep.dir={tmp_path}")
+    for words, message in (
+        ("hydra/launcher=nowhere", "Could not find 'hydra/launcher/nowhere'"),
+        ("hydra/launcher=rq_ray", "rq_ray: not installed; pip install 'alearn[ray]' brings it"),
+        ("hydra/launcher=slurm", "there is no SLURM here (no sbatch); start it on a login node of the cluster"),
+    ):
+        code, _, err = alearn("-m", words, f"hydra.sweep.dir={tmp_path / 'new'}", PATH="/nowhere")
+        assert code == 1
+        assert err.startswith("error: ")
+        assert message in err
+        assert "Traceback" not in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_slurm_is_asked_for_what_the_config_says(mnist_root, tmp_path):
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    for name, text in {"srun": "", "sbatch": f"cp $1 {tmp_path}/script; echo no partition >&2; exit 1"}.items():
+        (bin_ / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin_ / name).chmod(0o755)
+    command = [*words(mnist_root, tmp_path / "sweep"), "hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
+    code, _, err = alearn(*command, PATH=f"{bin_}:{os.environ['PATH']}")
     assert code == 1
-    assert "Could not find 'hydra/launcher/nowhere'" in err
-    assert "Traceback" not in err
+    assert "no partition" in err
+    asked = set(re.findall(r"#SBATCH --(\S+)", (tmp_path / "script").read_text()))
+    expected = {
+        "requeue",
+        "time=240",
+        "gpus-per-node=1",
+        "cpus-per-task=2",
+        "mem=8GB",
+        "partition=gpu",
+        "signal=USR2@60",
+    }
+    assert expected <= asked
+    assert f"array=0-{JOBS - 1}%{JOBS}" in asked

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from contextlib import nullcontext
 from difflib import get_close_matches
 from glob import glob
@@ -114,6 +115,8 @@ def installed(plugin: str) -> None:
         there = False
     if not there:
         raise AlearnError(_missing(package))
+    if plugin.endswith("SlurmLauncher") and shutil.which("sbatch") is None:
+        raise AlearnError("hydra/launcher: there is no SLURM here (no sbatch); start it on a login node of the cluster")
 
 
 def _missing(name: str) -> str:
