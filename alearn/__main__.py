@@ -1,9 +1,11 @@
 """The command `alearn`: lets Hydra compose a config, runs one trial of it or a sweep, turns errors into messages."""
 
+import errno
 import os
 import shlex
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from alearn.record.progress import Progress
 
 INTERRUPTED, TERMINATED = 130, 143
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 LAUNCHERS = ("joblib.", "ray.", "submitit.")
 """Whose exceptions say that a launcher has lost a worker. (A trial has a process of its own: that may die in peace.)"""
 
@@ -31,6 +34,7 @@ def main() -> None:
     """Run the command line; every error that the user can mend is one message and exit code 1."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands us its errors instead of printing them
     signal.signal(signal.SIGTERM, _terminate)
+    threading.excepthook = _in_thread
     try:
         sys.argv[1:] = with_resumed(sys.argv[1:])
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
@@ -38,6 +42,11 @@ def main() -> None:
         sys.exit(f"error: {_ended() or error}")
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(f"error: {explain(error)}")
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        again = sweep.running.again() if sweep.running else "the same command"
+        sys.exit(f"error: {error}; make room there, then {again} goes on")
     except Exception as error:
         if sweep.running is None or not type(error).__module__.startswith(LAUNCHERS):
             raise
@@ -133,6 +142,12 @@ def with_resumed(words: list[str]) -> list[str]:
         raise AlearnError(f"resume={folder}: .hydra/overrides.yaml in it is damaged ({type(error).__name__})") from None
     quoted = str(folder.absolute()).replace("\\", "\\\\").replace("'", "\\'")
     return [*overrides, *(word for word in words if word not in given), f"hydra.run.dir='{quoted}'"]
+
+
+def _in_thread(failed: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread; the next event raises what stopped that, and then it is reported."""
+    if not isinstance(failed.exc_value, OSError):
+        threading.__excepthook__(failed)
 
 
 class _Terminated(KeyboardInterrupt):

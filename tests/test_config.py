@@ -98,3 +98,10 @@ def test_a_config_comes_back_from_the_file_that_a_trial_writes(config, tmp_path)
 
 def test_flatten():
     assert flatten({"a": {"b": {"c": 1}}, "d": None}) == {"a.b.c": 1, "d": None}
+
+
+def test_a_job_of_a_sweep_has_a_thread_unless_told_otherwise(config):
+    alone = config()
+    assert (alone.threads, alone.in_sweep().threads) == ("auto", 1)
+    assert alone.in_sweep().digest() == config("threads=1").digest() != alone.digest()
+    assert config("threads=4").in_sweep().threads == 4

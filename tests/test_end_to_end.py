@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -202,6 +203,23 @@ def test_a_sweep_has_a_table_survives_a_bad_job_and_skips_what_is_done(mnist_roo
     code, out, _ = alearn(*words)
     assert out.count("finished already") == 2
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")} == times
+
+
+@pytest.mark.parametrize("mode", ["run", "sweep"])
+def test_a_full_disk_is_one_message_and_costs_nothing(mode, undisturbed, mnist_root, tmp_path):
+    def full() -> None:  # no file may be larger: the checkpoint and the event file are
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+
+    words = [*QUICK, f"data.root='{mnist_root}'"]
+    words = [*words, f"hydra.run.dir={tmp_path}"] if mode == "run" else ["-m", *words, f"hydra.sweep.dir={tmp_path}"]
+    folder = tmp_path if mode == "run" else tmp_path / "0"
+    process = start(*words, preexec_fn=full)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert f"{folder}: cannot be written ([Errno 27] File too large); make room there, then resume" in err
+    assert "Traceback" not in out + err
+    assert alearn(*words)[0] == 0
+    assert (folder / "labels.csv").read_bytes() == (undisturbed[0] / "labels.csv").read_bytes()
 
 
 FILE_IN_THE_WAY = "hydra.run.dir=/dev/null/x"

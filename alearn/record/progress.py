@@ -60,8 +60,7 @@ class Progress:
         if self._thread.is_alive():
             self._thread.join()
         self.update()
-        if self._count(Status.FINISHED, Status.FAILED):
-            self._build(last=True)
+        if self._count(Status.FINISHED, Status.FAILED) and self._build(last=True):
             self._say(f"results: {self.folder}/table.md, tradeoff.png, report.html")
 
     def wait(self) -> None:
@@ -130,18 +129,23 @@ class Progress:
         name = self._name(path)
         done = row.load(path)
         if done is None:
-            return f"{name} failed: {status.of(path)[1]}"
+            return f"{name} failed: {' '.join(status.of(path)[1].split())}"
         words = " ".join(word for word in done["overrides"] if word not in self._fixed)
         return f"{name}{f' ({words})' if words else ''}: {_outcome(done)}, {_time(done['seconds']['total'])}"
 
-    def _build(self, last: bool = False) -> None:
-        """The table, and the pictures and the report, each if its time has come."""
+    def _build(self, last: bool = False) -> bool:
+        """The table, and the pictures and the report, each if its time has come. Returns whether there was room."""
         for build in (results.table, results.pictures):
             then, took = self._built.get(build, (self._start, 0.0))
             start = monotonic()
             if last or start - then >= took / SHARE:
-                build(self.folder)
+                try:
+                    build(self.folder)
+                except OSError as error:  # the jobs are what counts: they go on, or say so themselves
+                    self._say(f"{self.folder}: no results ({error.strerror}); alearn-table writes them when it can")
+                    return False
                 self._built[build] = monotonic(), monotonic() - start
+        return True
 
     def _name(self, path: Path) -> str:
         return f"job {path.relative_to(self.folder)}"

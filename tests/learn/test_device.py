@@ -35,3 +35,24 @@ def test_seeding_repeats():
     first = torch.rand(3)
     device.seed(5)
     assert torch.equal(first, torch.rand(3))
+
+
+def test_threads_are_as_asked():
+    before = torch.get_num_threads()
+    try:
+        device.choose("cpu", "fp32", threads=3)
+        assert torch.get_num_threads() == 3
+        device.choose("cpu", "fp32")
+        assert torch.get_num_threads() == 3, "auto leaves them"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_jobs_take_the_gpus_in_turn(monkeypatch):
+    taken = []
+    for name, value in {"is_available": True, "device_count": 4, "is_bf16_supported": True}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    chosen = [device.choose("auto", "auto", job=job).device for job in (0, 1, 6)]
+    assert chosen == taken == [torch.device("cuda", index) for index in (0, 1, 2)]
+    assert device.choose("cpu", "auto", job=1).device.type == "cpu"
