@@ -136,10 +136,12 @@ def with_resumed(words: list[str]) -> list[str]:
         raise AlearnError(f"resume={folder}: there is no such folder")
     try:
         overrides = [str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+        if (folder / "config.yaml").exists() and not any(word.startswith("threads=") for word in overrides):
+            overrides.append(f"threads={OmegaConf.load(folder / 'config.yaml').threads}")  # a sweep's jobs have one
     except FileNotFoundError:
         raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None
-    except (OmegaConfBaseException, ValueError, OSError) as error:
-        raise AlearnError(f"resume={folder}: .hydra/overrides.yaml in it is damaged ({type(error).__name__})") from None
+    except Exception as error:  # a damaged file can fail in any way
+        raise AlearnError(f"resume={folder}: its .hydra or config.yaml is damaged ({type(error).__name__})") from None
     quoted = str(folder.absolute()).replace("\\", "\\\\").replace("'", "\\'")
     return [*overrides, *(word for word in words if word not in given), f"hydra.run.dir='{quoted}'"]
 

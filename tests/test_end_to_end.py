@@ -6,6 +6,7 @@ import os
 import random
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from alearn.data.sources import mnist
 from alearn.record.page import TEMPLATES
+from alearn.record.row import command
 from alearn.record.sweep import CONF
 
 ROOT = CONF.parent
@@ -240,7 +242,7 @@ BAD = {
     "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
     "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
     "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
-    "experiment=mnist_trials": "this experiment is a sweep: run it with -m",
+    "experiment=mnist_trials": "this experiment is a sweep: run it with -m, or set seed and trial for one trial of it",
 }
 
 
@@ -278,6 +280,16 @@ def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
     )
     assert code == 0, err
     assert (tmp_path / "table.md").read_text().count("\n") >= 2 + 4
+
+    labels, row = (tmp_path / "0" / "labels.csv").read_bytes(), json.loads((tmp_path / "0" / "row.json").read_text())
+    (tmp_path / "0" / "row.json").unlink()
+    code, _, err = alearn(f"resume={tmp_path / '0'}")
+    assert code == 0, err
+    again = json.loads((tmp_path / "0" / "row.json").read_text())
+    assert again["digest"] == row["digest"], "a job of a sweep goes on by itself with a thread, too"
+    code, _, err = alearn(*shlex.split(command(row))[1:], f"hydra.run.dir={tmp_path / 'again'}")
+    assert code == 0, err
+    assert (tmp_path / "again" / "labels.csv").read_bytes() == labels
 
 
 def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):

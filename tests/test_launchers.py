@@ -137,9 +137,9 @@ def test_a_finished_jobs_command_runs_it_again(basic, tmp_path):
     first, *_ = done.stdout.splitlines()
     program, *command = shlex.split(first)
     assert program == "alearn"
-    code, out, err = alearn(*command, f"hydra.sweep.dir={tmp_path}")
+    code, out, err = alearn(*command, f"hydra.run.dir={tmp_path / 'trial'}")
     assert code == 0, out + err
-    assert (tmp_path / "0" / "labels.csv").read_bytes() in labels(basic)
+    assert (tmp_path / "trial" / "labels.csv").read_bytes() in labels(basic)
 
 
 def test_an_unknown_launcher_and_a_missing_extra_are_one_message(tmp_path):

@@ -90,12 +90,11 @@ def _parsed(path: Path, changed: int, size: int) -> Any:
 
 
 def command(row: dict[str, Any]) -> str:
-    """The command line that runs the row's trial again, in a new folder.
-
-    A job of a sweep becomes a sweep of one job: its experiment may set a sweeper, and its threads were a job's.
-    """
-    sweep = ["-m", "hydra/sweeper=basic"] if row["job"] is not None else []
-    return shlex.join(["alearn", *sweep, *row["overrides"]])
+    """The command line that runs the row's trial again, by itself and in a new folder."""
+    words = list(row["overrides"])
+    if row["job"] is not None and not any(word.startswith("threads=") for word in words):
+        words.append(f"threads={row['config']['threads']}")  # a job of a sweep has had one
+    return shlex.join(["alearn", *words])
 
 
 @cache

@@ -46,8 +46,9 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the trial before Hydra touches its folder."""
-        if config.hydra.sweeper.get("params"):
-            _refuse("this experiment is a sweep: run it with -m")
+        given = {word.partition("=")[0] for word in config.hydra.overrides.task}
+        if open_keys := [str(key) for key in config.hydra.sweeper.get("params") or {} if key not in given]:
+            _refuse(f"this experiment is a sweep: run it with -m, or set {' and '.join(open_keys)} for one trial of it")
         try:
             _check(config, Path(config.hydra.run.dir))
         except AlearnError as error:
