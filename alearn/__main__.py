@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -108,10 +109,12 @@ def _ended() -> str:
 
 def _go_on(progress: "Progress", error: Exception) -> NoReturn:
     """Start the sweep again where it is, if it has come any further; the launcher has given it up."""
-    progress.wait()
     what = f"the launcher has lost a worker ({type(error).__name__})"
-    if not progress.ended:
-        sys.exit(f"error: {what} before any job ended; {progress.again()} goes on")
+    if type(error).__module__.startswith("submitit."):  # the cluster may still have jobs in its queue
+        sys.exit(f"error: {what}: {error}\nonce its other jobs have ended or are cancelled, {progress.again()} goes on")
+    progress.wait()
+    if not progress.finished:
+        sys.exit(f"error: {what} before any job was finished; {progress.again()} goes on")
     print(f"{what}; going on with what is left", file=sys.stderr, flush=True)
     words = [word for word in sys.argv[1:] if not word.startswith("hydra.sweep.dir=")]
     os.execv(sys.executable, [sys.executable, "-m", "alearn", *words, f"hydra.sweep.dir='{progress.folder}'"])
@@ -136,8 +139,9 @@ def with_resumed(words: list[str]) -> list[str]:
         raise AlearnError(f"resume={folder}: there is no such folder")
     try:
         overrides = [str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
-        if (folder / "config.yaml").exists() and not any(word.startswith("threads=") for word in overrides):
-            overrides.append(f"threads={OmegaConf.load(folder / 'config.yaml').threads}")  # a sweep's jobs have one
+        mode = OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.mode")
+        if mode == RunMode.MULTIRUN.name and not any(re.fullmatch(r"threads=\d+", word) for word in overrides):
+            overrides.append("threads=1")  # as a job of a sweep has it
     except FileNotFoundError:
         raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None
     except Exception as error:  # a damaged file can fail in any way

@@ -26,6 +26,8 @@ def run(folder: Path, job: int) -> dict[str, Any]:
     """
     from alearn.record import row, status
 
+    if not status.locked(folder):
+        (folder / status.FAILED).unlink(missing_ok=True)  # an earlier attempt's
     words = [sys.executable, "-m", "alearn.worker", str(folder.absolute()), str(job)]
     with (folder / LOG).open("a") as log, Popen(words, stdin=PIPE, stdout=DEVNULL, stderr=log) as process:
         code = process.wait()
@@ -37,7 +39,8 @@ def run(folder: Path, job: int) -> dict[str, Any]:
         if code < 0:
             reason = f"its process was ended by {signal.Signals(-code).name}"
             reason += " (the system does so when memory runs out)" * (signal.Signals(-code).name == "SIGKILL")
-        status.fail(folder, reason)
+        if not status.locked(folder):  # otherwise a trial is alive there, and this one was refused
+            status.fail(folder, reason)
     raise AlearnError(reason)
 
 

@@ -44,6 +44,17 @@ def test_a_process_that_dies_leaves_a_reason(monkeypatch, tmp_path, code, reason
     assert status.of(tmp_path) == (Status.FAILED, str(error.value))
 
 
+def test_a_living_trial_is_not_said_to_have_failed(monkeypatch, tmp_path):
+    status.fail(tmp_path, "long ago")
+    pretend(monkeypatch, "import sys; sys.exit('another trial is running in this folder')")
+    with status.lock(tmp_path, "trial"), pytest.raises(AlearnError):
+        worker.run(tmp_path, 0)
+    assert status.failure(tmp_path) == "long ago"
+    with pytest.raises(AlearnError, match="exit code 1"):
+        worker.run(tmp_path, 0)
+    assert "exit code 1" in str(status.failure(tmp_path)), "the old reason is gone"
+
+
 def test_what_it_says_goes_to_the_log_and_its_own_reason_counts(monkeypatch, tmp_path):
     words = "import sys, pathlib; from alearn.record import status; print('the end', file=sys.stderr); "
     words += "status.fail(pathlib.Path(sys.argv[1]), f'job {sys.argv[2]}: no labels'); sys.exit(1)"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic, sleep, time
+from time import monotonic, sleep
 from typing import Any
 
 from rich.console import Console
@@ -24,20 +24,30 @@ for it: without a limit, a job of a large sweep would cost more than one of a sm
 class Progress:
     """Says what ends, and rebuilds the results. It reads the sweep's folder alone, so it works with every launcher.
 
-    folder: the sweep's. ended: how many jobs have come to an end since this began.
+    folder: the sweep's. ended, finished: how many jobs have come to an end since this began, to a good one.
     """
 
     def __init__(
-        self, folder: Path, total: int | None, fixed: Collection[str] = (), out: Console | None = None
+        self,
+        folder: Path,
+        total: int | None,
+        fixed: Collection[str] = (),
+        search: bool = False,
+        out: Console | None = None,
     ) -> None:
-        """total: number of jobs, None if nobody knows. fixed: words of the command line that are the same for all."""
+        """total: number of jobs, None if nobody knows. fixed: words of the command line that are the same for all.
+
+        search: its failed jobs are not run again, others take their place.
+        """
         self.folder, self._total, self._fixed = folder, total, set(fixed)
         self._out = out or Console(highlight=False, soft_wrap=True)
-        self._began, self._start, self.ended = time(), monotonic(), 0
+        self._search, self._start, self.ended, self.finished = search, monotonic(), 0, 0
         self._built: dict[Callable[[Path], Any], tuple[float, float]] = {}  # when, and how many seconds it took
         self._stands: dict[Path, Status] = {}
         self._best: tuple[float, int, Path] | None = None
-        self._look(status.trials(folder))
+        jobs = status.trials(folder)
+        self._old = {path: _failed_at(path) for path in jobs}
+        self._look(jobs)
         self._thread, self._over = Thread(target=self._watch, daemon=True), Event()
 
     def watch(self) -> None:
@@ -48,6 +58,7 @@ class Progress:
         """Look once, at one job's folder if it is known. If any have ended since, say so and rebuild the results."""
         new = self._look(status.trials(self.folder) if job is None else [job])
         self.ended += len(new)
+        self.finished += sum(self._stands[path] is Status.FINISHED for path in new)
         for path in new:
             self._say(self._job(path))
         if new:
@@ -56,15 +67,14 @@ class Progress:
 
     def close(self) -> None:
         """The jobs are over, one way or another."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._unwatch()
         self.update()
         if self._count(Status.FINISHED, Status.FAILED) and self._build(last=True):
             self._say(f"results: {self.folder}/table.md, tradeoff.png, report.html")
 
     def wait(self) -> None:
         """Until no job is running."""
+        self._unwatch()
         self.update()
         while self._count(Status.RUNNING):
             sleep(EVERY)
@@ -92,7 +102,12 @@ class Progress:
         """What to do about the jobs that failed; "" if none did."""
         failed = self._count(Status.FAILED)
         total = self._total or len(self._stands)
-        return f"{failed} of {total} jobs failed; {self.again()} runs them again" * bool(failed)
+        return f"{failed} of {total} jobs failed; {self.again()} runs them again" * bool(failed and not self._search)
+
+    def _unwatch(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _watch(self) -> None:
         with self._out.status("") as live:  # shows on a terminal only
@@ -117,7 +132,7 @@ class Progress:
 
     def _stand(self, path: Path) -> Status:
         stands, _ = status.of(path)
-        if stands is Status.FAILED and (path / status.FAILED).stat().st_mtime < self._began:
+        if stands is Status.FAILED and _failed_at(path) in (None, self._old.get(path)):
             return Status.INTERRUPTED  # that was an earlier sweep: this one will run it again
         return stands
 
@@ -152,6 +167,13 @@ class Progress:
 
     def _say(self, text: str) -> None:
         self._out.print(text, markup=False)
+
+
+def _failed_at(path: Path) -> int | None:
+    try:
+        return (path / status.FAILED).stat().st_mtime_ns
+    except OSError:  # not, or not any more
+        return None
 
 
 def _outcome(done: dict[str, Any]) -> str:

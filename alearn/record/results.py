@@ -79,6 +79,7 @@ def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]
     if parts is None:
         raise SystemExit(f"error: --where {condition}: must be KEY=VALUE, or with != < <= > >= in between")
     key, sign, text = parts.groups()
+    known(rows, key)
     values = [value(one, key) for one in rows]
     try:
         wanted: Any = json.loads(text)
@@ -97,21 +98,30 @@ def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]
 def sort(rows: Sequence[dict[str, Any]], key: str, descending: bool = False) -> list[dict[str, Any]]:
     """By a key; numbers are less than text, and rows without a value come last either way."""
 
+    known(rows, key)
+
     def order(one: dict[str, Any]) -> tuple[bool, float, str]:
         found = value(one, key)
         number = isinstance(found, int | float)
         return (not number, found if number else 0.0, "" if number else str(found))
 
-    known = [one for one in rows if value(one, key) is not None]
-    return sorted(known, key=order, reverse=descending) + [one for one in rows if value(one, key) is None]
+    there = [one for one in rows if value(one, key) is not None]
+    return sorted(there, key=order, reverse=descending) + [one for one in rows if value(one, key) is None]
 
 
 def value(one: dict[str, Any], key: str) -> Any:
-    """Of a config key, or of a key of the row itself. Raises SystemExit for a key that is in neither."""
+    """Of a config key, or of a key of the row itself; None where there is neither."""
     for there in (one["config"], one):
         if key in there:
             return there[key]
-    raise SystemExit(f"error: {key}: no such key in the rows; there are {', '.join([*one['config'], *one])}")
+    return None
+
+
+def known(rows: Sequence[dict[str, Any]], key: str) -> None:
+    """Raises SystemExit for a key that no row has."""
+    keys = {name: None for one in rows for name in (*one["config"], *one)}
+    if key not in keys:
+        raise SystemExit(f"error: {key}: no such key in the rows; there are {', '.join(keys)}")
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ def _parsed(path: Path, changed: int, size: int) -> Any:
 def command(row: dict[str, Any]) -> str:
     """The command line that runs the row's trial again, by itself and in a new folder."""
     words = list(row["overrides"])
-    if row["job"] is not None and not any(word.startswith("threads=") for word in words):
-        words.append(f"threads={row['config']['threads']}")  # a job of a sweep has had one
+    if row["job"] is not None:
+        words.append(f"threads={row['config']['threads']}")  # a job of a sweep has one unless told otherwise
     return shlex.join(["alearn", *words])
 
 

@@ -18,6 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from alearn.errors import AlearnError
 from alearn.record.status import lock
@@ -51,7 +52,7 @@ class Guard(Callback):
             _refuse(f"this experiment is a sweep: run it with -m, or set {' and '.join(open_keys)} for one trial of it")
         try:
             _check(config, Path(config.hydra.run.dir))
-        except AlearnError as error:
+        except (AlearnError, OSError, OmegaConfBaseException) as error:
             _refuse(str(error))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -60,13 +61,13 @@ class Guard(Callback):
         from alearn.record.progress import Progress
 
         global running, _held
-        folder = Path(config.hydra.sweep.dir).absolute()
         try:
+            folder = Path(os.path.abspath(config.hydra.sweep.dir))  # as Hydra has it: without ".."
             installed(config.hydra.launcher._target_)
             installed(config.hydra.sweeper._target_)
             run.writable(folder)
             planned, probed = jobs(config), probes(config)
-        except AlearnError as error:
+        except (AlearnError, OmegaConfBaseException) as error:
             _refuse(str(error))
         except HydraException as error:
             _refuse(explain(error))
@@ -82,10 +83,13 @@ class Guard(Callback):
             _held = lock(folder, "sweep")
         except AlearnError as error:
             _refuse(str(error))
+        except OSError as error:  # Hydra would turn it into a warning, and go on without us
+            _refuse(f"{folder}: cannot be written ({error.strerror})")
         if config.hydra.launcher.get("n_jobs") == -1:  # joblib's word for every core: GPUs are fewer
             config.hydra.launcher.n_jobs = workers()
         fixed = set.intersection(*map(set, planned)) if planned else set(config.hydra.overrides.task)
-        running = Progress(folder, len(planned) or config.hydra.sweeper.get("n_trials"), fixed)
+        total, search = len(planned) or config.hydra.sweeper.get("n_trials"), not planned
+        running = Progress(folder, total, fixed, search)
         if not in_process(config.hydra.launcher._target_):
             running.watch()
 
@@ -98,7 +102,9 @@ class Guard(Callback):
 def workers() -> int:
     """Jobs that this machine runs at once: one a GPU that this process may see, one a core where there is none."""
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = [name for name in seen.split(",") if name] if seen is not None else glob("/dev/nvidia[0-9]*")
+    gpus = (
+        [name for name in seen.partition("-")[0].split(",") if name] if seen is not None else glob("/dev/nvidia[0-9]*")
+    )
     return len(gpus) or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
@@ -156,7 +162,7 @@ def _problem(config: DictConfig, overrides: list[str], number: int | None) -> st
                 job.hydra.job.num = number
             folder /= job.hydra.sweep.subdir
         _check(job, folder, sweep=True)
-    except AlearnError as error:
+    except (AlearnError, OmegaConfBaseException) as error:
         return str(error)
     except HydraException as error:
         return explain(error)

@@ -1,6 +1,5 @@
 import io
 import json
-import os
 
 import pytest
 from rich.console import Console
@@ -20,10 +19,9 @@ def watched(tmp_path, monkeypatch):
     put(tmp_path, 0, mislabeled_total=0.02)
     (tmp_path / "1").mkdir()
     status.fail(tmp_path / "1", "an old reason")
-    os.utime(tmp_path / "1" / "failed.json", (1, 1))
     monkeypatch.setattr(results, "pictures", lambda folder: None)
     out = io.StringIO()
-    return progress.Progress(tmp_path, 4, ["a=1"], Console(file=out, width=300, soft_wrap=True)), out, tmp_path
+    return progress.Progress(tmp_path, 4, ["a=1"], out=Console(file=out, width=300, soft_wrap=True)), out, tmp_path
 
 
 def said(out) -> list[str]:
@@ -52,7 +50,7 @@ def test_what_ends_is_said_once_with_what_is_left(watched, monkeypatch):
     assert first == "job 1 failed: the loss is nan"
     assert line.startswith("sweep: 2 of 4 done, 1 failed")
     watch.close()
-    assert watch.ended == 3
+    assert (watch.ended, watch.finished) == (3, 2)
     assert watch.failures() == f"1 of 4 jobs failed; the same command with hydra.sweep.dir={folder} runs them again"
     lines = said(out)
     assert "fewest wrong: job 3 with 1.00% mislabeled, 4,000 by hand" in lines[-2], (

@@ -64,6 +64,12 @@ def test_where(condition, seeds):
     assert [one["seed"] for one in results.where(ROWS, condition)] == seeds
 
 
+def test_a_key_that_some_rows_have():
+    rows = [row(seed=0), row(seed=1, **{"model.width": 8})]
+    assert [one["seed"] for one in results.where(rows, "model.width=8")] == [1]
+    assert [one["seed"] for one in results.sort(rows, "model.width")] == [1, 0]
+
+
 def test_sort():
     assert [one["seed"] for one in results.sort(ROWS, "mislabeled_auto")] == [1, 2, 0]
     assert [one["seed"] for one in results.sort(ROWS, "mislabeled_auto", descending=True)] == [0, 2, 1]
