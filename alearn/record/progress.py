@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from alearn.record import results, row, status
+from alearn.record.page import duration
 from alearn.record.status import Status
 
 EVERY = 1.0
@@ -87,7 +88,7 @@ class Progress:
         parts += [f"{failed} failed"] * bool(failed) + [f"{running} running"] * bool(running)
         left = (self._total or 0) - done - failed
         if left > 0 and self.ended:
-            parts.append(f"about {_time((monotonic() - self._start) / self.ended * left)} left")
+            parts.append(f"about {duration((monotonic() - self._start) / self.ended * left)} left")
         if self._best is not None:
             _, _, path = self._best
             best = row.load(path)
@@ -146,7 +147,7 @@ class Progress:
         if done is None:
             return f"{name} failed: {' '.join(status.of(path)[1].split())}"
         words = " ".join(word for word in done["overrides"] if word not in self._fixed)
-        return f"{name}{f' ({words})' if words else ''}: {_outcome(done)}, {_time(done['seconds']['total'])}"
+        return f"{name}{f' ({words})' if words else ''}: {_outcome(done)}, {duration(done['seconds']['total'])}"
 
     def _build(self, last: bool = False) -> bool:
         """The table, and the pictures and the report, each if its time has come. Returns whether there was room."""
@@ -179,9 +180,3 @@ def _failed_at(path: Path) -> int | None:
 def _outcome(done: dict[str, Any]) -> str:
     share = done["mislabeled_total"]
     return ("" if share is None else f"{share:.2%} mislabeled, ") + f"{done['hand']:,} by hand"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

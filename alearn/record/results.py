@@ -97,7 +97,6 @@ def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]
 
 def sort(rows: Sequence[dict[str, Any]], key: str, descending: bool = False) -> list[dict[str, Any]]:
     """By a key; numbers are less than text, and rows without a value come last either way."""
-
     known(rows, key)
 
     def order(one: dict[str, Any]) -> tuple[bool, float, str]:

@@ -40,7 +40,7 @@ def test_what_ends_is_said_once_with_what_is_left(watched, monkeypatch):
     monkeypatch.setattr(progress, "monotonic", lambda: watch._start + 30)
     watch.update()
     assert said(out) == [
-        "job 2 (seed=2): 1.00% mislabeled, 5,000 by hand, 2 min",
+        "job 2 (seed=2): 1.00% mislabeled, 5,000 by hand, 100 s",
         "sweep: 2 of 4 done, about 60 s left; fewest wrong: job 2 with 1.00% mislabeled, 5,000 by hand",
     ], "30 s a job, two to go; what was done before tells nothing about time"
     status.fail(folder / "1", "the loss\nis nan")
@@ -66,7 +66,7 @@ def test_without_truth_nothing_is_said_about_wrong_labels(watched):
     watch = progress.Progress(folder, None, out=Console(file=out, width=300, soft_wrap=True))
     put(folder, 5, mislabeled_total=None)
     watch.update()
-    assert said(out)[-2:] == ["job 5 (seed=5): 4,200 by hand, 2 min", "sweep: 1 of 2 done"]
+    assert said(out)[-2:] == ["job 5 (seed=5): 4,200 by hand, 100 s", "sweep: 1 of 2 done"]
 
 
 def test_results_take_a_small_share_of_the_time(watched, monkeypatch):
