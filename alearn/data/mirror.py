@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ def mnist(root: Path) -> Path:
                 f"{path} is damaged: its MD5 is {found}, MNIST's is {md5}. Delete it, and the next run fetches it anew."
             )
     return raw
+
+
+@contextmanager
+def timeout() -> Iterator[None]:
+    """For downloads by torchvision: it would wait for ever where a firewall swallows the request."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _md5(path: Path) -> str:
@@ -120,12 +132,8 @@ def _from_torchvision(work: Path) -> Path:
     """Let torchvision download and unpack: it knows the mirrors and draws the progress bar."""
     from torchvision.datasets import MNIST
 
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # torchvision would wait for ever where a firewall swallows the request
-    try:
+    with timeout():
         MNIST(str(work), download=True)
-    finally:
-        socket.setdefaulttimeout(before)
     return work / "MNIST" / "raw"
 
 

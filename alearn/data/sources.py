@@ -1,45 +1,46 @@
 """From a `data` config to images: the pool that gets labeled, and a test set that only measures."""
 
-from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from alearn import rng
-from alearn.config import Config
-from alearn.data import mirror
+from alearn.config import Config, Data, Folder
+from alearn.data import folder, imbalance, standard
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.events import Array
 
 
 def load(config: Config) -> tuple[ImageSet, ImageSet]:
     """Pool and test set on the CPU. Raises AlearnError for data that is missing and cannot be fetched, damaged, or too
     small.
     """
-    pool, test = SOURCES[config.data.name](Path(config.data.root).expanduser())
-    limit = config.data.limit
-    if limit is None:
+    data, root = config.data, _root(config.data)
+    if isinstance(data, Folder):
+        pool, test = folder.load(root, data.size, data.channels)
+    else:
+        pool, test = standard.load(data.name, root)
+    if data.imbalance.shape != "none":
+        pool = imbalance.thinned(pool, data.imbalance, rng.generator(config.seed, "imbalance"))
+    if data.limit is None:
         return pool, test
-    if limit > len(pool):
-        raise AlearnError(f"data.limit={limit}: data={config.data.name} has {len(pool)} images")
-    return pool.sample(limit, rng.generator(config.seed, "limit")), test
+    if data.limit > len(pool):
+        raise AlearnError(f"data.limit={data.limit}: data={data.name} has {len(pool)} images")
+    return pool.sample(data.limit, rng.generator(config.seed, "limit")), test
 
 
-def mnist(root: Path) -> tuple[ImageSet, ImageSet]:
-    """MNIST's 60,000 training and 10,000 test images, in file order."""
-    raw = mirror.mnist(root)
+def check(data: Data) -> int | None:
+    """What can be checked before anything is loaded. Returns the number of images in the pool, None where that is known
+    only once they are there. Raises AlearnError for a folder or a library that is missing.
+    """
+    if isinstance(data, Folder) and not _root(data).is_dir():
+        raise AlearnError(f"data.root={data.root}: there is no such folder; give the one of your images")
+    if data.name == "svhn" and find_spec("scipy") is None:
+        raise AlearnError("data=svhn: its files are MATLAB's, and scipy, which reads them, is not installed; "
+                          "pip install 'alearn[svhn]' brings it")  # fmt: skip
+    if data.limit is not None:
+        return data.limit
+    return standard.SIZES.get(data.name) if data.imbalance.shape == "none" else None
 
-    def split(name: str) -> ImageSet:
-        images = np.fromfile(raw / f"{name}-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 1, 28, 28)
-        truth: Array = np.fromfile(raw / f"{name}-labels-idx1-ubyte", np.uint8)[8:].astype(np.int64)
-        return ImageSet(torch.from_numpy(images), tuple(map(str, range(len(images)))), tuple("0123456789"), truth)
 
-    return split("train"), split("t10k")
-
-
-SIZES = {"mnist": 60_000}
-"""Images in the pool, for checks before anything is loaded."""
-
-SOURCES: dict[str, Callable[[Path], tuple[ImageSet, ImageSet]]] = {"mnist": mnist}
+def _root(data: Data) -> Path:
+    return Path(data.root).expanduser()

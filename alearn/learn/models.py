@@ -3,10 +3,13 @@
 Shape letters: B batch, C channels, H height, W width, F features, K classes.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from alearn.config import SmallCnn, SourceCnn
+from alearn.config import Model, Resnet, SmallCnn, Torchvision
+from alearn.learn import zoo
 
 
 class Classifier(nn.Module):
@@ -23,10 +26,26 @@ class Classifier(nn.Module):
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Float images in [0, 1] to logits [B, K]."""
-        features_bf = self.body(x_bchw)
-        with torch.autocast(x_bchw.device.type, enabled=False):
+        return self.logits(self.body(x_bchw))
+
+    def logits(self, features_bf: Tensor) -> Tensor:
+        """What the body made, in any precision, to fp32 logits [B, K]."""
+        with torch.autocast(features_bf.device.type, enabled=False):
             logits_bk: Tensor = self.head(features_bf.float())
         return logits_bk
+
+    def split(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """The body in two: all before the first part of it that has dropout, which is the same in every forward pass,
+        and the rest, which is not. They share the body's weights. Without dropout the rest is empty.
+        """
+        parts = list(self.body) if isinstance(self.body, nn.Sequential) else [self.body]
+        at = next((i for i, part in enumerate(parts) if dropouts(part)), len(parts))
+        return nn.Sequential(*parts[:at]), nn.Sequential(*parts[at:])
+
+
+def dropouts(module: nn.Module) -> list[nn.Dropout]:
+    """Its layers that drop anything."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
 
 
 def to_float(images_bchw: Tensor) -> Tensor:
@@ -34,11 +53,24 @@ def to_float(images_bchw: Tensor) -> Tensor:
     return images_bchw.to(torch.float32, memory_format=torch.channels_last).mul_(1 / 255)
 
 
-def build(config: SourceCnn | SmallCnn, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """A freshly initialised model for images of `shape` [C, H, W]; the weights follow torch's global generator."""
+def check(config: Model) -> None:
+    """Raises AlearnError for a network or weights that torchvision does not have."""
+    if isinstance(config, Torchvision):
+        zoo.check(config)
+
+
+def build(config: Model, shape: tuple[int, int, int], classes: int) -> Classifier:
+    """A freshly initialised model for images of `shape` [C, H, W]; the weights follow torch's global generator.
+
+    Raises AlearnError for one of torchvision's that cannot be had or cannot take such images.
+    """
     channels, height, width = shape
+    if isinstance(config, Torchvision):
+        return Classifier(*zoo.body(config, shape), classes)
+    if isinstance(config, Resnet):
+        return resnet(channels, classes, config.width, config.dropout)
     if isinstance(config, SmallCnn):
-        return small_cnn(channels, classes, config.width)
+        return small_cnn(channels, classes, config.width, config.dropout)
     return source_cnn(channels, height, width, classes)
 
 
@@ -69,9 +101,9 @@ def source_cnn(channels: int, height: int, width: int, classes: int) -> Classifi
     return model
 
 
-def small_cnn(channels: int, classes: int, width: int) -> Classifier:
-    """Four convolutions with batch norm, of which the first halves the size; global max-pool. About 16 x 16 pixels at
-    least.
+def small_cnn(channels: int, classes: int, width: int, dropout: float = 0.0) -> Classifier:
+    """Four convolutions with batch norm, of which the first halves the size; global max-pool, dropout. About 16 x 16
+    pixels at least.
     """
 
     def block(inside: int, outside: int, kernel: int, stride: int = 1) -> list[nn.Module]:
@@ -88,8 +120,49 @@ def small_cnn(channels: int, classes: int, width: int) -> Classifier:
         *block(4 * width, 4 * width, 3),
         nn.Flatten(2),
         GlobalMax(),
+        *([nn.Dropout(dropout)] if dropout else []),
     )
     return Classifier(body, 4 * width, classes)
+
+
+def resnet(channels: int, classes: int, width: int, dropout: float = 0.0) -> Classifier:
+    """Eight convolutions with batch norm, two pairs of them residual, global max-pool, dropout: ResNet-9 of D. Page,
+    "How to Train Your ResNet" (2018), at width 64. 16 x 16 pixels at least.
+    """
+
+    def block(inside: int, outside: int) -> nn.Sequential:
+        conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        return nn.Sequential(conv, nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
+
+    w2, w4, w8 = 2 * width, 4 * width, 8 * width
+    body = nn.Sequential(
+        nn.BatchNorm2d(channels, affine=False),
+        block(channels, width),
+        block(width, w2),
+        nn.MaxPool2d(2),
+        Residual(block(w2, w2), block(w2, w2)),
+        block(w2, w4),
+        nn.MaxPool2d(2),
+        block(w4, w8),
+        nn.MaxPool2d(2),
+        Residual(block(w8, w8), block(w8, w8)),
+        nn.Flatten(2),
+        GlobalMax(),
+        *([nn.Dropout(dropout)] if dropout else []),
+    )
+    return Classifier(body, w8, classes)
+
+
+class Residual(nn.Module):
+    """Layers whose output is added to their input."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape in, same shape out."""
+        return x + cast(Tensor, self.layers(x))
 
 
 class GlobalMax(nn.Module):

@@ -175,9 +175,9 @@ def test_the_real_files_are_the_originals(mnist_root):
     """Against torchvision's own reader."""
     from torchvision.datasets import MNIST
 
-    from alearn.data import sources
+    from alearn.data import standard
 
-    pool, test = sources.mnist(mnist_root)
+    pool, test = standard.mnist(mnist_root)
     for ours, train in ((pool, True), (test, False)):
         theirs = MNIST(str(mnist_root), train=train)
         assert (ours.images[:, 0] == theirs.data).all()

@@ -30,9 +30,9 @@ def test_its_weights_are_glorot_uniform_and_its_biases_zero():
         assert not layer.bias.any()
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 20, 20)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 20, 20), (3, 16, 16)])
 def test_models_fit_shapes_and_classes(config, shape):
-    for name in ("source_cnn", "small_cnn"):
+    for name in ("source_cnn", "small_cnn", "resnet"):
         model = models.build(config(f"model={name}").model, shape, 7)
         assert model(torch.rand(2, *shape)).shape == (2, 7)
 
@@ -54,8 +54,53 @@ def test_small_cnn_looks_at_all_pixels_and_does_not_care_for_scale():
     assert F.mse_loss(model(x), model(x.flip(2))) > 1e-4
 
 
+def test_resnet_has_eight_convolutions_and_two_shortcuts():
+    torch.manual_seed(0)
+    model = models.resnet(3, 10, 8)
+    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [8, 16, 16, 16, 32, 64, 64, 64]
+    residuals = [layer for layer in model.modules() if isinstance(layer, models.Residual)]
+    for layer, width in zip(residuals, (16, 64), strict=True):
+        for parameter in layer.layers.parameters():
+            nn.init.zeros_(parameter)
+        x = torch.rand(2, width, 8, 8)
+        torch.testing.assert_close(layer(x), x)
+    assert sum(p.numel() for p in models.resnet(3, 10, 64).parameters()) == 6_573_130, "as is known of it"
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet"])
+def test_dropout_is_of_the_features(config, name):
+    model = models.build(config(f"model={name}", "model.width=4", "model.dropout=0.5").model, (1, 20, 20), 3)
+    features = model.train().body(torch.rand(64, 1, 20, 20) + 1)
+    assert 0.4 < (features == 0).float().mean() < 0.9
+    assert not models.dropouts(models.build(config(f"model={name}").model, (1, 20, 20), 3))
+
+
 def test_to_float():
     x = models.to_float(torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8))
     torch.testing.assert_close(x, torch.tensor([[[[0, 0.2, 1.0]]]]))
     colour = models.to_float(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
     assert colour.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("words", "dropped"), [("model=source_cnn", [0.25]), ("model.dropout=0.3", [0.3]), ("model.dropout=0", [])]
+)
+def test_a_model_splits_before_its_first_dropout(config, words, dropped):
+    torch.manual_seed(0)
+    model = models.build(config(words).model, (1, 28, 28), 10)
+    prefix, rest = model.eval().split()
+    x = torch.rand(4, 1, 28, 28)
+    assert torch.equal(model.logits(rest(prefix(x))), model(x))
+    assert not models.dropouts(prefix)
+    assert [layer.p for layer in models.dropouts(rest)] == dropped
+    assert bool(len(rest)) == bool(dropped)
+
+
+def test_dropout_deep_inside_of_a_body_goes_to_the_rest_as_a_whole():
+    deep = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Dropout(0.5)))
+    model = models.Classifier(nn.Sequential(nn.Flatten(), nn.Dropout(0.0), deep, nn.Linear(4, 4)), 4, 2)
+    prefix, rest = model.split()
+    assert (len(prefix), list(rest)) == (2, [deep, model.body[3]])
+    alone = models.Classifier(deep[1], 4, 2)
+    assert [len(part) for part in alone.split()] == [1, 1]
