@@ -1,0 +1,58 @@
+"""The smaller groups, and what searches."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from alearn.config.section import Count, Section
+
+
+class Oracle(Section):
+    """Who answers for the human."""
+
+    name: Literal["truth"]
+
+
+class Record(Section):
+    """What is recorded beyond the rest."""
+
+    projector: Annotated[int, Field(ge=0)]
+    """Images of the pool in TensorBoard's projector, drawn by the seed; 0 for none."""
+
+
+class Published(Section):
+    """A published row: its results, and the settings under which it may be compared; null is any."""
+
+    data: str
+    init_fraction: float | None
+    threshold: float | None
+    hand_fraction: float | None
+    rounds: int
+    hand: int
+    auto: int
+    mislabeled: float
+
+
+class Trial(Section):
+    """A named row of settings."""
+
+    name: str
+    """Trials of one name and different seeds are averaged."""
+    published: Published | None
+
+
+class Search(Section):
+    """How `hydra/sweeper=optuna` searches: the keys below hydra.sweeper."""
+
+    params: dict[str, Any] | None
+    """What it may choose from, in Hydra's sweep syntax, by key; the command line adds to it and replaces."""
+    n_trials: Count
+    """Trials that are to finish."""
+    n_jobs: Count
+    """Trials that are launched at once, for launchers that run them side by side."""
+    seed: Annotated[int, Field(ge=0)]
+    """Every choice follows from it, and from what the earlier trials came to."""
+    storage: str | None
+    """URL of a database (SQLAlchemy's form); null is search.db in the sweep's folder."""
+    study_name: Annotated[str, Field(min_length=1)]
+    """In that database; one study is one search in one folder."""

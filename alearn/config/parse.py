@@ -1,0 +1,79 @@
+"""From what Hydra composed, or a trial wrote, to a checked config."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from alearn.config.config import Config
+from alearn.config.others import Search
+from alearn.config.section import Section
+from alearn.errors import AlearnError
+
+S = TypeVar("S", bound=Section)
+
+
+def parse(composed: DictConfig) -> Config:
+    """Check a composed config, without Hydra's own part of it.
+
+    Raises AlearnError with a line for each bad key: the key, its value, what is allowed.
+    """
+    return _checked(Config, _plain(composed, [str(key) for key in composed if key != "hydra"]))
+
+
+def parse_search(composed: DictConfig) -> Search:
+    """Check the keys of a search in a composed config that has Hydra's own part. Raises AlearnError as `parse` does."""
+    tree = _plain(composed.hydra, ["sweeper"])
+    del tree["sweeper"]["_target_"]
+    return _checked(Search, tree["sweeper"], "hydra.sweeper.")
+
+
+def _plain(composed: DictConfig, keys: list[str]) -> Any:
+    try:
+        return OmegaConf.to_container(OmegaConf.masked_copy(composed, keys), resolve=True)
+    except OmegaConfBaseException as error:
+        raise AlearnError(f"config: {error}") from None
+
+
+def _checked(kind: type[S], tree: Any, prefix: str = "") -> S:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise AlearnError("\n".join(prefix + _explain(problem, tree) for problem in error.errors())) from None
+
+
+def load(path: Path) -> Config:
+    """The config that a trial wrote, from its config.yaml. Raises AlearnError if there is none in the file."""
+    try:
+        composed = OmegaConf.load(path)
+    except Exception as error:  # a damaged file can fail in any way
+        raise AlearnError(f"{path} cannot be read ({type(error).__name__})") from None
+    if not isinstance(composed, DictConfig):
+        raise AlearnError(f"{path} holds no config")
+    try:
+        return parse(composed)
+    except AlearnError as error:
+        raise AlearnError(f"{path} is no config of this version:\n{error}") from None
+
+
+def _explain(problem: Any, tree: Any) -> str:
+    keys: list[str] = []
+    at: Any = tree
+    parts = list(map(str, problem["loc"]))
+    for number, part in enumerate(parts, start=1):
+        inside = at if isinstance(at, Mapping) else {}
+        if part not in inside and (number < len(parts) or inside.get("name") == part):
+            continue  # pydantic names the variant that it chose; the user's key has no such part
+        keys, at = [*keys, part], inside.get(part)
+    key, value, kind = ".".join(keys), problem["input"], problem["type"]
+    if kind == "extra_forbidden":
+        return f"{key}: there is no such key"
+    if kind == "missing":
+        return f"{key}: a value is missing"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if isinstance(value, Mapping):
+        return f"{key}: {message}" if key else message
+    return f"{key}={value}: {message}"

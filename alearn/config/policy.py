@@ -1,0 +1,92 @@
+"""The `policy` group."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from alearn.config.section import Count, Section, Share
+
+Query = Literal[
+    "random", "least_confidence", "margin", "entropy", "bald", "coreset", "badge", "typiclust"
+]  # the keys of alearn.decide.query.STRATEGIES
+
+
+class Policy(Section):
+    """Whom to ask about what, what to take from the model, and when it is over. conf/policy/ has the named ones."""
+
+    name: str
+    init: Literal["first", "random", "typical"]
+    """The images that are hand labeled before the first round: the first ones in file order, a random draw, or typical
+    and diverse ones."""
+    init_fraction: Share | None
+    """So large a share of the data set; null: ..."""
+    init_count: Count | None
+    """... so many images."""
+    query: Query
+    """How a round chooses the images for the human: see alearn.decide.query."""
+    query_pool: Annotated[float, Field(ge=1)]
+    """Choose diverse ones among so many times as many; 1 takes the most wanted as they come."""
+    hand_fraction: Share | None
+    """A round hand labels so large a share of the whole data set; null: ..."""
+    hand_per_round: Count | None
+    """... so many images."""
+    hand_budget: Count | None
+    """Hand labels in all, the first ones included; what is left after them is auto labeled. null is no limit."""
+    auto: Literal["none", "threshold", "class_threshold", "entropy", "count"]
+    """Which predictions become auto labels: see alearn.decide.auto."""
+    threshold: Share
+    """auto=threshold: what the model gives a probability strictly above this. class_threshold: lower for classes of
+    which the model is less sure."""
+    entropy: Annotated[float, Field(ge=0)]
+    """auto=entropy: below so many nats ..."""
+    entropy_decay: Annotated[float, Field(ge=0)]
+    """... which is less by this every round."""
+    auto_per_round: Count | None
+    """auto=count: so many of the most certain."""
+    permanent: bool
+    """Whether auto labels stay; if not, each round decides all of them anew."""
+    memory: Annotated[float, Field(ge=0, lt=1)]
+    """Weight of the earlier rounds in the probabilities that decide: P <- memory P + (1 - memory) P_new."""
+    memory_from: Count
+    """The first round whose probabilities are worth remembering."""
+    views: Annotated[int, Field(ge=0)]
+    """Look at images of which the model is unsure in so many distorted copies (data.augment), and average."""
+    stop_fraction: Annotated[float, Field(ge=0, le=1)]
+    """Finish once less than this share of the data set is unlabeled."""
+    stop_rounds: Count | None
+    """Finish after so many rounds; null is no limit."""
+    stop_yield: Share | None
+    """Finish once less than this share of a round's hand labels differs from the model's guess; null goes on."""
+    finish: Literal["hand", "auto"]
+    """Who labels what is left at the end."""
+    max_rounds: Count
+    """Give up after so many rounds."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        """One way to say how many."""
+        for share, count in (("init_fraction", "init_count"), ("hand_fraction", "hand_per_round")):
+            if getattr(self, share) is None and getattr(self, count) is None:
+                raise ValueError(f"{share} and {count} are both null; one of them must be set")
+        if self.auto == "count" and self.auto_per_round is None:
+            raise ValueError("auto=count needs auto_per_round")
+
+    def init_size(self, total: int) -> int:
+        """Hand labels before the first round, for a data set of `total` images."""
+        return self.init_count if self.init_fraction is None else round(self.init_fraction * total)  # type: ignore[return-value]
+
+    def round_size(self, total: int) -> int:
+        """Hand labels a round."""
+        return self.hand_per_round if self.hand_fraction is None else round(self.hand_fraction * total)  # type: ignore[return-value]
+
+    def words(self) -> str:
+        """In words, for people who read a result."""
+        first = f"{self.init_count} images" if self.init_fraction is None else f"{self.init_fraction:g} of the images"
+        kind = {"first": "the first", "random": "random", "typical": "typical"}[self.init]
+        asks = f"{self.hand_per_round}" if self.hand_fraction is None else f"{self.hand_fraction:g} of them"
+        text = f"{first} by hand first ({kind}), then {asks} a round ({self.query})"
+        text += "" if self.hand_budget is None else f", {self.hand_budget} in all"
+        rule = {"threshold": f" > {self.threshold}", "class_threshold": f" > {self.threshold} by class"}.get(self.auto)
+        if self.auto == "none":
+            return f"{text}; no auto labels before the end"
+        rule = rule or (f" < {self.entropy} nats" if self.auto == "entropy" else f": {self.auto_per_round} a round")
+        return f"{text}; auto labels{rule}{'' if self.permanent else ', decided anew every round'}"
