@@ -26,17 +26,21 @@ class Ledger:
     A human's label is never overwritten. Counts are derived, not stored.
 
     label: int64, -1 where there is none. source: int8, a `Source`. round: int32, the round in which the label was given
-    (0: before the first), -1 where there is none. order: int64, the how-manieth label it was, -1 where there is none.
-    guess: int64 and doubt: float32, the class and log(1 - p_max) that the last round to score the image gave it (-1 and
-    nan where none did); those of an auto label are the ones it was given by.
+    (0: before the first), -1 where there is none. order: int64, ascending in the order in which labels were given, -1
+    where there is none. scored: int32, the last round to score the image, -1 where none did. guess: int64 and doubt:
+    float32, the class and log(1 - p_max) that it gave (-1 and nan where none did): those of a permanent auto label are
+    the ones it was given by. probs: float32 [N, K], all of its probabilities (nan where none did), or None where the
+    policy does not need them.
     """
 
     label: Array
     source: Array
     round: Array
     order: Array
+    scored: Array
     guess: Array
     doubt: Array
+    probs: Array | None = None
 
     @classmethod
     def empty(cls, total: int) -> Self:
@@ -46,6 +50,7 @@ class Ledger:
             source=np.zeros(total, np.int8),
             round=np.full(total, -1, np.int32),
             order=np.full(total, -1, np.int64),
+            scored=np.full(total, -1, np.int32),
             guess=np.full(total, -1, np.int64),
             doubt=np.full(total, np.nan, np.float32),
         )
@@ -76,18 +81,30 @@ class Ledger:
 
     @property
     def rounds(self) -> int:
-        """Rounds completed so far: each gives at least one hand label."""
-        return int(self.round.max(initial=0))
+        """Rounds completed so far."""
+        return int(max(self.round.max(initial=0), self.scored.max(initial=0)))
 
     def count(self, *sources: Source) -> int:
         """How many images have a label of these sources."""
         return int(np.isin(self.source, sources).sum())
 
-    def note(self, scores: Scores) -> None:
-        """Remember what the model makes of the images that it scored."""
+    def note(self, scores: Scores, round: int) -> None:  # noqa: A002, the field's own word
+        """Remember what a round makes of the images that it scored."""
+        self.scored[scores.index] = round
         self.guess[scores.index], self.doubt[scores.index] = scores.guess, scores.doubt
+        if scores.probs is not None:
+            probs = scores.probs.cpu().numpy()
+            if self.probs is None:
+                self.probs = np.full((len(self), probs.shape[1]), np.nan, np.float32)
+            self.probs[scores.index] = probs
 
-    def write(self, index: Array, label: Array, source: Source, round: int) -> None:  # noqa: A002, the field's own word
+    def take_back(self, index: Array) -> None:
+        """Make images unlabeled again. Raises ValueError for one that is not auto labeled."""
+        if not self.auto[index].all():
+            raise ValueError(f"not auto labeled: {index[~self.auto[index]][:5]}")
+        self.label[index], self.source[index], self.round[index], self.order[index] = -1, Source.NONE, -1, -1
+
+    def write(self, index: Array, label: Array, source: Source, round: int) -> None:  # noqa: A002
         """Label images. Raises ValueError for one that is labeled already, given twice, or has no valid label."""
         if len(index) != len(label) or len(np.unique(index)) != len(index):
             raise ValueError(f"{len(label)} labels for {len(np.unique(index))} distinct images of {len(index)}")
@@ -101,4 +118,5 @@ class Ledger:
 
     def arrays(self) -> dict[str, Array]:
         """The columns by name, for saving; `Ledger(**arrays)` is the way back."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: array for name, array in columns.items() if array is not None}

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from alearn.events import Scores
 from alearn.ledger import Ledger, Source
@@ -44,10 +45,39 @@ def test_a_label_is_never_overwritten_doubled_or_missing(index, label, message):
     assert ledger.label.tolist() == filled().label.tolist()
 
 
+def noted(ledger: Ledger, probs=None) -> Ledger:
+    scores = Scores(
+        np.array([2]), np.array([1]), np.array([-3.5], np.float32), np.array([0.1], np.float32), probs=probs
+    )
+    ledger.note(scores, 4)
+    return ledger
+
+
 def test_notes_touch_scored_images_only_and_arrays_are_the_way_back():
-    ledger = filled()
-    ledger.note(Scores(np.array([2]), np.array([1]), np.array([-3.5], np.float32), np.array([0.1], np.float32)))
+    ledger = noted(filled())
     assert ledger.guess.tolist() == [-1, -1, 1, -1, -1, -1]
+    assert ledger.scored.tolist() == [-1, -1, 4, -1, -1, -1]
+    assert ledger.rounds == 4
     assert np.flatnonzero(~np.isnan(ledger.doubt)).tolist() == [2]
+    assert "probs" not in ledger.arrays()
     again = Ledger(**{name: array.copy() for name, array in ledger.arrays().items()})
     assert again.labeled.tolist() == ledger.labeled.tolist()
+
+
+def test_probabilities_are_kept_where_they_are_given():
+    ledger = noted(filled(), torch.tensor([[0.2, 0.7, 0.1]]))
+    assert np.flatnonzero(~np.isnan(ledger.probs[:, 0])).tolist() == [2]
+    np.testing.assert_allclose(ledger.arrays()["probs"][2], [0.2, 0.7, 0.1], rtol=1e-6)
+
+
+def test_an_auto_label_can_be_taken_back_and_a_humans_cannot():
+    ledger = filled()
+    auto, hand = np.flatnonzero(ledger.auto), np.flatnonzero(ledger.hand)
+    with pytest.raises(ValueError, match="not auto labeled"):
+        ledger.take_back(np.concatenate([auto, hand]))
+    assert ledger.label.tolist() == filled().label.tolist()
+    ledger.take_back(auto)
+    assert set(auto) <= set(ledger.unlabeled)
+    assert (ledger.label[auto] == -1).all()
+    ledger.write(auto, np.zeros(len(auto), np.int64), Source.AUTO, 3)
+    assert ledger.labeled.tolist()[-len(auto) :] == auto.tolist()

@@ -1,0 +1,86 @@
+"""A round's decisions: whom to ask about what, and what to take from the model."""
+
+from math import ceil
+
+import numpy as np
+from torch import Tensor
+
+from alearn import rng
+from alearn.config import Policy
+from alearn.decide import query
+from alearn.decide.auto import auto
+from alearn.decide.first import pixel_features, typical
+from alearn.errors import AlearnError
+from alearn.events import Array, Decision, Scores
+from alearn.ledger import Ledger
+
+
+def check(policy: Policy, total: int) -> None:
+    """Raises AlearnError if the policy's numbers do not fit `total` images."""
+    for key in ("init_fraction", "hand_fraction"):
+        share = getattr(policy, key)
+        if share is not None and round(share * total) < 1:
+            raise AlearnError(
+                f"policy.{key}={share}: is less than one of the {total} images; must be at least {1 / total:.2g}"
+            )
+    if policy.init_size(total) > total:
+        raise AlearnError(f"policy.init_count={policy.init_count}: there are {total} images")
+    if policy.hand_budget is not None and policy.hand_budget < policy.init_size(total):
+        raise AlearnError(
+            f"policy.hand_budget={policy.hand_budget}: the {policy.init_size(total)} first images already cost more; "
+            "raise it, or lower policy.init_count or policy.init_fraction"
+        )
+
+
+def wanted(policy: Policy) -> frozenset[str]:
+    """What the rules need to know of each image beyond guess, doubt and margin: see `alearn.learn.score.score`."""
+    needs = set(query.NEEDS[policy.query])
+    if policy.query_pool > 1:
+        needs.add("features")
+    if policy.auto == "entropy":
+        needs.add("probs")
+    return frozenset(needs)
+
+
+def first(policy: Policy, images_nchw: Tensor, seed: int) -> Array:
+    """int64 [n]: the images to label by hand before the first round. images_nchw: uint8, all of them."""
+    total = len(images_nchw)
+    count, generator = policy.init_size(total), rng.generator(seed, 0, "first")
+    match policy.init:
+        case "first":
+            return np.arange(count)
+        case "random":
+            return generator.choice(total, count, replace=False)
+        case "typical":
+            return typical(pixel_features(images_nchw, generator), count, generator)
+
+
+def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.random.Generator) -> Decision:  # noqa: A002
+    """Hand label `asks` of the images; auto label what the rule takes of the others.
+
+    In this order, as the published program did: an image goes to the human first.
+    """
+    rank = query.STRATEGIES[policy.query]
+    if policy.query_pool > 1:
+        asked = query.diverse(scores, rank(scores, ceil(policy.query_pool * asks), generator), asks, generator)
+    else:
+        asked = rank(scores, asks, generator)
+    sure = auto(policy, scores, round)
+    sure[asked] = False
+    return Decision(hand=scores.index[asked], auto=scores.index[sure], auto_label=scores.guess[sure])
+
+
+def finish(policy: Policy, ledger: Ledger) -> tuple[Array, Array]:
+    """Who labels what is left: indices for the human, as far as policy.hand_budget goes the most doubtful first, and
+    indices for the model. All for the human if there was no round, for then there is no model.
+    """
+    rest = ledger.unlabeled
+    if not ledger.rounds:
+        return rest, rest[:0]
+    if policy.finish == "auto":
+        return rest[:0], rest
+    left = len(rest) if policy.hand_budget is None else policy.hand_budget - int(ledger.hand.sum())
+    if left >= len(rest):
+        return rest, rest[:0]
+    ranked = rest[np.argsort(-ledger.doubt[rest], kind="stable")]
+    return ranked[:left], np.sort(ranked[left:])
