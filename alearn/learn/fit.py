@@ -22,7 +22,9 @@ from alearn.data.augment import AUGMENT
 from alearn.errors import AlearnError
 from alearn.events import Array, EpochDone, Fitted
 from alearn.learn import device, models
+from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
+from alearn.learn.training_set import TrainingSet
 
 MIN_STEPS = 20
 
@@ -31,39 +33,39 @@ def fit(
     config: Config,
     runtime: Runtime,
     images_nchw: Tensor,
-    index: Array,
-    label: Array,
-    hand: Array,
+    labeled: TrainingSet,
     classes: int,
     round: int,  # noqa: A002
 ) -> Generator[EpochDone, None, Fitted]:
     """Train a new model; yields after every epoch.
 
-    images_nchw: the whole data set, uint8, on runtime.device. index, label: int64 [n], the labeled images in the order
-    in which they were labeled, and their classes. hand: bool [n], which of them a human labeled. Raises AlearnError if
-    nothing is left for training or validation, or if the loss is no longer a number.
+    images_nchw: the whole data set, uint8, on runtime.device. Raises AlearnError if nothing is left for training or
+    validation, or if the loss is no longer a number.
     """
     train = config.train
-    held = split(train, hand, rng.generator(config.seed, round, "split"))
+    held = split(train, labeled.hand, rng.generator(config.seed, round, "split"))
     for what, where in {"training": ~held, "validation": held}.items():
         if not where.any() and (what == "training" or train.validation):
             raise AlearnError(
-                f"round {round}: no image is left for {what}: {len(index)} are labeled and train.validation="
+                f"round {round}: no image is left for {what}: {len(labeled)} are labeled and train.validation="
                 f"{train.validation}. Label more first (policy.init_fraction), or change that share"
             )
     on = runtime.device
-    train_i, train_y = _to(on, index[~held]), _to(on, label[~held])
-    val_i, val_y = _to(on, index[held]), _to(on, label[held])
+    train_i, train_y = _to(on, labeled.index[~held]), _to(on, labeled.label[~held])
+    val_i, val_y = _to(on, labeled.index[held]), _to(on, labeled.label[held])
 
     device.seed(rng.derive(config.seed, round, "weights"))
     channels, height, width = images_nchw.shape[1:]
     model = models.build(config.model, (channels, height, width), classes).to(on)
-    step = Step(train, runtime, model)
+    consistent = None
+    if train.consistency and len(labeled.pool):
+        consistent = Consistency(train, runtime, model, _to(on, labeled.pool))
+    step = Step(train, runtime, model, consistent)
 
     best: dict[str, Tensor] | None = None
     best_accuracy, waited, steps, samples = -1.0, 0, 0, 0
     curve: list[tuple[int, float, float | None]] = []
-    for epoch, batches in enumerate(epochs(train, _to(on, hand[~held])), start=1):
+    for epoch, batches in enumerate(epochs(train, _to(on, labeled.hand[~held])), start=1):
         device.seed(rng.derive(config.seed, round, "epoch", epoch))  # whatever a listener drew since the last one
         model.train()
         total = torch.zeros((), device=on)  # summed on the device: reading a loss in a step would stop the GPU
@@ -118,7 +120,10 @@ class Step:
     It never waits for the device. Adadelta has the constants of Keras of 2019: rho 0.95, epsilon 1e-7.
     """
 
-    def __init__(self, train: Train, runtime: Runtime, model: nn.Module) -> None:
+    def __init__(
+        self, train: Train, runtime: Runtime, model: nn.Module, consistency: Consistency | None = None
+    ) -> None:
+        self._consistency = consistency
         self._model, self._runtime, self._augment = model, runtime, AUGMENT[train.augment]
         parameters, lr, decay = list(model.parameters()), train.lr, train.weight_decay
         self._optimizer: torch.optim.Optimizer
@@ -137,6 +142,8 @@ class Step:
         x_bchw = self._augment(models.to_float(images_nchw[index_b]))
         with self._runtime.autocast():
             loss: Tensor = F.cross_entropy(self._model(x_bchw), label_b)
+        if self._consistency is not None:
+            loss = loss + self._consistency(images_nchw)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()

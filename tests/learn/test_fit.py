@@ -10,6 +10,7 @@ from alearn.config import Train
 from alearn.errors import AlearnError
 from alearn.learn import fit, models
 from alearn.learn.device import Runtime
+from alearn.learn.training_set import TrainingSet
 from tests.conftest import SMALL, compose, drain, shapes
 
 IMAGES = shapes(300)
@@ -21,7 +22,8 @@ def train(*overrides: str, index=None, label=None, hand=None, number: int = 1):
     index = np.arange(200) if index is None else index
     label = IMAGES.truth[index] if label is None else label
     hand = np.ones(len(index), bool) if hand is None else hand
-    return drain(fit.fit(config, CPU, IMAGES.images, index, label, hand, 3, number))
+    pool = np.setdiff1d(np.arange(len(IMAGES)), index)
+    return drain(fit.fit(config, CPU, IMAGES.images, TrainingSet(index, label, hand, pool), 3, number))
 
 
 def test_a_model_learns_what_can_be_learned():
@@ -40,7 +42,8 @@ def test_it_repeats_bit_for_bit_whatever_its_listeners_draw(recipe):
     _, one = train(*recipe)
     config = compose(*SMALL, *recipe)
     index = np.arange(200)
-    steps = fit.fit(config, CPU, IMAGES.images, index, IMAGES.truth[index], np.ones(200, bool), 3, 1)
+    known = TrainingSet(index, IMAGES.truth[index], np.ones(200, bool), np.arange(200, 300))
+    steps = fit.fit(config, CPU, IMAGES.images, known, 3, 1)
     for _ in range(one.epochs):
         next(steps)
         torch.rand(7)  # somebody else draws

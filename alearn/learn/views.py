@@ -1,0 +1,64 @@
+"""Test-time augmentation of the images that it can change something for.
+
+Shape letters: B batch, K classes, n images that were scored, u of them that the model is unsure of.
+"""
+
+import math
+from collections.abc import Generator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from alearn import rng
+from alearn.config import Config
+from alearn.data.augment import AUGMENT
+from alearn.events import ScoreProgress, Scores
+from alearn.learn import device, models
+from alearn.learn.device import Runtime
+from alearn.learn.score import judge_probs
+
+UNSURE = 0.99
+"""Below this probability a second look is worth its time: few images are, and among them are most wrong guesses."""
+
+
+def look_again(
+    config: Config,
+    runtime: Runtime,
+    model: nn.Module,
+    images_nchw: Tensor,
+    scores: Scores,
+    round: int,  # noqa: A002
+) -> Generator[ScoreProgress, None, Scores]:
+    """The scores with the probabilities of unsure images averaged over policy.views distorted copies and themselves;
+    the same scores for policy.views=0. images_nchw: the whole data set, on runtime.device.
+    """
+    views, unsure = config.policy.views, np.flatnonzero(scores.doubt > math.log1p(-UNSURE))
+    if not views or not len(unsure):
+        return scores
+    assert scores.probs is not None
+    augment, on = AUGMENT[config.data.augment], runtime.device
+    device.seed(rng.derive(config.seed, round, "views"))
+    index_u = torch.from_numpy(scores.index[unsure]).to(on)
+    found, done = [], 0
+    model.eval()
+    for index_b in torch.split(index_u, runtime.chunk):
+        x_bchw = models.to_float(images_nchw[index_b])
+        sum_bk = torch.zeros((), device=on)
+        with torch.inference_mode():
+            for _ in range(views):
+                distorted_bchw = augment(x_bchw)
+                with runtime.autocast():
+                    sum_bk = sum_bk + model(distorted_bchw).softmax(1)
+        found.append(sum_bk)
+        done += len(index_b)
+        yield ScoreProgress(done, len(unsure))
+    at = torch.from_numpy(unsure).to(on)
+    probs_uk = (torch.cat(found) + scores.probs[at]) / (views + 1)
+    again = replace(scores, probs=scores.probs.index_copy(0, at, probs_uk))
+    for name, new in zip(("guess", "doubt", "margin"), judge_probs(probs_uk), strict=True):
+        column = getattr(scores, name).copy()
+        column[unsure] = new.cpu().numpy()
+        again = replace(again, **{name: column})
+    return again

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from alearn import rng
+from alearn.data.augment import AUGMENT
+from alearn.learn import device, models
+from alearn.learn.device import Runtime
+from alearn.learn.models import to_float
+from alearn.learn.score import score
+from alearn.learn.views import UNSURE, look_again
+from tests.conftest import compose, drain, shapes
+
+CPU = Runtime(torch.device("cpu"), bf16=False)
+IMAGES = shapes(300).images
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    """Sure of some images, unsure of others."""
+    torch.manual_seed(0)
+    made = models.Classifier(nn.Flatten(), 400, 3)
+    with torch.no_grad():
+        made.head.weight.mul_(150)
+    return made
+
+
+def scored(model, index):
+    return drain(score(CPU, model, IMAGES, index, frozenset({"probs"})))[1]
+
+
+def test_unsure_images_are_averaged_over_their_distorted_copies_and_sure_ones_stay(model):
+    config, index = compose("policy.views=3", "seed=5"), np.arange(50, 250)
+    before = scored(model, index)
+    unsure = np.flatnonzero(before.probs.amax(1).numpy() < UNSURE)
+    assert 10 < len(unsure) < 190
+    progress, after = drain(look_again(config, CPU, model, IMAGES, before, 4))
+    assert progress[-1].done == progress[-1].total == len(unsure)
+
+    device.seed(rng.derive(5, 4, "views"))
+    x = to_float(IMAGES[index[unsure]])
+    with torch.inference_mode():
+        views = torch.stack([before.probs[unsure], *(model(AUGMENT["digits"](x)).softmax(1) for _ in range(3))])
+    expected = before.probs.numpy().copy()
+    expected[unsure] = views.mean(0)
+    np.testing.assert_allclose(after.probs, expected, atol=1e-6)
+    assert after.guess.tolist() == expected.argmax(1).tolist()
+    np.testing.assert_allclose(-np.expm1(after.doubt), expected.max(1), atol=1e-5)
+    top = np.sort(expected, axis=1)
+    np.testing.assert_allclose(after.margin, top[:, -1] - top[:, -2], atol=1e-5)
+    sure = np.setdiff1d(np.arange(200), unsure)
+    assert (after.doubt[sure] == before.doubt[sure]).all(), "to the bit"
+    assert (after.guess != before.guess).any() or not np.allclose(after.doubt, before.doubt)
+    again = drain(look_again(config, CPU, model, IMAGES, before, 4))[1]
+    assert torch.equal(after.probs, again.probs)
+
+
+def test_without_views_or_doubts_nothing_changes(model):
+    before = scored(model, np.arange(100))
+    assert drain(look_again(compose(), CPU, model, IMAGES, before, 1))[1] is before
+    sure = scored(model, np.flatnonzero(before.doubt < np.log1p(-UNSURE)))
+    assert len(sure) > 10
+    assert drain(look_again(compose("policy.views=3"), CPU, model, IMAGES, sure, 1))[1] is sure
