@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from alearn.ledger import Ledger
 
@@ -21,12 +21,21 @@ class Scores:
 
     index: int64, ascending. guess: int64, the most probable class. doubt: float32, log(1 - p_max), computed from fp32
     logits so that 0.999999 is told from 1. margin: float32, p_1st - p_2nd.
+
+    What only some query strategies need (`alearn.decide.query.NEEDS`) is None unless it was asked for. The tensors are
+    float32 and lie where the model does. probs: [n, K], of every class. features: [n, F], what enters the head.
+    labeled_features: [m, F], the same of images that are hand labeled. information: float32 [n], the mutual information
+    of prediction and weights in nats.
     """
 
     index: Array
     guess: Array
     doubt: Array
     margin: Array
+    probs: Tensor | None = None
+    features: Tensor | None = None
+    labeled_features: Tensor | None = None
+    information: Array | None = None
 
     def __len__(self) -> int:
         return len(self.index)

@@ -10,12 +10,12 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from alearn import oracle, trial
-from alearn.config import FREE, Config, flatten
+from alearn.config import Config, flatten, free
 from alearn.data import sources
-from alearn.decide import source
+from alearn.decide import policy as decisions
 from alearn.errors import AlearnError
 from alearn.events import TrialDone
-from alearn.learn import device
+from alearn.learn import device, models
 from alearn.record import checkpoint, console, files, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
@@ -89,7 +89,7 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
             LabelsCsv(folder, pool.ids, pool.classes),
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
             Report(folder, config, origin, pool, state, runtime),
-            console.Console(config, folder, len(pool), runtime.describe()),
+            console.Console(config, folder, state.ledger, pool.classes, runtime.describe()),
         ]
     )
     end.callback(sinks.close)
@@ -109,8 +109,13 @@ def _project(config: Config, folder: Path) -> None:
 
 
 def check(config: Config, folder: Path) -> None:
-    """Raises AlearnError if a trial cannot start: shares too small, folder in use or not writable. Changes nothing."""
-    source.check(config.policy, config.data.limit or sources.SIZES[config.data.name])
+    """Raises AlearnError if a trial cannot start: shares too small, a model or data set that cannot be had, folder in
+    use or not writable. Changes nothing.
+    """
+    models.check(config.model)
+    total = sources.check(config.data)
+    if total is not None:
+        decisions.check(config.policy, total)
     writable(folder)
     try:
         there = flatten(OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")))  # type: ignore[arg-type]
@@ -121,7 +126,8 @@ def check(config: Config, folder: Path) -> None:
             f"{folder}/config.yaml cannot be read ({type(error).__name__}): give another folder"
         ) from None
     here = config.identity()
-    differ = [key for key in sorted(there.keys() | here.keys()) if key not in FREE and there.get(key) != here.get(key)]
+    keys = sorted((there.keys() | here.keys()) - set(free(here)))
+    differ = [key for key in keys if there.get(key) != here.get(key)]
     if differ:
         lines = [f"  {key}: {there.get(key)} there, {here.get(key)} now" for key in differ]
         raise AlearnError(

@@ -12,16 +12,19 @@
 from collections.abc import Generator
 from time import perf_counter
 
+import numpy as np
 from torch import Tensor
 
+from alearn import rng
 from alearn.config import Config
-from alearn.decide import source
-from alearn.decide.stop import remainder_below
+from alearn.decide import policy as decisions
+from alearn.decide.stop import allowance, finished
 from alearn.errors import AlearnError
-from alearn.events import Event, RoundDone, RoundStarted, TrialDone
+from alearn.events import Array, Decision, Event, RoundDone, RoundStarted, Scores, TrialDone
 from alearn.learn.device import Runtime
 from alearn.learn.fit import fit
-from alearn.learn.score import score
+from alearn.learn.predict import predict
+from alearn.learn.training_set import TrainingSet
 from alearn.ledger import Ledger, Source
 from alearn.oracle import Oracle
 
@@ -35,14 +38,14 @@ def label(
     is saved there is all that a resumed trial needs to end with the same labels. Raises AlearnError for settings that
     do not fit the data, for training that fails, and when policy.max_rounds have not sufficed.
     """
-    policy, seed, total = config.policy, config.seed, len(ledger)
-    source.check(policy, total)
+    policy, total = config.policy, len(ledger)
+    decisions.check(policy, total)
 
     if not ledger.source.any():  # step 1
-        first = source.first(policy, total, seed)
+        first = decisions.first(policy, images_nchw, config.seed)
         ledger.write(first, oracle.label(first, Source.FIRST), Source.FIRST, round=0)
 
-    while not remainder_below(len(ledger.unlabeled), total, policy.stop_fraction):  # step 6
+    while not finished(policy, ledger):  # step 6
         number = ledger.rounds + 1
         if number > policy.max_rounds:
             raise AlearnError(
@@ -50,34 +53,43 @@ def label(
                 "images have no label. Nothing is lost: resume with a higher limit, or start anew with a lower "
                 "policy.threshold or a higher policy.hand_fraction"
             )
-        labeled, unlabeled = ledger.labeled, ledger.unlabeled
-        yield RoundStarted(number, len(labeled), len(unlabeled))
+        pool = ledger.unlabeled if policy.permanent else np.flatnonzero(~ledger.hand)
+        yield RoundStarted(number, total - len(ledger.unlabeled), len(pool))
         clock = _Clock(runtime)
 
-        fitted = yield from fit(  # step 2
-            config, runtime, images_nchw, labeled, ledger.label[labeled], ledger.hand[labeled], classes, number
-        )
+        fitted = yield from fit(config, runtime, images_nchw, TrainingSet.of(ledger), classes, number)  # step 2
         clock.lap("fit")
 
-        scores = yield from score(runtime, fitted.model, images_nchw, unlabeled)  # step 3
-        ledger.note(scores)
+        wanted = decisions.wanted(policy)
+        scores = yield from predict(config, runtime, fitted.model, images_nchw, ledger, pool, wanted, number)  # step 3
+        ledger.note(scores, number)
         clock.lap("score")
 
-        decision = source.decide(policy, scores, total)
+        draw = rng.generator(config.seed, number, "query")
+        decision = decisions.decide(policy, scores, allowance(policy, ledger, number), number, draw)
         clock.lap("decide")
+        ledger.take_back(_changed(ledger, scores, decision))
         ledger.write(decision.hand, oracle.label(decision.hand, Source.QUERY), Source.QUERY, number)  # step 5
-        ledger.write(decision.auto, decision.auto_label, Source.AUTO, number)  # step 4
+        new = ledger.source[decision.auto] == Source.NONE
+        ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)  # step 4
         clock.lap("ask")
 
         yield RoundDone(number, ledger, fitted, scores, decision, clock.seconds)
 
-    clock, rest = _Clock(runtime), ledger.unlabeled  # step 7
-    if policy.finish == "hand" or not ledger.rounds:  # without a round there is no model to ask
-        ledger.write(rest, oracle.label(rest, Source.REST), Source.REST, ledger.rounds)
-    else:
-        ledger.write(rest, ledger.guess[rest], Source.AUTO, ledger.rounds)
+    clock = _Clock(runtime)
+    by_hand, by_model = decisions.finish(policy, ledger)  # step 7
+    ledger.write(by_hand, oracle.label(by_hand, Source.REST), Source.REST, ledger.rounds)
+    ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)
     clock.lap("ask")
     yield TrialDone(ledger, clock.seconds)
+
+
+def _changed(ledger: Ledger, scores: Scores, decision: Decision) -> Array:
+    """int64 [n]: the auto labels that this round does not give again."""
+    again = np.full(len(ledger), -1)
+    again[decision.auto] = decision.auto_label
+    changed: Array = scores.index[(ledger.auto & (ledger.label != again))[scores.index]]
+    return changed
 
 
 class _Clock:

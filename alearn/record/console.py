@@ -1,6 +1,7 @@
 """What the user sees: a live display on a terminal, plain lines elsewhere. The lines also go to alearn.log."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from alearn import __version__
 from alearn.config import Config
 from alearn.events import EpochDone, Event, RoundDone, RoundStarted, ScoreProgress, TrialDone
+from alearn.ledger import Ledger
+from alearn.record import measure
 
 log = logging.getLogger("alearn")
 
@@ -31,16 +34,21 @@ COLUMNS = {  # heading: (metric, format)
     "score s": ("seconds_score", "{:7.1f}"),
 }
 
-SETTINGS = {"initial": "init_fraction", "threshold": "threshold", "hand": "hand_fraction"}
-
 
 class Console:
     """A sink for people. A terminal gets a progress bar below the lines."""
 
     def __init__(
-        self, config: Config, folder: Path, total: int, hardware: str, out: rich_console.Console | None = None
+        self,
+        config: Config,
+        folder: Path,
+        ledger: Ledger,
+        classes: Sequence[str],
+        hardware: str,
+        out: rich_console.Console | None = None,
     ) -> None:
-        """total: images in the pool. hardware: device and precision, in words."""
+        """ledger: the trial's own. classes: their names. hardware: device and precision, in words."""
+        self._ledger, self._classes = ledger, classes
         self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
         self._last, self._doing = monotonic(), ""
         self._bar = Progress(
@@ -54,7 +62,8 @@ class Console:
         self._task = self._bar.add_task("", total=None)
         names = " ".join(f"{key}={getattr(config, key).name}" for key in ("trial", "policy", "model", "train"))
         self._say(
-            f"alearn {__version__}: {total:,} images of {config.data.name}, {names} seed={config.seed}, {hardware}"
+            f"alearn {__version__}: {len(ledger):,} images of {config.data.name}, {names} "
+            f"seed={config.seed}, {hardware}"
         )
         self._say(f"folder: {folder}")
         self._headed = False
@@ -64,6 +73,8 @@ class Console:
         """A line a round; in between, the bar moves."""
         match event:
             case RoundStarted():
+                if text := measure.warning(self._ledger, self._classes):
+                    self._say(f"warning: {text}")
                 self._doing = f"round {event.round}: training on {event.labeled:,} labels"
                 self._bar.reset(self._task)  # its clock shows the round's time
                 self._progress(self._doing, None)
@@ -122,10 +133,10 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
         "wrong auto labels": ("wrong_auto", "", "{:,d}"),
         "mislabeled, of the auto labels": ("mislabeled_auto", "mislabeled", "{:.2%}"),
         "mislabeled, of all": ("mislabeled_total", "", "{:.2%}"),
+        "mislabeled, of the worst class": ("worst_class_error", "", "{:.2%}"),
         "test accuracy": ("test_accuracy", "", "{:.2%}"),
     }
-    settings = ", ".join(f"{name} {row[key]}" for name, key in SETTINGS.items())
-    text = [f"{row['trial']}: {settings}, seed {row['seed']}"]
+    text = [f"{row['trial']}, seed {row['seed']}: {row['settings']}"]
     text += [f"{'':32}{'this trial':>12}{'published':>12}" if published else f"{'':32}{'this trial':>12}"]
     for name, (ours, theirs, form) in lines.items():
         text.append(

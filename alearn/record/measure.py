@@ -1,6 +1,6 @@
 """The measuring code: how good the labels and the model are. The only reader of the true labels besides the oracle."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -13,6 +13,10 @@ from alearn.learn.device import Runtime
 from alearn.learn.score import accuracy, score
 from alearn.ledger import Ledger, Source
 
+CLASS_ERRORS = ("worst_class_error", "mean_class_error", "per_class")
+NAMED = 10
+"""Classes that a warning names, at most."""
+
 
 def measured(events: Iterable[Event], truth: Array | None, test: ImageSet, runtime: Runtime) -> Iterator[Event]:
     """The same events, with the `metrics` of rounds and of the trial filled in. truth: int64 [N] or None; test is on
@@ -23,13 +27,15 @@ def measured(events: Iterable[Event], truth: Array | None, test: ImageSet, runti
             start = perf_counter()
             metrics = (
                 labels(event.ledger, truth, event.round)
+                | by_class(event.ledger, truth, test.classes)
                 | {"test_accuracy": _test(event, test, runtime)}
                 | _training(event)
             )
             seconds = event.seconds | {"measure": perf_counter() - start}
             yield replace(event, metrics=metrics | {f"seconds_{phase}": value for phase, value in seconds.items()})
         elif isinstance(event, TrialDone):
-            yield replace(event, metrics=labels(event.ledger, truth, None))
+            metrics = labels(event.ledger, truth, None) | by_class(event.ledger, truth, test.classes)
+            yield replace(event, metrics=metrics)
         else:
             yield event
 
@@ -38,7 +44,9 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     """Counts by source and how many auto labels are wrong, in all and in one round.
 
     mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
-    the whole data set. None where the truth is not known, or of no labels at all.
+    the whole data set. wrong_if_finished, mislabeled_if_finished: how many labels, and what
+    share of all, would be wrong if the model labeled all the rest now. None
+    where the truth is not known, or of no labels at all.
     """
     total, auto = len(ledger), ledger.auto
     counts = {"hand": int(ledger.hand.sum()), "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
@@ -50,11 +58,54 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     }
     wrong = None if truth is None else auto & (ledger.label != truth)
     result |= _wrong("auto", wrong, auto) | {"mislabeled_total": None if wrong is None else float(wrong.sum() / total)}
+    rest = ledger.unlabeled
+    guessed = None if truth is None or wrong is None else int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
+    result |= {"wrong_if_finished": guessed, "mislabeled_if_finished": None if guessed is None else guessed / total}
     if round is not None:
         new = ledger.round == round
         result |= {"round": round, "new_hand": int((ledger.hand & new).sum()), "new_auto": int((auto & new).sum())}
         result |= _wrong("new_auto", None if wrong is None else wrong & new, auto & new)
     return result
+
+
+def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[str, Any]:
+    """What became of the images of each class, and the classes of which there is no hand label. names: of the classes.
+
+    per_class: by the name of the true class its images, how many of them a human labeled, how many have a wrong auto
+    label, and error, wrong / images (None of no images). worst_class_error, mean_class_error: over the classes. All of
+    these None where the truth is not known.
+    """
+    missing = {"missing_classes": len(without_hand_label(ledger, len(names)))}
+    if truth is None:
+        return dict.fromkeys(CLASS_ERRORS) | missing
+    chosen = {"images": np.ones(len(truth), bool), "hand": ledger.hand, "wrong": ledger.auto & (ledger.label != truth)}
+    counts = {key: np.bincount(truth[where], minlength=len(names)).tolist() for key, where in chosen.items()}
+    per_class: dict[str, dict[str, Any]] = {}
+    for name, images, hand, wrong in zip(names, *counts.values(), strict=True):
+        error = wrong / images if images else None
+        per_class[name] = {"images": images, "hand": hand, "wrong": wrong, "error": error}
+    errors = [one["error"] for one in per_class.values() if one["error"] is not None]
+    figures = max(errors, default=None), float(np.mean(errors)) if errors else None, per_class
+    return dict(zip(CLASS_ERRORS, figures, strict=True)) | missing
+
+
+def without_hand_label(ledger: Ledger, classes: int) -> Array:
+    """The classes that no human has given to an image yet, int64 [n], ascending."""
+    return np.flatnonzero(np.bincount(ledger.label[ledger.hand], minlength=classes) == 0)
+
+
+def warning(ledger: Ledger, names: Sequence[str]) -> str:
+    """What to know of classes without a hand label, and what to do about them; "" if there are none."""
+    missing = [names[k] for k in without_hand_label(ledger, len(names))]
+    if not missing:
+        return ""
+    several = len(missing) > 1
+    shown = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+    return (
+        f"no hand label yet of class{'es' * several} {shown}: the model cannot know {'them' if several else 'it'}, and "
+        f"gives {'their' if several else 'its'} images other labels. Label more images first (policy.init_fraction or "
+        "policy.init_count), or draw them (policy.init=random)"
+    )
 
 
 def wrong(ledger: Ledger, truth: Array) -> Array:

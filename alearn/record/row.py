@@ -41,20 +41,26 @@ def build(
     """The row of a finished trial. history: the metrics of its rounds; final: of its labels.
 
     The table's columns first: init_fraction, threshold, hand_fraction, rounds, hand, auto, mislabeled_auto.
+    learning_curve: after each round, how many labels are by hand, and how many would be wrong if the model gave all the
+    rest (None where nobody knows).
     """
     policy, published = config.policy, config.published()
     seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
+    images = final["hand"] + final["auto"] + final["unlabeled"]
     keys = ("hand", "auto", "mislabeled_auto", "mislabeled_total", "wrong_auto", "unlabeled", "first", "query", "rest")
     return {
         "trial": config.trial.name,
         "seed": config.seed,
-        "init_fraction": policy.init_fraction,
+        "settings": policy.words(),
+        "init_fraction": policy.init_fraction or round(policy.init_size(images) / images, 6),
         "threshold": policy.threshold,
-        "hand_fraction": policy.hand_fraction,
+        "hand_fraction": policy.hand_fraction or round(policy.round_size(images) / images, 6),
         "rounds": len(history),
         **{key: final[key] for key in keys},
+        **{key: final.get(key) for key in ("worst_class_error", "mean_class_error", "missing_classes", "per_class")},
+        "learning_curve": [[metrics["hand"], metrics["wrong_if_finished"]] for metrics in history],
         "test_accuracy": history[-1]["test_accuracy"] if history else None,
-        "images": final["hand"] + final["auto"] + final["unlabeled"],
+        "images": images,
         "seconds": seconds | {"total": sum(seconds.values())},
         "published": published and published.model_dump(),
         "device": runtime.device.type,

@@ -26,6 +26,7 @@ OVER_ROUNDS = {
     "Hand labels, of all images": "hand_share",
     "Unlabeled, of all images": "unlabeled_share",
     "Mislabeled, of the auto labels": "mislabeled_auto",
+    "Mislabeled, of all images, if it finished now": "mislabeled_if_finished",
     "Test accuracy": "test_accuracy",
 }
 FORMATS: dict[str, Callable[[float | None], str]] = {
@@ -34,6 +35,7 @@ FORMATS: dict[str, Callable[[float | None], str]] = {
     "auto": count,
     "mislabeled": percent,
     "mislabeled_total": percent,
+    "worst_class_error": percent,
     "test_accuracy": accuracy,
     "seconds": duration,
 }
@@ -206,7 +208,7 @@ def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:
             if runs:
                 mean, sd = over_rounds(runs)
                 series.append(Series(name, f"s{number}", mean, sd=sd))
-        found.append(lines(title, series, log=key == "mislabeled_auto"))
+        found.append(lines(title, series, log=key.startswith("mislabeled")))
     return [chart for chart in found if chart is not None]
 
 

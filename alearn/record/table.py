@@ -3,10 +3,10 @@
 import csv
 import io
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from alearn.config import FREE
+from alearn.config import free
 
 SETTINGS = ("init_fraction", "threshold", "hand_fraction")
 COMPARED = {  # a column that was published: its name in our row, in the published row
@@ -15,7 +15,9 @@ COMPARED = {  # a column that was published: its name in our row, in the publish
     "auto": ("auto", "auto"),
     "mislabeled": ("mislabeled_auto", "mislabeled"),
 }
-OURS = ("mislabeled_total", "test_accuracy")
+OURS = ("mislabeled_total", "worst_class_error", "test_accuracy")
+UNBALANCED = 2.0
+"""The worst class has a column if the largest class of some trial has more than so many times the smallest's images."""
 FORMATS = {"rounds": "{:.1f}", "hand": "{:.0f}", "auto": "{:.0f}", "seconds": "{:.0f}"}
 HEADINGS = {
     "init_fraction": "initial",
@@ -24,13 +26,18 @@ HEADINGS = {
     "auto": "auto labeled",
     "mislabeled": "mislabeled (of auto)",
     "mislabeled_total": "mislabeled (of all)",
+    "worst_class_error": "mislabeled (worst class)",
     "test_accuracy": "test accuracy",
 }
 
 
 KNOWN = ("trial.name", *(f"policy.{name}" for name in SETTINGS))
 """Config keys that the table shows in any case."""
-IRRELEVANT = ("seed", *FREE)
+
+
+def relevant(key: str, configs: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a key tells settings (flat configs) apart."""
+    return key != "seed" and any(key not in free(config) for config in configs)
 
 
 def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -40,7 +47,7 @@ def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [
         key
         for key in keys
-        if key not in IRRELEVANT
+        if relevant(key, heads)
         and not key.startswith("trial.published")
         and len({repr(head.get(key)) for head in heads}) > 1
     ]
@@ -56,7 +63,7 @@ def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         return len({repr([config.get(key) for key in by]) for config in configs.values()})
 
     for key in keys:
-        if key not in IRRELEVANT and told_apart(chosen) < told_apart([*chosen, key]):
+        if relevant(key, configs.values()) and told_apart(chosen) < told_apart([*chosen, key]):
             chosen.append(key)
     if len(chosen) > 1 and len({config.get("trial.name") for config in configs.values()}) == 1:
         chosen.remove("trial.name")
@@ -76,12 +83,14 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One line for all rows that differ in their seed alone, in order of first appearance.
 
     Its keys: "trial", the settings, every other config key in which the lines differ, "seeds", and for a measured
-    column x the numbers x_mean, x_sd (the sample's, None of one seed) and, where it was published, x_published.
+    column x the numbers x_mean, x_sd (the sample's, None of one seed) and, where it was published, x_published. The
+    worst class is a column where the classes are unbalanced.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in rows:
         groups.setdefault(one["setting"], []).append(one)
     differ = [key for key in varied(rows) if key not in KNOWN]
+    measured = [name for name in OURS if name != "worst_class_error" or any(map(unbalanced, rows))]
     lines = []
     for group in groups.values():
         first, published = group[0], group[0]["published"] or {}
@@ -89,10 +98,16 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({one["seed"] for one in group})}
         for name, (ours, theirs) in COMPARED.items():
             line |= _statistics(name, [one[ours] for one in group]) | {f"{name}_published": published.get(theirs)}
-        for name in OURS:
-            line |= _statistics(name, [one[name] for one in group])
+        for name in measured:
+            line |= _statistics(name, [one.get(name) for one in group])
         lines.append(line | _statistics("seconds", [one["seconds"]["total"] for one in group]))
     return lines
+
+
+def unbalanced(row: Mapping[str, Any]) -> bool:
+    """Whether some classes of a trial's images are much rarer than others."""
+    images = [one["images"] for one in (row.get("per_class") or {}).values() if one["images"]]
+    return bool(images) and max(images) > UNBALANCED * min(images)
 
 
 def _statistics(name: str, values: Sequence[float | None]) -> dict[str, float | None]:

@@ -29,6 +29,17 @@ def point(row: dict[str, Any]) -> Point:
     return row["hand"] / row["images"], row["mislabeled_total"]
 
 
+def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
+    """Mean over trials of one setting: where each would have been, had it finished after a round, for the numbers of
+    hand labels that all of them had at the end of some round.
+    """
+    runs = [{hand: wrong for hand, wrong in row.get("learning_curve", ()) if wrong is not None} for row in rows]
+    shared = sorted(set.intersection(*map(set, runs)))
+    return [
+        (hand / rows[0]["images"], statistics.fmean(run[hand] for run in runs) / rows[0]["images"]) for hand in shared
+    ]
+
+
 def published(row: dict[str, Any]) -> Point | None:
     """Where the published trial of the same settings lies; its wrong labels are given as a share of the auto labels."""
     there = row["published"]
@@ -72,7 +83,9 @@ def _drawn(rows: Sequence[dict[str, Any]], kind: str, background: str) -> bytes:
 
 
 def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
-    """A point a trial, mean and standard deviation a setting, the published points, the front of the means."""
+    """A point a trial; mean, standard deviation and learning curve of a setting; the published points; the front of the
+    means.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -89,6 +102,8 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
         hand, wrong = zip(*map(point, group), strict=True)
         means.append((statistics.fmean(hand), statistics.fmean(wrong)))
         spread = [statistics.stdev(one) if len(group) > 1 else 0.0 for one in (hand, wrong)]
+        if few and (passed := learning_curve(group)):
+            axes.plot(*zip(*passed, strict=True), color=colour, lw=1.2, alpha=0.8)
         axes.scatter(hand, wrong, s=14, color=colour, alpha=0.5, linewidths=0)
         label = called[setting] if few else "_none"  # an underscore keeps it out of the legend
         axes.errorbar(*means[-1], yerr=spread[1], xerr=spread[0], fmt="o", ms=5, capsize=3, color=colour, label=label)

@@ -1,6 +1,6 @@
 """What a trial's report shows: sentences, tables, curves and pictures, gathered from its row, rounds and ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -50,6 +50,8 @@ def content(
         "strips": [] if pool is None else strips(ledger, pool, names),
         "classes": classes(ledger, names, truth),
         "class_count": len(names),
+        "class_errors": class_errors(row["per_class"]),
+        "warning": "" if pool is None else measure.warning(ledger, names),
         "confusion": None if matrix is None or len(names) > CLASSES else confusion(matrix),
         "pairs": [] if matrix is None else pairs(matrix, names),
         "names": names,
@@ -113,7 +115,7 @@ def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: boo
         return []
 
     def over(key: str) -> list[float | None]:
-        return [metrics[key] for metrics in history]
+        return [metrics.get(key) for metrics in history]
 
     ends = [*history, row] if finished else history
     sources = [("hand", "query"), ("auto", "auto"), ("unlabeled", "none")]
@@ -122,6 +124,7 @@ def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: boo
         Series("of the round's auto labels", "auto", over("mislabeled_new_auto")),
         Series("of all auto labels", "wrong", over("mislabeled_auto")),
         Series("of all images", "query", over("mislabeled_total")),
+        Series("of all images, if it finished now", "first", over("mislabeled_if_finished")),
     ]
     if row["published"] and any(one.known for one in wrong):
         rate, edges = row["published"]["mislabeled"], (0.5, len(history) + 0.5)
@@ -212,6 +215,17 @@ def classes(ledger: Ledger, names: Sequence[str], truth: Array | None) -> list[d
     if len(found) > CLASSES:
         found.sort(key=lambda line: (line["wrong"] or 0, line["hand"]), reverse=True)
     return found[:CLASSES]
+
+
+def class_errors(per_class: Mapping[str, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """A line a class, by the truth: its images, those that a human labeled, those with a wrong auto label, their share,
+    and that relative to the largest. Of more than 20 classes the worst; none where the truth is not known.
+    """
+    found = [{"name": name, **one} for name, one in (per_class or {}).items() if one["images"]]
+    worst = max((one["error"] for one in found), default=0.0) or 1.0
+    if len(found) > CLASSES:
+        found = sorted(found, key=lambda one: -one["error"])[:CLASSES]
+    return [{**one, "relative": one["error"] / worst} for one in found]
 
 
 def confusion(matrix: Array) -> list[list[tuple[int, float]]]:

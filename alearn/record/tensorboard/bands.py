@@ -68,7 +68,7 @@ def curves(trials: Sequence[tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]
         by_round = [[(at["round"], at.get(key)) for at in rounds] for rounds, _ in trials]
         if tag in tags.FINAL:
             for points, (_, last) in zip(by_round, trials, strict=True):
-                points.append((points[-1][0] + 1, last[key]))
+                points.append((points[-1][0] + 1, last.get(key)))
         found[tag] = average(by_round)
     for tag, key in tags.OVER_HAND.items():
         found[tag] = average([[(at["hand"], at.get(key)) for at in rounds] for rounds, _ in trials])

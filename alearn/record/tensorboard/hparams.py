@@ -41,10 +41,11 @@ def hyperparameters(config: Config) -> dict[str, Any]:
         key: value for key, value in config.identity().items() if not key.startswith("trial.") and key not in hidden
     }
     rest["threshold_nines"] = -math.log10(1 - policy.threshold) if policy.threshold < 1 else math.inf
-    return {
+    shown = {
         "hand_fraction": policy.hand_fraction,
         "init_fraction": policy.init_fraction,
         "model": config.model.name,
         "threshold": repr(policy.threshold),
         "train": config.train.name,
-    } | {f"with/{key}": value for key, value in rest.items() if value is not None}
+    } | {f"with/{key}": value for key, value in rest.items()}
+    return {key: value for key, value in shown.items() if value is not None}

@@ -16,7 +16,9 @@ CHARTS = {  # category: title of a chart, regular expression of its tags
         "of the auto labels": "auto_labels/mislabeled",
         "of a round's auto labels": "auto_labels/mislabeled_this_round",
         "of the auto labels, vs hand labels": "over_hand_labels/mislabeled",
+        "of the data set, if it finished now, vs hand labels": "over_hand_labels/mislabeled_if_finished",
         "of the data set": "auto_labels/mislabeled_of_data_set",
+        "of the images of a class": "mislabeled_classes/.*",
     },
     "labels by source": {
         "shares by hand, auto and none": "shares/.*",

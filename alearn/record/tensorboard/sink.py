@@ -16,7 +16,7 @@ from alearn.events import Array, Event, RoundDone, TrialDone
 from alearn.record import measure, pictures
 from alearn.record.checkpoint import State
 from alearn.record.tensorboard import hparams, layout, projector
-from alearn.record.tensorboard.tags import BY_EPOCH, FINAL, OVER_HAND, SCALARS
+from alearn.record.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, OVER_HAND, SCALARS, of_class
 
 SHOWN = 20
 """Images in a gallery."""
@@ -49,6 +49,7 @@ class TensorBoard:
         elif isinstance(event, TrialDone):
             row = event.metrics
             self._scalars({tag: SCALARS[tag] for tag in FINAL}, row, row["rounds"] + 1)
+            self._by_class(row, row["rounds"] + 1)
             self._writer.add_scalar("result/rounds", row["rounds"], row["rounds"])
             self._writer.add_scalar("result/seconds", row["seconds"]["total"], row["rounds"])
             self._writer.add_text("row", table(row), row["rounds"])
@@ -64,6 +65,7 @@ class TensorBoard:
     def _round(self, event: RoundDone) -> None:
         metrics, step = event.metrics, event.round
         self._scalars(SCALARS, metrics, step)
+        self._by_class(metrics, step)
         self._scalars(OVER_HAND, metrics, metrics["hand"])
         for epoch, loss, accuracy in event.fitted.curve:
             self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
@@ -111,6 +113,13 @@ class TensorBoard:
             if values[key] is not None:
                 self._writer.add_scalar(tag, values[key], step)
 
+    def _by_class(self, values: dict[str, Any], step: int) -> None:
+        found = values["per_class"]
+        if found is not None and len(found) <= CLASSES:
+            self._scalars(
+                {of_class(name): name for name in found}, {name: one["error"] for name, one in found.items()}, step
+            )
+
     def _proto(self, proto: Summary, step: int | None = None) -> None:
         """Into this run's own file: some of the writer's methods would open a run of their own."""
         self._writer._get_file_writer().add_summary(proto, step)  # type: ignore[no-untyped-call]
@@ -129,8 +138,10 @@ def probability(doubt: float) -> str:
 
 
 def table(row: dict[str, Any]) -> str:
-    """A trial's row as a Markdown table, without the config, which is a text of its own."""
-    cells = {key: value for key, value in row.items() if key != "config"}
+    """A trial's row as a Markdown table, without the config, which is a text of its own, and the classes, which have
+    curves.
+    """
+    cells = {key: value for key, value in row.items() if key not in ("config", "per_class")}
     cells["overrides"] = " ".join(row["overrides"])
     text = {key: str(value).replace("|", "\\|") for key, value in flatten(cells).items() if value is not None}
     return "\n".join(["| key | value |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in text.items())])

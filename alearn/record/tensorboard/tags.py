@@ -11,6 +11,8 @@ SCALARS = {  # tag: metric, one point a round
     "labels/auto": "auto",
     "labels/hand": "hand",
     "labels/unlabeled": "unlabeled",
+    "mislabeled_classes/mean": "mean_class_error",
+    "mislabeled_classes/worst": "worst_class_error",
     "model/test_accuracy": "test_accuracy",
     "model/validation_accuracy": "val_accuracy",
     "seconds/fit": "seconds_fit",
@@ -26,21 +28,31 @@ SCALARS = {  # tag: metric, one point a round
 OVER_HAND = {  # the learning curve: one point a round, over the number of hand labels
     "over_hand_labels/auto_share": "auto_share",
     "over_hand_labels/mislabeled": "mislabeled_auto",
+    "over_hand_labels/mislabeled_if_finished": "mislabeled_if_finished",
     "over_hand_labels/test_accuracy": "test_accuracy",
 }
 BY_EPOCH = {  # one point an epoch, those of all rounds in a row
     "train/loss_by_epoch": "loss",
     "train/validation_accuracy_by_epoch": "accuracy",
 }
+CLASSES = 20
+"""Classes up to which each has a curve of its own."""
 FINAL = (
     "auto_labels/mislabeled",
     "auto_labels/mislabeled_of_data_set",
     "labels/auto",
     "labels/hand",
     "labels/unlabeled",
+    "mislabeled_classes/mean",
+    "mislabeled_classes/worst",
 )
 """Those of the scalars that get one more point when the rest is labeled, one step after the last round: so the HParams
 tab, which takes the last point of each, ends with the numbers of the trial's row."""
+
+
+def of_class(name: str) -> str:
+    """The tag of a class: the share of its images that has a wrong auto label."""
+    return f"mislabeled_classes/of {name}"
 
 
 def band(tag: str) -> tuple[str, str, str]:
