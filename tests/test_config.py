@@ -33,10 +33,19 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         ("policy__threshold", float("nan"), "policy.threshold=nan: must be a finite number"),
         ("policy__threshold", True, "policy.threshold=True: must be a valid number"),
         ("policy__hand_fraction", -0.1, "policy.hand_fraction=-0.1: must be greater than 0"),
-        ("policy__init", "last", "policy.init=last: must be 'first' or 'random'"),
+        ("policy__init", "last", "policy.init=last: must be 'first', 'random' or 'typical'"),
         ("policy__new", 1, "policy.new: there is no such key"),
         ("model__depth", 8, "model.depth: there is no such key"),
-        ("model__name", "vgg", "model: "),
+        (
+            "model__name",
+            "vgg",
+            "model: name must be one of source_cnn, small_cnn, resnet; any other is model=torchvision",
+        ),
+        ("data__imbalance__factor", 0.5, "data.imbalance.factor=0.5: must be greater than or equal to 1"),
+        ("data__imbalance__shape", "tail", "data.imbalance.shape=tail: must be 'none', 'exponential' or 'step'"),
+        ("data__size", 32, "data.size: there is no such key"),
+        ("data__name", "cifar", "data: "),
+        ("train__augment", "flip", "train.augment=flip: must be 'none', 'digits', 'numbers', 'objects' or 'clothes'"),
         ("data__limit", 3, "data.limit=3: must be greater than or equal to 10"),
         ("record__projector", -1, "record.projector=-1: must be greater than or equal to 0"),
         ("seed", -1, "seed=-1: must be greater than or equal to 0"),
@@ -65,6 +74,19 @@ def test_keys_of_a_variant_are_checked_under_the_users_names(config):
         config("model=small_cnn", "model.width=0")
 
 
+def test_a_name_that_is_none_of_ours_is_torchvisions(config):
+    model = config("model=torchvision", "model.name=vgg11_bn", "model.weights=DEFAULT").model
+    assert (type(model).__name__, model.name, model.weights) == ("Torchvision", "vgg11_bn", "DEFAULT")
+    for words, message in (
+        (["model=torchvision", "model.lr=0"], "model.lr=0: must be greater than 0"),
+        (["model=torchvision", "+model.width=8"], "model.width: there is no such key"),
+        (["model=torchvision", "model.lr=null"], "model.lr=None: must be a valid number"),
+    ):
+        with pytest.raises(AlearnError) as error:
+            config(*words)
+        assert message in str(error.value).splitlines()
+
+
 def test_a_missing_variable_is_an_error_of_ours():
     with pytest.raises(AlearnError, match="config: "):
         parse(OmegaConf.create({"seed": "${nowhere}"}))
@@ -82,8 +104,10 @@ def test_identity_leaves_out_what_may_change_and_nothing_else(config):
 
 def test_the_published_row_is_shown_under_its_own_settings_only(config):
     assert config("trial=t4").published().hand == 6797
-    for other in ("policy.threshold=0.9", "policy.init_fraction=0.5", "policy.hand_fraction=0.5", "data.limit=100"):
+    others = "policy.threshold=0.9", "policy.init_fraction=0.5", "policy.hand_fraction=0.5", "data.limit=100"
+    for other in (*others, "data=kmnist", "data.imbalance.shape=step"):
         assert config("trial=t4", other).published() is None
+    assert config("trial=t4", "data.imbalance.factor=10").published() is not None, "of no shape"
 
 
 def test_a_config_comes_back_from_the_file_that_a_trial_writes(config, tmp_path):
@@ -105,3 +129,12 @@ def test_a_job_of_a_sweep_has_a_thread_unless_told_otherwise(config):
     assert (alone.threads, alone.in_sweep().threads) == ("auto", 1)
     assert alone.in_sweep().digest() == config("threads=1").digest() != alone.digest()
     assert config("threads=4").in_sweep().threads == 4
+
+
+def test_bald_needs_dropout_and_says_so_before_anything_is_spent(config):
+    with pytest.raises(
+        AlearnError, match=r"^policy\.query=bald needs a network with dropout: set model\.dropout=0\.25"
+    ):
+        config("policy.query=bald")
+    assert config("policy.query=bald", "model.dropout=0.25").policy.query == "bald"
+    assert config("policy.query=bald", "model=source_cnn").policy.query == "bald"

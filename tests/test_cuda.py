@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from alearn.learn import device, fit
+from alearn.decide import first, query
+from alearn.learn import device, fit, models
+from alearn.learn.consistency import Consistency
 from alearn.learn.score import score
+from alearn.learn.training_set import TrainingSet
 from alearn.run import run
 from tests.conftest import compose, drain, shapes
 
@@ -15,22 +18,42 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("model", ["source_cnn", "small_cnn"])
+@pytest.mark.parametrize("model", ["source_cnn", "small_cnn", "resnet"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_training_and_scoring_on_the_gpu_repeat_and_agree_with_the_cpu(model, precision):
+@pytest.mark.parametrize("extra", [[], ["train.consistency=1", "train.consistency_batch=64", "train.confidence=0.9"]])
+def test_training_and_scoring_on_the_gpu_repeat_and_agree_with_the_cpu(model, precision, extra):
     images = shapes(400)
-    config = compose(f"model={model}", "train.steps=60", "train.augment=digits")
+    config = compose(f"model={model}", "train.steps=60", "train.augment=digits", *extra)
     results = []
     for name in ("cuda", "cuda", "cpu"):
         runtime = device.choose(name, precision)
         on = images.to(runtime.device)
-        index = np.arange(200)
-        hand = np.ones(200, bool)
-        _, fitted = drain(fit.fit(config, runtime, on.images, index, images.truth[index], hand, 3, 1))
+        known = TrainingSet(np.arange(200), images.truth[:200], np.ones(200, bool), np.arange(200, 400))
+        _, fitted = drain(fit.fit(config, runtime, on.images, known, 3, 1))
         _, scores = drain(score(runtime, fitted.model, on.images, np.arange(200, 400)))
         results.append((scores.doubt, np.mean(scores.guess == images.truth[200:])))
     assert (results[0][0] == results[1][0]).all()
     assert min(accuracy for _, accuracy in results) > 0.95
+
+
+@pytest.mark.parametrize("name", [*query.STRATEGIES, "diverse", "first"])
+def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
+    runtime = device.choose("cuda", "auto")
+    images = shapes(3000).to(runtime.device).images
+    torch.manual_seed(0)
+    model = models.small_cnn(1, 3, 16, 0.25).to(runtime.device)
+    want = frozenset[str]().union(*query.NEEDS.values())
+    found = []
+    for _ in range(3):
+        random = np.random.default_rng(0)
+        _, scores = drain(score(runtime, model, images, np.arange(100, 3000), want, np.arange(100)))
+        if name == "first":
+            found.append(first.typical(first.pixel_features(images, random), 300, random))
+        elif name == "diverse":
+            found.append(query.diverse(scores, query.entropy(scores, 500, random), 100, random))
+        else:
+            found.append(query.STRATEGIES[name](scores, 100, random))
+    assert found[0].tolist() == found[1].tolist() == found[2].tolist()
 
 
 def test_a_step_does_not_wait_for_the_gpu():
@@ -38,7 +61,9 @@ def test_a_step_does_not_wait_for_the_gpu():
     config = compose("train.augment=digits")
     on = shapes(400).to(runtime.device)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(400, 3)).to(runtime.device)
-    step = fit.Step(config.train, runtime, model)
+    train = config.train.model_copy(update={"consistency": 1.0, "consistency_batch": 64, "confidence": 0.5})
+    everything = torch.arange(400, device=runtime.device)
+    step = fit.Step(train, runtime, model, Consistency(train, runtime, model, everything))
     index, label = torch.arange(64, device=runtime.device), torch.zeros(64, dtype=torch.int64, device=runtime.device)
     step(on.images, index, label)
     torch.cuda.set_sync_debug_mode("error")

@@ -6,13 +6,16 @@ real one does. Autocast is off in here: without a GPU torch does not do it for c
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from alearn.config import SmallCnn, SourceCnn
-from alearn.data.augment import AUGMENT
+from alearn.data.augment import AUGMENT, _basis
+from alearn.decide import first, query, spread
+from alearn.events import Scores
 from alearn.learn import fit, models, score
 from alearn.learn.device import Runtime
 from tests.conftest import compose, drain
@@ -22,8 +25,10 @@ CUDA = torch.device("cuda", 0)
 
 @pytest.fixture(autouse=True)
 def fake() -> Iterator[None]:
+    _basis.cache_clear()  # a tensor of another mode is not one of this mode's
     with FakeTensorMode(allow_non_fake_inputs=False):
         yield
+    _basis.cache_clear()
 
 
 def network(config: SmallCnn | SourceCnn) -> nn.Module:
@@ -57,7 +62,7 @@ def test_augmentation(name):
 
 
 @pytest.mark.parametrize("recipe", ["source", "fast"])
-@pytest.mark.parametrize("model", ["source_cnn", "small_cnn"])
+@pytest.mark.parametrize("model", ["source_cnn", "small_cnn", "resnet"])
 def test_a_training_step(model, recipe, monkeypatch):
     """All but the backward pass, whose threads need a real GPU: the gradients are made up, on that device."""
     config = compose(f"model={model}", f"train={recipe}", "train.augment=digits")
@@ -80,9 +85,47 @@ def test_a_training_step(model, recipe, monkeypatch):
 def test_scoring():
     model = network(compose("model=small_cnn").model)
     index = torch.arange(100, device=CUDA)
-    _, judged = drain(score.infer(Runtime(CUDA, bf16=False), model, images(), index))
-    assert [t.device for t in judged] == [CUDA] * 3
-    assert [t.dtype for t in judged] == [torch.int64, torch.float32, torch.float32]
+    _, made = drain(score.infer(Runtime(CUDA, bf16=False), model, images(), index))
+    assert {name: (t.device, t.dtype) for name, t in made.items()} == {
+        "guess": (CUDA, torch.int64), "doubt": (CUDA, torch.float32), "margin": (CUDA, torch.float32),
+    }  # fmt: skip
+
+
+def test_scoring_for_every_strategy():
+    model = network(compose("model=source_cnn").model)
+    want = frozenset[str]().union(*query.NEEDS.values())
+    _, made = drain(score.infer(Runtime(CUDA, bf16=False), model, images(), torch.arange(100, device=CUDA), want))
+    assert {t.device for t in made.values()} == {CUDA}
+    assert made.keys() == {"guess", "doubt", "margin", "probs", "features", "information"}
+    assert (made["probs"].shape, made["features"].shape, made["information"].shape) == ((100, 10), (100, 128), (100,))
+
+
+@pytest.fixture
+def numbers(monkeypatch) -> None:
+    """What the processor reads off a fake tensor is zeros."""
+    types = {torch.float32: np.float32, torch.int64: np.int64}
+    monkeypatch.setattr(torch.Tensor, "numpy", lambda tensor: np.zeros(tuple(tensor.shape), types[tensor.dtype]))
+
+
+@pytest.mark.parametrize("name", [*query.STRATEGIES, "diverse", "first"])
+def test_decisions(name, numbers, monkeypatch):
+    monkeypatch.setattr(spread, "CENTRES", 10)
+    monkeypatch.setattr(spread, "SAMPLE", 50)
+    monkeypatch.setattr(first, "CROWD", 40)
+    monkeypatch.setattr(first, "SAMPLE", 50)
+    probs, features, known = (torch.zeros(shape, device=CUDA) for shape in ((200, 10), (200, 8), (30, 8)))
+    zeros, random = np.zeros(200, np.float32), np.random.default_rng(0)
+    scores = Scores(np.arange(200), np.zeros(200, np.int64), zeros, zeros, probs, features, known, zeros)
+    if name == "first":
+        made = first.pixel_features(images(), random)
+        assert (made.device, made.shape) == (CUDA, (200, 40))
+        picked = first.typical(made, 20, random)
+    elif name == "diverse":
+        picked = query.diverse(scores, np.arange(100), 20, random)
+    else:
+        picked = query.STRATEGIES[name](scores, 20, random)
+    assert picked.dtype == np.int64
+    assert len(picked) == 20
 
 
 def test_batches_without_a_budget():

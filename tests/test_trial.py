@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from alearn import trial
+from alearn import rng, trial
 from alearn.errors import AlearnError
 from alearn.events import Fitted, RoundDone, RoundStarted, Scores, TrialDone
+from alearn.learn import predict
 from alearn.learn.device import Runtime
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
+from tests.conftest import shapes
 
 TOTAL, CLASSES = 1000, 4
 TRUTH = np.random.default_rng(1).integers(CLASSES, size=TOTAL)
@@ -43,18 +45,21 @@ def scripted(monkeypatch):
     """Training gives no model; scoring says what the script says. Returns what each training was given."""
     trainings = []
 
-    def fit(config, runtime, images, index, label, hand, classes, number) -> Iterator:
-        trainings.append((number, index.tolist(), label.tolist(), hand.tolist()))
-        return Fitted(torch.nn.Identity(), 1, 1, len(index), 0.1, None, ())
+    def fit(config, runtime, images, known, classes, number) -> Iterator:
+        trainings.append((number, known.index.tolist(), known.label.tolist(), known.hand.tolist()))
+        return Fitted(torch.nn.Identity(), 1, 1, len(known), 0.1, None, ())
         yield
 
-    def score(runtime, model, images, index) -> Iterator:
-        guess, p_max = probabilities(trainings[-1][0])
-        return Scores(index, guess[index], np.log1p(-p_max[index]).astype(np.float32), p_max[index])
+    def score(runtime, model, images, index, want, labeled, seed) -> Iterator:
+        guess, p_max = (column[index] for column in probabilities(trainings[-1][0]))
+        probs = np.repeat((1 - p_max[:, None]) / (CLASSES - 1), CLASSES, axis=1)
+        probs[np.arange(len(index)), guess] = p_max
+        doubt, margin = np.log1p(-p_max).astype(np.float32), 2 * p_max - 1
+        return Scores(index, guess, doubt, margin, probs=torch.from_numpy(probs).float() if "probs" in want else None)
         yield
 
     monkeypatch.setattr(trial, "fit", fit)
-    monkeypatch.setattr(trial, "score", score)
+    monkeypatch.setattr(predict, "score", score)
     return trainings
 
 
@@ -149,3 +154,92 @@ def test_shares_that_hold_no_image_are_refused_before_anybody_is_asked(config, s
     with pytest.raises(AlearnError, match=r"policy\.hand_fraction=0\.0001"):
         run(config("policy.hand_fraction=0.0001"), person)
     assert not person.asked
+
+
+FRUGAL = (
+    "policy=frugal", "policy.init_count=20", "policy.hand_per_round=30", "policy.hand_budget=150",
+    "policy.threshold=0.9", "policy.memory_from=1", "policy.views=0", "train=fast",
+)  # fmt: skip
+
+
+def frugal_steps():
+    """The frugal policy, image by image: returns labels, and what each round trained on."""
+    hand = dict.fromkeys(np.random.default_rng(rng.derive(0, 0, "first")).choice(TOTAL, 20, replace=False).tolist(), 0)
+    auto: dict[int, int] = {}
+    mean, trainings, rounds = None, [], 0
+    while True:
+        rounds += 1
+        trainings.append(set(hand) | set(auto))
+        guess, p_max = probabilities(rounds)
+        new = np.full((TOTAL, CLASSES), 0.0)
+        for i in range(TOTAL):
+            new[i] = (1 - p_max[i]) / (CLASSES - 1)
+            new[i, guess[i]] = p_max[i]
+        mean = new if mean is None else 0.5 * mean + 0.5 * new
+        pool = [i for i in range(TOTAL) if i not in hand]
+        top = np.sort(mean, axis=1)
+        asked = sorted(pool, key=lambda i: top[i, -1] - top[i, -2])[: min(30, 150 - len(hand))]
+        hand |= dict.fromkeys(asked, rounds)
+        auto = {i: int(mean[i].argmax()) for i in pool if i not in hand and top[i, -1] > 0.9}
+        if not asked:
+            return hand, {i: int(mean[i].argmax()) for i in pool}, trainings
+
+
+def test_auto_labels_are_decided_anew_until_the_budget_is_spent_and_its_last_labels_have_taught(config, scripted):
+    ledger, events = run(config(*FRUGAL))
+    hand, auto, trainings = frugal_steps()
+    assert {int(i): int(ledger.round[i]) for i in np.flatnonzero(ledger.hand)} == hand
+    assert {int(i): int(ledger.label[i]) for i in np.flatnonzero(ledger.auto)} == auto
+    assert [set(index) for _, index, _, _ in scripted] == trainings
+    assert len(hand) == 150
+    assert ledger.rounds == len(trainings) == 6, "five that ask 30, 30, 30, 30, 10, and one that learns from the last"
+    rounds = [event for event in events if isinstance(event, RoundDone)]
+    assert [len(event.decision.hand) for event in rounds] == [30, 30, 30, 30, 10, 0]
+
+
+@pytest.mark.parametrize("after", [1, 3, 5, 6])
+def test_a_frugal_trial_goes_on_from_any_round(config, scripted, after):
+    settings = config(*FRUGAL)
+    whole, _ = run(settings)
+    ledger = Ledger.empty(TOTAL)
+    steps = trial.label(settings, CPU, torch.zeros(TOTAL, 1, 1, 1), CLASSES, Person(), ledger)
+    for _ in range(after):
+        while not isinstance(next(steps), RoundDone):
+            pass
+    again, _ = run(settings, ledger=Ledger(**{k: v.copy() for k, v in ledger.arrays().items()}))
+    for name, column in whole.arrays().items():
+        np.testing.assert_array_equal(column, again.arrays()[name])
+
+
+def test_an_auto_label_that_stays_keeps_its_round(config, scripted):
+    ledger, _ = run(config(*FRUGAL))
+    given = np.unique(ledger.round[ledger.auto])
+    assert len(given) > 3, "some are from early rounds"
+
+
+@pytest.mark.parametrize(
+    "words", [["policy=source", "train.steps=30"], ["policy=frugal", "train=frugal", "train.steps=30"]]
+)
+def test_the_truth_of_images_that_nobody_is_asked_about_changes_nothing(config, words):
+    """The leak test: with all other truths exchanged, every decision is the same."""
+    images = shapes(300)
+    settings = config(
+        "model.width=4", "train.batch=32", "policy.init=random", "policy.init_fraction=0.1", "policy.init_count=null",
+        "policy.hand_fraction=0.05", "policy.hand_per_round=null", "policy.threshold=0.8", "precision=fp32", *words,
+        *(["policy.hand_budget=75", "train.augment=none", "policy.memory_from=1"] if "train=frugal" in words else []),
+    )  # fmt: skip
+    truth, ledgers = images.truth.copy(), []
+    for _ in range(2):
+        ledger = Ledger.empty(300)
+        list(trial.label(settings, CPU, images.images, 3, Truth(truth), ledger))
+        ledgers.append(ledger)
+        others = np.flatnonzero(~ledger.hand)
+        assert len(others) > 100
+        truth[others] = (truth[others] + 1) % 3
+    for name, column in ledgers[0].arrays().items():
+        np.testing.assert_array_equal(column, ledgers[1].arrays()[name])
+    asked = ledgers[0].hand
+    truth[asked] = (truth[asked] + 1) % 3
+    other = Ledger.empty(300)
+    list(trial.label(settings, CPU, images.images, 3, Truth(truth), other))
+    assert (other.label != ledgers[0].label).any(), "the truth that is asked for does matter"

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from alearn.errors import AlearnError
+from alearn.events import Scores
 from alearn.ledger import Ledger, Source
 from alearn.record import checkpoint
 
@@ -12,6 +13,9 @@ from alearn.record import checkpoint
 def state() -> checkpoint.State:
     ledger = Ledger.empty(5)
     ledger.write(np.array([3, 0]), np.array([1, 2]), Source.FIRST, 0)
+    probs = torch.tensor([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])
+    scores = Scores(np.array([2, 4]), np.array([2, 0]), np.log([0.3, 0.4]), np.array([0.5, 0.3]), probs=probs)
+    ledger.note(scores, 1)
     return checkpoint.State(ledger, [{"round": 1, "loss": 0.1 + 0.2, "val": None}], {"w": torch.randn(2, 3)})
 
 
@@ -22,6 +26,7 @@ def test_what_is_saved_comes_back(config, tmp_path):
     for name, column in saved.ledger.arrays().items():
         np.testing.assert_array_equal(column, found.ledger.arrays()[name])
         assert column.dtype == found.ledger.arrays()[name].dtype
+    assert found.ledger.arrays().keys() == saved.ledger.arrays().keys() >= {"probs"}
     assert found.history == saved.history
     assert torch.equal(found.model["w"], saved.model["w"])
     found.ledger.write(np.array([1]), np.array([0]), Source.QUERY, 1)  # it can be gone on with

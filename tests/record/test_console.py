@@ -1,10 +1,12 @@
 import io
 import logging
 
+import numpy as np
 import pytest
 from rich.console import Console as RichConsole
 
 from alearn.events import EpochDone, RoundDone, RoundStarted, ScoreProgress, TrialDone
+from alearn.ledger import Ledger, Source
 from alearn.record import console
 
 METRICS = {
@@ -15,10 +17,17 @@ METRICS = {
 DONE = RoundDone(1, None, None, None, None, {}, METRICS)
 
 
-def show(config, tmp_path, events, terminal: bool) -> str:
+def labeled(*classes: int) -> Ledger:
+    """60,000 images, one by hand of each of these classes."""
+    book = Ledger.empty(60_000)
+    book.write(np.arange(len(classes)), np.array(classes, np.int64), Source.FIRST, 0)
+    return book
+
+
+def show(config, tmp_path, events, terminal: bool, ledger: Ledger | None = None) -> str:
     text = io.StringIO()
     out = RichConsole(file=text, force_terminal=terminal, width=160, highlight=False, soft_wrap=True)
-    sink = console.Console(config(), tmp_path, 60_000, "a machine", out)
+    sink = console.Console(config(), tmp_path, ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), "a machine", out)
     for event in events:
         sink.write(event)
     sink.close()
@@ -56,6 +65,21 @@ def test_plain_lines_without_a_terminal(config, tmp_path, caplog):
     assert lines[3] in caplog.text
 
 
+def test_classes_that_nobody_has_shown_the_model_are_a_warning_every_round_until_there_are_none(config, tmp_path):
+    ledger, seen = labeled(1), []
+    started = [RoundStarted(number, 1, 59_999) for number in (1, 2, 3)]
+
+    def rounds():
+        for number, event in enumerate(started):
+            yield event
+            if number < 2:
+                ledger.write(np.array([100 + number]), np.array([2 * number]), Source.QUERY, number + 1)
+
+    text = show(config, tmp_path, rounds(), terminal=False, ledger=ledger)
+    seen = [line.partition(":")[2].partition(":")[0] for line in text.splitlines() if line.startswith("warning: ")]
+    assert seen == [" no hand label yet of classes cat, cow", " no hand label yet of class cow"]
+
+
 def test_a_long_round_says_that_it_lives(config, tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 20))
     monkeypatch.setattr(console, "monotonic", lambda: next(clock))
@@ -78,7 +102,7 @@ def test_a_terminal_gets_a_bar_and_is_left_clean(config, tmp_path):
 ROW = {
     "trial": "t1", "seed": 0, "init_fraction": 0.01, "threshold": 0.9999, "hand_fraction": 0.01, "rounds": 6,
     "hand": 4200, "auto": 55_800, "wrong_auto": 558, "mislabeled_auto": 0.01, "mislabeled_total": 0.0093,
-    "test_accuracy": None,
+    "test_accuracy": None, "worst_class_error": 0.034, "settings": "in words",
     "seconds": {"total": 99.6}, "published": {"rounds": 5, "hand": 4200, "auto": 55_800, "mislabeled": 0.0193},
 }  # fmt: skip
 
@@ -94,5 +118,6 @@ def test_the_summary_has_the_published_row_beside_ours(tmp_path, published):
     lines = {line[:32].strip(): line[32:].split() for line in text.getvalue().splitlines() if len(line) > 32}
     assert lines["mislabeled, of the auto labels"] == (["1.00%", "1.93%"] if published else ["1.00%"])
     assert lines["rounds"][0] == "6"
+    assert lines["mislabeled, of the worst class"] == ["3.40%"]
     assert lines["seconds"] == ["100"]
     assert str(tmp_path / "labels.csv") in text.getvalue()

@@ -12,7 +12,7 @@ def test_one_line_an_image_in_data_set_order_with_source_round_and_confidence():
     ledger = Ledger.empty(5)
     ledger.write(np.array([4]), np.array([1]), Source.FIRST, 0)
     doubts = np.log([1e-12, 0.25]).astype(np.float32)
-    ledger.note(Scores(np.array([0, 2]), np.array([0, 1]), doubts, np.zeros(2)))
+    ledger.note(Scores(np.array([0, 2]), np.array([0, 1]), doubts, np.zeros(2)), 1)
     ledger.write(np.array([2, 0]), np.array([1, 0]), Source.AUTO, 3)
     ledger.write(np.array([1]), np.array([0]), Source.REST, 4)
     ids = ('a,"x".png', "b.png", "c.png", "d.png", "e.png")

@@ -18,11 +18,14 @@ TRUTH = np.array([0, 1, 2, 0, 2, 2, 2, 1, 1, 1])  # 4 and 7 are auto labeled wro
 
 
 def test_counts_and_wrong_labels_in_all_and_in_a_round():
-    found = measure.labels(ledger(), TRUTH, 2)
+    book = ledger()
+    book.guess[8:] = [1, 0]  # the last is a wrong guess
+    found = measure.labels(book, TRUTH, 2)
     expected = {
         "hand": 3, "auto": 5, "unlabeled": 2, "hand_share": 0.3, "auto_share": 0.5, "unlabeled_share": 0.2,
         "first": 2, "query": 1, "rest": 0, "wrong_auto": 2, "mislabeled_auto": 0.4, "mislabeled_total": 0.2,
         "round": 2, "new_hand": 0, "new_auto": 3, "wrong_new_auto": 1, "mislabeled_new_auto": pytest.approx(1 / 3),
+        "wrong_if_finished": 3, "mislabeled_if_finished": 0.3,
     }  # fmt: skip
     assert found == expected
 
@@ -39,6 +42,37 @@ def test_without_truth_counts_remain():
     found = measure.labels(ledger(), None, 1)
     assert found["auto"] == 5
     assert found["mislabeled_auto"] is found["wrong_new_auto"] is found["mislabeled_total"] is None
+
+
+def test_what_became_of_the_images_of_each_class():
+    found = measure.by_class(ledger(), TRUTH, ("a", "b", "c", "d"))
+    assert found["per_class"] == {
+        "a": {"images": 2, "hand": 1, "wrong": 0, "error": 0},
+        "b": {"images": 4, "hand": 1, "wrong": 1, "error": 0.25},  # 7 is a b, called a
+        "c": {"images": 4, "hand": 1, "wrong": 1, "error": 0.25},  # 4 is a c, called b
+        "d": {"images": 0, "hand": 0, "wrong": 0, "error": None},
+    }
+    assert found["worst_class_error"] == 0.25
+    assert found["mean_class_error"] == pytest.approx(0.5 / 3), "of the classes that there are"
+    assert found["missing_classes"] == 1
+    unknown = dict.fromkeys(("per_class", "worst_class_error", "mean_class_error"))
+    assert measure.by_class(ledger(), None, ("a", "b", "c")) == unknown | {"missing_classes": 0}
+
+
+def test_a_class_without_a_hand_label_is_named_with_what_to_do():
+    book, names = Ledger.empty(20), tuple(f"c{k}" for k in range(14))
+    book.write(np.array([3]), np.array([1]), Source.FIRST, 0)
+    book.write(np.array([4]), np.array([0]), Source.AUTO, 1)  # a model's label is no proof
+    assert measure.without_hand_label(book, 14).tolist() == [0, *range(2, 14)]
+    assert measure.warning(book, names).startswith(
+        "no hand label yet of classes c0, c2, c3, c4, c5, c6, c7, c8, c9, c10 and 3 more: the model cannot know them"
+    )
+    book.write(np.array([5]), np.array([0]), Source.QUERY, 2)
+    text = measure.warning(book, ("cat", "dog", "a bird"))
+    assert text.startswith("no hand label yet of class a bird: the model cannot know it, and gives its images other")
+    assert "policy.init_count" in text
+    assert "policy.init=random" in text
+    assert measure.warning(book, ("cat", "dog")) == ""
 
 
 def test_wrong_auto_labels_are_found_the_surest_first():

@@ -22,7 +22,7 @@ def put(folder, *words, hand=6000, wrong=54, rounds=3, state="finished"):
     (folder / "config.yaml").write_text(config.yaml())
     auto = 60_000 - hand
     rate = None if wrong is None else wrong / auto
-    rest = {"seconds_fit": 2.0, "hand": hand, "auto": auto, "wrong_auto": wrong}
+    rest = {"seconds_fit": 2.0, "hand": hand, "auto": auto, "wrong_auto": wrong, "wrong_if_finished": wrong}
     history = [dict.fromkeys(METRICS, 0.1 * number) | rest for number in range(1, rounds + 1)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(metrics) + "\n" for metrics in history))
     final = {

@@ -40,6 +40,25 @@ def test_seeds_are_averaged_and_the_published_row_stands_beside():
     assert found[1]["mislabeled_published"] == ""
 
 
+@pytest.mark.parametrize(("largest", "shown"), [(100, False), (201, True)])
+def test_the_worst_class_has_a_column_where_classes_are_unbalanced(largest, shown):
+    per_class = {name: {"images": images} for name, images in (("a", 100), ("b", largest), ("none", 0))}
+    rows = [row(), *(row("other", seed) | {"per_class": per_class, "worst_class_error": seed / 4} for seed in (0, 1))]
+    lines = table.aggregate(rows)
+    header, _, *cells = table.markdown(lines).splitlines()
+    assert ("mislabeled (worst class)" in header) == shown
+    if shown:
+        assert (lines[1]["worst_class_error_mean"], lines[0]["worst_class_error_mean"]) == (0.125, None)
+        assert "0.1250 ± 0.1768" in cells[1]
+        assert "worst_class_error_mean" in table.to_csv(lines)
+
+
+def test_folders_are_told_apart_and_places_of_a_known_data_set_are_not():
+    places = [{"data.name": name, "data.root": root} for name in ("folder", "mnist") for root in ("/a", "/b")]
+    assert table.varied([row(setting=str(i), **place) for i, place in enumerate(places[:2])]) == ["data.root"]
+    assert table.varied([row(setting=str(i), **place) for i, place in enumerate(places[2:])]) == []
+
+
 def test_what_has_no_row_is_listed_below():
     text = table.markdown(table.aggregate([row()]), {"3": "the loss is nan", "4": "interrupted"})
     assert text.endswith("\n\nWithout a row:\n- 3: the loss is nan\n- 4: interrupted\n")

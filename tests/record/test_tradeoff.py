@@ -41,6 +41,16 @@ def test_the_picture_shows_trials_means_published_and_front(tmp_path):
     assert (tmp_path / "tradeoff.svg").read_bytes() == first, "the same rows, the same file"
 
 
+def test_a_learning_curve_is_the_mean_at_the_numbers_of_hand_labels_that_all_trials_had():
+    rows = [row("a", seed, 0.01) for seed in range(2)]
+    rows[0]["learning_curve"] = [[100, 600], [200, 300], [300, 60]]
+    rows[1]["learning_curve"] = [[100, 1200], [250, 300], [300, None]]
+    assert tradeoff.learning_curve(rows) == [(100 / 60_000, 900 / 60_000)]
+    assert tradeoff.learning_curve([row()]) == [], "rows of an earlier version have none"
+    (line, *_) = tradeoff.draw(rows[:1]).axes[0].lines
+    np.testing.assert_allclose(line.get_xydata(), [(h / 60_000, w / 60_000) for h, w in rows[0]["learning_curve"]])
+
+
 def test_many_settings_have_no_legend_and_no_truth_has_no_picture(tmp_path):
     rows = [row(f"s{i}", 0, 0.01 + i / 100, **{"train.lr": i}) for i in range(20)]
     legend = [text.get_text() for text in tradeoff.draw(rows).axes[0].get_legend().get_texts()]

@@ -17,7 +17,7 @@ from tests.record.test_report import CLASSES, CPU, pool, read
 
 def made(config, folder, images: ImageSet, ledger: Ledger, history=(), standing=(Status.FINISHED, "")) -> Page:
     """The report of a labeling that no trial made."""
-    final = measure.labels(ledger, images.truth, None)
+    final = measure.labels(ledger, images.truth, None) | measure.by_class(ledger, images.truth, images.classes)
     found = row.build(config, row.UNKNOWN, list(history), final, CPU)
     report.trial(folder, config, found, State(ledger, list(history)), images, standing)
     return read(folder)
@@ -39,7 +39,7 @@ def test_nobody_knows_the_truth(config, tmp_path):
     assert "50 images labeled with 10 hand labels (20.0 %); the other 40 were labeled automatically." in page.text
     shown = page.text.partition("The whole config")[0]
     assert "wrong" not in shown
-    assert "mislabeled" not in shown
+    assert "islabeled" not in shown
     assert len(page.all("img")) == 40 + 10
 
 
@@ -70,6 +70,18 @@ def test_grammar_of_few_mistakes_and_a_class_that_is_missing(config, tmp_path, w
     assert [CLASSES[2], "0", "", "0", "0", "0", "0", "0", "-"] in page.rows
 
 
+def test_mislabels_by_true_class(config, tmp_path):
+    images, guess = pool(50), np.zeros(50, np.int64)
+    images = replace(images, truth=np.repeat([0, 1, 2], [30, 20, 0]))
+    page = made(config(), tmp_path, images, labeled(images, guess))
+    assert "Mislabeled, by true class" in page.text
+    first, second = [cells for cells in page.rows if len(cells) == 6]
+    assert first[:5] == [CLASSES[0], "30", "10", "0", "0 %"]
+    assert second[:5] == [CLASSES[1], "20", "0", "20", "100.0 %"]
+    assert page.source.count("width: 100.00%; background: var(--wrong)") == 1
+    assert f"Warning: no hand label yet of classes {CLASSES[1]}, {CLASSES[2]}: the model cannot know them" in page.text
+
+
 def test_the_published_row_stands_beside_the_same_settings(config, tmp_path):
     images = pool(50)
     page = made(config("trial=t1"), tmp_path, images, labeled(images, images.truth))
@@ -89,6 +101,13 @@ def test_colours_and_many_classes(config, tmp_path):
     guess[[207, 407, 30]] = [3, 3, 5]  # 7 twice taken for 3, 30 once for 5
     page = made(config(), tmp_path, images, labeled(images, guess))
     assert "20 of 200 classes: those with the most wrong labels" in page.text
+    assert "The 20 worst of 200 classes." in page.text
+    worst = [cells for cells in page.rows if len(cells) == 6]
+    assert [cells[:5] for cells in worst[:2]] == [
+        ["class 7", "3", "1", "2", "66.7 %"],
+        ["class 30", "3", "0", "1", "33.3 %"],
+    ]
+    assert len(worst) == 20
     assert [(cells[0], cells[7]) for cells in page.rows if len(cells) == 9][:2] == [("class 3", "2"), ("class 5", "1")]
     mistakes = [cells for cells in page.rows if len(cells) == 3 and cells[0].startswith("class ")]
     assert mistakes == [["class 7", "class 3", "2"], ["class 30", "class 5", "1"]]

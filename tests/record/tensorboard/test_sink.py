@@ -9,7 +9,11 @@ import pytest
 from PIL import Image
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
+from alearn.ledger import Ledger
+from alearn.record.checkpoint import State
 from alearn.record.tensorboard import sink, tags
+from tests.conftest import shapes
+from tests.record.tensorboard.conftest import read
 
 
 def test_every_metric_is_a_point_a_round(trial):
@@ -35,6 +39,27 @@ def test_the_last_points_are_the_row(trial):
     assert sorted(last)[:5] == sorted(tag for tag in last if re.match("auto_labels/|labels/(auto|hand)", tag)), (
         "the columns that the HParams tab shows"
     )
+
+
+def test_every_class_has_a_curve(trial):
+    for name in map(str, range(10)):
+        expected = [(r["round"], r["per_class"][name]["error"]) for r in trial.rounds]
+        expected.append((trial.row["rounds"] + 1, trial.row["per_class"][name]["error"]))
+        found = [(e.step, e.value) for e in trial.events.Scalars(tags.of_class(name))]
+        assert found == [(step, pytest.approx(error, rel=1e-6)) for step, error in expected]
+    wrong = sum(one["wrong"] for one in trial.row["per_class"].values())
+    assert wrong == trial.row["wrong_auto"] > 0
+    assert sum(one["images"] for one in trial.row["per_class"].values()) == 600
+
+
+def test_of_many_classes_there_is_the_mean_and_the_worst(tmp_path, config):
+    per_class = {str(k): {"images": 3, "hand": 1, "wrong": 0, "error": 0.0} for k in range(21)}
+    for names in (list(per_class), list(per_class)[:20]):
+        folder = tmp_path / str(len(names))
+        writer = sink.TensorBoard(folder, config(), shapes(5), State(Ledger.empty(5)))
+        writer._by_class({"per_class": {name: per_class[name] for name in names}}, 1)
+        writer.close()
+        assert len(read(folder).Tags()["scalars"]) == (20 if len(names) == 20 else 0)
 
 
 def test_the_learning_curve_is_over_hand_labels(trial):
@@ -82,7 +107,8 @@ def test_config_and_row_can_be_read(trial):
     assert float(cells["mislabeled_auto"]) == trial.row["mislabeled_auto"]
     assert float(cells["seconds.total"]) == trial.row["seconds"]["total"]
     assert cells["overrides"] == "policy.threshold=0.5"
-    assert not [key for key in cells if key.startswith("config")]
+    assert not [key for key in cells if key.startswith(("config", "per_class"))]
+    assert float(cells["worst_class_error"]) == trial.row["worst_class_error"]
 
 
 def test_a_bar_does_not_break_the_rows_table():
