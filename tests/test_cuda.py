@@ -63,7 +63,7 @@ def test_a_step_does_not_wait_for_the_gpu():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(400, 3)).to(runtime.device)
     train = config.train.model_copy(update={"consistency": 1.0, "consistency_batch": 64, "confidence": 0.5})
     everything = torch.arange(400, device=runtime.device)
-    step = fit.Step(train, runtime, model, Consistency(train, runtime, model, everything))
+    step = fit.Step(train, runtime, model, train.steps, Consistency(train, runtime, model, everything))
     index, label = torch.arange(64, device=runtime.device), torch.zeros(64, dtype=torch.int64, device=runtime.device)
     step(on.images, index, label)
     torch.cuda.set_sync_debug_mode("error")

@@ -20,6 +20,8 @@ class Train(Section):
     """Images a step."""
     steps: Count | None
     """Train for exactly so many steps; null trains until `patience` runs out."""
+    steps_per_hand: Annotated[float, Field(ge=0)]
+    """And for so many more a hand label: the more there is to learn from, the longer it pays."""
     hand_share: Annotated[float, Field(ge=0, lt=1)]
     """Share of each batch that is drawn from the hand labels, be they ever so few; 0 draws from all labels alike."""
     consistency: Annotated[float, Field(ge=0)]
@@ -45,5 +47,11 @@ class Train(Section):
             raise ValueError("patience needs validation > 0")
         if self.hand_share and self.steps is None:
             raise ValueError("hand_share needs steps")
+        if self.steps_per_hand and self.steps is None:
+            raise ValueError("steps_per_hand needs steps")
         if self.schedule == "one_cycle" and (self.steps is None or self.steps < 10):
             raise ValueError("schedule=one_cycle needs steps, at least 10")
+
+    def budget(self, hand: int) -> int | None:
+        """Steps of a training with so many hand labels; None without a fixed number."""
+        return None if self.steps is None else self.steps + round(self.steps_per_hand * hand)

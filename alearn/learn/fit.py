@@ -60,7 +60,8 @@ def fit(
     consistent = None
     if train.consistency and len(labeled.pool):
         consistent = Consistency(train, runtime, model, _to(on, labeled.pool))
-    step = Step(train, runtime, model, consistent)
+    budget = train.budget(int(labeled.hand.sum()))
+    step = Step(train, runtime, model, budget, consistent)
 
     best: dict[str, Tensor] | None = None
     best_accuracy, waited, steps, samples = -1.0, 0, 0, 0
@@ -73,7 +74,7 @@ def fit(
         for batch in batches:
             total += step(images_nchw, train_i[batch], train_y[batch]) * len(batch)
             seen, steps = seen + len(batch), steps + 1
-            if steps == train.steps:
+            if steps == budget:
                 break
         samples += seen
         loss = float(total) / seen
@@ -81,7 +82,7 @@ def fit(
             raise AlearnError(
                 f"round {round}, epoch {epoch}: the loss is {loss}. Try a lower train.lr, or precision=fp32"
             )
-        last = steps == train.steps
+        last = steps == budget
         accuracy = None
         if len(val_i) and (train.patience or last):
             accuracy = measure(runtime, model, images_nchw, val_i, val_y)
@@ -91,7 +92,7 @@ def fit(
                 best_accuracy, waited, best = accuracy, 0, deepcopy(model.state_dict())
             last = waited >= train.patience
         curve.append((epoch, loss, accuracy))
-        yield EpochDone(epoch, loss, accuracy, None if train.steps is None else steps / train.steps)
+        yield EpochDone(epoch, loss, accuracy, None if budget is None else steps / budget)
         if last:
             break
     if best is not None:
@@ -115,13 +116,19 @@ def split(train: Train, hand: Array, generator: np.random.Generator) -> Array:
 
 
 class Step:
-    """One training step, with all that lasts from step to step: optimizer and learning rate schedule.
+    """One training step, with all that lasts from step to step: optimizer and learning rate schedule, which ends after
+    `steps` steps if it has an end.
 
     It never waits for the device. Adadelta has the constants of Keras of 2019: rho 0.95, epsilon 1e-7.
     """
 
     def __init__(
-        self, train: Train, runtime: Runtime, model: nn.Module, consistency: Consistency | None = None
+        self,
+        train: Train,
+        runtime: Runtime,
+        model: nn.Module,
+        steps: int | None,
+        consistency: Consistency | None = None,
     ) -> None:
         self._consistency = consistency
         self._model, self._runtime, self._augment = model, runtime, AUGMENT[train.augment]
@@ -134,8 +141,8 @@ class Step:
             self._optimizer = torch.optim.AdamW(parameters, lr, weight_decay=decay, fused=True)
         self._schedule = None
         if train.schedule == "one_cycle":
-            assert train.steps is not None
-            self._schedule = OneCycleLR(self._optimizer, lr, train.steps, pct_start=0.2, final_div_factor=50)
+            assert steps is not None
+            self._schedule = OneCycleLR(self._optimizer, lr, steps, pct_start=0.2, final_div_factor=50)
 
     def __call__(self, images_nchw: Tensor, index_b: Tensor, label_b: Tensor) -> Tensor:
         """Train on the images `index_b`; returns the mean loss before the step, a scalar on the device."""

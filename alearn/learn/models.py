@@ -106,18 +106,17 @@ def small_cnn(channels: int, classes: int, width: int, dropout: float = 0.0) -> 
     pixels at least.
     """
 
-    def block(inside: int, outside: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    def block(inside: int, outside: int, kernel: int, stride: int, *pool: nn.Module) -> list[nn.Module]:
+        """ReLU after the pooling is ReLU before it, on a quarter of the values."""
         conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False)
-        return [conv, nn.BatchNorm2d(outside), nn.ReLU(inplace=True)]
+        return [conv, nn.BatchNorm2d(outside), *pool, nn.ReLU(inplace=True)]
 
     body = nn.Sequential(
         nn.BatchNorm2d(channels, affine=False),  # standardises the pixels by the data's own mean and deviation
         *block(channels, width, 5, 2),
-        *block(width, 2 * width, 3),
-        nn.MaxPool2d(2),
-        *block(2 * width, 4 * width, 3),
-        nn.MaxPool2d(2, ceil_mode=True),
-        *block(4 * width, 4 * width, 3),
+        *block(width, 2 * width, 3, 1, nn.MaxPool2d(2)),
+        *block(2 * width, 4 * width, 3, 1, nn.MaxPool2d(2, ceil_mode=True)),
+        *block(4 * width, 4 * width, 3, 1),
         nn.Flatten(2),
         GlobalMax(),
         *([nn.Dropout(dropout)] if dropout else []),

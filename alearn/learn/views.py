@@ -19,7 +19,7 @@ from alearn.learn import device, models
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge_probs
 
-UNSURE = 0.99
+UNSURE = 0.9
 """Below this probability a second look is worth its time: few images are, and among them are most wrong guesses."""
 
 

@@ -37,6 +37,13 @@ def test_a_model_learns_what_can_be_learned():
     assert epochs[0].loss > fitted.loss == epochs[-1].loss
 
 
+def test_hand_labels_lengthen_a_training_auto_labels_do_not():
+    hand = np.arange(200) % 4 == 0
+    epochs, fitted = train("train.steps=20", "train.steps_per_hand=0.5", "train.validation=0", hand=hand)
+    assert fitted.steps == 20 + 50 * 0.5
+    assert epochs[-1].share == 1
+
+
 @pytest.mark.parametrize("recipe", [["train=fast"], ["train=source", "train.steps=null", "train.patience=2"]])
 def test_it_repeats_bit_for_bit_whatever_its_listeners_draw(recipe):
     _, one = train(*recipe)
@@ -108,7 +115,7 @@ def test_adadelta_is_keras_adadelta():
     """Against Keras's update written out in NumPy."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(400, 3))
-    step = fit.Step(settings(), CPU, model)
+    step = fit.Step(settings(), CPU, model, 60)
     weight = model[1].weight.detach().double().numpy().copy()
     bias = model[1].bias.detach().double().numpy().copy()
     state = [np.zeros_like(weight) for _ in range(2)], [np.zeros_like(bias) for _ in range(2)]
@@ -133,7 +140,7 @@ def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
     torch.manual_seed(0)
     config = compose("train.steps=10", "train.lr=0.01")
     model = models.small_cnn(1, 3, 4).train()
-    step = fit.Step(config.train, CPU, model)
+    step = fit.Step(config.train, CPU, model, config.train.steps)
     index, label = torch.arange(64), torch.from_numpy(IMAGES.truth[:64])
     expected = F.cross_entropy(model(models.to_float(IMAGES.images[index])), label).item()
     assert step(IMAGES.images, index, label).item() == pytest.approx(expected, rel=1e-4)
