@@ -1,0 +1,130 @@
+"""The statistics against enumeration, SciPy and simulated audits."""
+
+from fractions import Fraction
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pytest
+from scipy.stats import binom, hypergeom
+
+from alearn.decide import certificate as c
+
+
+def exact(items: int, wrong: int, audited: int, errors: int) -> Fraction:
+    """P[Hypergeometric <= errors] by counting samples."""
+    ways = sum(comb(wrong, i) * comb(items - wrong, audited - i) for i in range(min(errors, audited) + 1))
+    return Fraction(ways, comb(items, audited))
+
+
+@pytest.mark.parametrize(
+    ("total", "target", "wrong"),
+    [(60_000, 0.0041, 246), (60_000, 0.002, 120), (10, 0.3, 3), (1000, 0.0009999, 0), (7, 1.0, 7), (70_000, 0.0013, 91)],
+)
+def test_the_allowed_errors_are_those_of_the_number_as_written(total, target, wrong):
+    assert c.allowed(total, target) == wrong
+
+
+def test_the_tail_is_scipys():
+    for items, wrong, audited in ((59_000, 247, 1489), (1_000_000, 1001, 30_000), (50, 50, 20), (50, 0, 20), (50, 40, 30)):
+        for errors in (0, 1, 2, 5, 19, 20, 30):
+            assert c.tail(items, wrong, audited, errors) == pytest.approx(
+                hypergeom(items, wrong, audited).cdf(errors), rel=1e-6, abs=1e-12
+            )
+
+
+@pytest.mark.parametrize("risk", [0.05, 0.1, 0.25, 0.5, 1 / 3])
+def test_every_size_and_bound_of_small_data_sets_against_enumeration(risk):
+    """Ties, such as exactly 1/20, count as proven."""
+    limit = Fraction(repr(risk))
+    for items in (1, 2, 5, 12, 20):
+        for audited in range(items + 1):
+            for allowed in range(items):
+                right = [k for k in range(items + 1) if exact(items, allowed + 1, audited, k) <= limit]
+                assert c.tolerated(items, allowed, audited, risk) == max(right, default=-1)
+            for errors in range(audited + 1):
+                possible = range(errors, items - audited + errors + 1)
+                right = max(wrong for wrong in possible if exact(items, wrong, audited, errors) > limit)
+                assert c.wrong_at_most(items, audited, errors, risk) == right
+        for allowed in range(items):
+            for errors in range(4):
+                sizes = [m for m in range(items + 1) if exact(items, allowed + 1, m, errors) <= limit]
+                assert c.audit_size(items, allowed, risk, errors) == min(sizes, default=None)
+
+
+def test_edges():
+    assert c.audit_size(100, 100, 0.05) == 0, "everything may be wrong"
+    assert c.tolerated(100, 100, 0, 0.05) == 0
+    assert c.audit_size(100, 0, 0.05) == 95, "no error at all: 95 % of the items for 95 %"
+    assert c.audit_size(100, 3, 0.05, 4) is None
+    assert c.wrong_at_most(100, 100, 7, 0.05) == 7
+    assert c.wrong_at_most(100, 0, 0, 0.05) == 100
+    assert c.audit_size(0, 0, 0.05) == 0
+    assert c.cut(100, -1, np.array([5])) == 0
+    assert c.cut(100, 0, np.array([70, 5])) == 5
+    assert c.cut(100, 1, np.array([70, 5])) == 70
+    assert c.cut(100, 2, np.array([70, 5])) == 100
+    for numbers in ((10, 11, 0), (10, 5, 6), (10, 5, -1)):
+        with pytest.raises(ValueError, match="errors among"):
+            c.wrong_at_most(*numbers, 0.05)
+
+
+def test_the_published_sizes():
+    """Of 59,000 with 246 allowed (0.41 % of 60,000), computed with SciPy's distribution instead of ours."""
+    for errors, size in enumerate((710, 1123, 1489, 1833, 2162)):
+        assert abs(c.audit_size(59_000, 246, 0.05, errors) - size) <= 5
+        assert hypergeom(59_000, 247, c.audit_size(59_000, 246, 0.05, errors)).cdf(errors) <= 0.05
+        assert hypergeom(59_000, 247, c.audit_size(59_000, 246, 0.05, errors) - 1).cdf(errors) > 0.05
+
+
+def test_the_theorem_holds_for_every_sample_of_every_profile_of_a_small_data_set():
+    """8 items, all 256 ways to be wrong, all samples: the share of samples that accept too much is at most the risk."""
+    items, allowed = 8, 1
+    for audited in (3, 5, 6):
+        for risk in (0.1, 0.3, 0.6):
+            tolerated = c.tolerated(items, allowed, audited, risk)
+            worst = 0.0
+            for profile in range(2**items):
+                wrong = [bool(profile >> place & 1) for place in range(items)]
+                bad = 0
+                for sample in combinations(range(items), audited):
+                    places = np.array([place for place in sample if wrong[place]], int)
+                    accepted = c.cut(items, tolerated, places)
+                    bad += sum(wrong[:accepted]) > allowed
+                worst = max(worst, bad / comb(items, audited))
+            assert worst <= risk
+            assert tolerated == -1 or worst > 0, "or it would prove nothing"
+
+
+PROFILES = {
+    "uniform": lambda n, a, g: np.sort(g.choice(n, 2 * a, replace=False)),
+    "at the end": lambda n, a, g: np.arange(n - 3 * a, n),
+    "at the boundary": lambda n, a, g: np.arange(n - a - 1, n),
+    "confident": lambda n, a, g: np.arange(a + 1),
+    "just right": lambda n, a, g: np.arange(a) * 7,
+    "none": lambda n, a, g: np.arange(0),
+    "all": lambda n, a, g: np.arange(n),
+    "mixed": lambda n, a, g: np.unique(np.r_[g.choice(n, a // 2, replace=False), np.arange(n - 4 * a, n)]),
+}
+
+
+@pytest.mark.parametrize("errors", [0, 2])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_twenty_thousand_audits_are_violated_no_more_often_than_the_risk(profile, errors):
+    """Simulated through what the sample says of the ranks of wrong items: each is sampled or not, hypergeometrically."""
+    items, allowed, risk, repeats = 3000, 12, 0.05, 20_000
+    generator = np.random.default_rng([errors, *profile.encode()])
+    wrong = PROFILES[profile](items, allowed, generator)
+    audited = c.audit_size(items, allowed, risk, errors)
+    tolerated = c.tolerated(items, allowed, audited, risk)
+    assert tolerated == errors
+    violated = 0
+    for _ in range(repeats):
+        sampled = generator.choice(items, audited, replace=False, shuffle=False)
+        places = sampled[np.isin(sampled, wrong, kind="table")]
+        violated += np.searchsorted(wrong, c.cut(items, tolerated, places)) > allowed
+    assert violated <= binom(repeats, risk).ppf(0.9999)
+    if len(wrong) > allowed:  # the first 13 wrong ones decide whatever comes after them: the bound is attained
+        assert violated >= binom(repeats, c.tail(items, allowed + 1, audited, tolerated)).ppf(0.0001)
+    else:
+        assert violated == 0
