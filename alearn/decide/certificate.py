@@ -1,22 +1,22 @@
 """How many labels to check, where to cut, and what is certain then.
 
-A labeling is frozen: N items that no human labeled have a label each and one total order, from most to least trusted. m
-of them are drawn, uniformly and without replacement, and a human labels them blind. Then:
+A labeling is frozen: N items that no human labeled have a label each and one total order, from most to least trusted.
+m of them are drawn, uniformly and without replacement, and a human labels them blind. Then:
 
     Theorem. Let A be the number of wrong labels that may be delivered, and k* the largest k with
-    P[Hypergeometric(N, A + 1, m) <= k] <= risk. Accept the labels before the (k* + 1)-th sampled error in the order, all of
-    them if there are fewer. More than A of what is accepted is wrong with probability at most `risk`.
+    P[Hypergeometric(N, A + 1, m) <= k] <= risk. Accept the labels before the (k* + 1)-th sampled error in the order,
+    all of them if there are fewer. More than A of what is accepted is wrong with probability at most `risk`.
 
-    Proof. Let j be the first place up to which A + 1 labels are wrong; it is fixed before the draw. To accept more than A
-    wrong ones is to accept place j, which takes at most k* sampled errors among the first j. Their number is
-    Hypergeometric(N, A + 1, m). What is wrong up to a place grows with the place, so nothing is tried twice and no union
-    bound is needed.
+    Proof. Let j be the first place up to which A + 1 labels are wrong; it is fixed before the draw. To accept more than
+    A wrong ones is to accept place j, which takes at most k* sampled errors among the first j. Their number is
+    Hypergeometric(N, A + 1, m). What is wrong up to a place grows with the place, so nothing is tried twice and no
+    union bound is needed.
 
 It is the scheme of Candes, Ilyas and Zrnic, "Probably Approximately Correct Labels" (2025), with the exact distribution
 in the place of their bounds. Nothing is assumed about the model, its calibration, or where the items come from.
 
-All functions are pure; counts are Python ints. Probabilities are computed in logarithms, and those within TIE of the risk
-anew in whole numbers, so no comparison is decided by rounding.
+All functions are pure; counts are Python ints. Probabilities are computed in logarithms, and those within TIE of the
+risk anew in whole numbers, so no comparison is decided by rounding.
 """
 
 from decimal import Decimal
@@ -79,8 +79,8 @@ def audit_size(items: int, allowed: int, risk: float, errors: int = 0) -> int | 
 
 
 def wrong_at_most(items: int, audited: int, errors: int, risk: float) -> int:
-    """Upper confidence bound on the number of wrong labels among `items`, of which `audited` were sampled and `errors`
-    found wrong: the most that are not yet refuted, P[Hypergeometric(items, wrong, audited) <= errors] > risk.
+    """Upper confidence bound on the wrong labels among `items`, of which `audited` were sampled and `errors` found
+    wrong: the most that are not yet refuted, P[Hypergeometric(items, wrong, audited) <= errors] > risk.
 
     The truth is above it with probability at most `risk`. With everything audited it is `errors`. Raises ValueError for
     numbers that no sample can have.

@@ -19,14 +19,27 @@ def exact(items: int, wrong: int, audited: int, errors: int) -> Fraction:
 
 @pytest.mark.parametrize(
     ("total", "target", "wrong"),
-    [(60_000, 0.0041, 246), (60_000, 0.002, 120), (10, 0.3, 3), (1000, 0.0009999, 0), (7, 1.0, 7), (70_000, 0.0013, 91)],
+    [
+        (60_000, 0.0041, 246),
+        (60_000, 0.002, 120),
+        (10, 0.3, 3),
+        (1000, 0.0009999, 0),
+        (7, 1.0, 7),
+        (70_000, 0.0013, 91),
+    ],
 )
 def test_the_allowed_errors_are_those_of_the_number_as_written(total, target, wrong):
     assert c.allowed(total, target) == wrong
 
 
 def test_the_tail_is_scipys():
-    for items, wrong, audited in ((59_000, 247, 1489), (1_000_000, 1001, 30_000), (50, 50, 20), (50, 0, 20), (50, 40, 30)):
+    for items, wrong, audited in (
+        (59_000, 247, 1489),
+        (1_000_000, 1001, 30_000),
+        (50, 50, 20),
+        (50, 0, 20),
+        (50, 40, 30),
+    ):
         for errors in (0, 1, 2, 5, 19, 20, 30):
             assert c.tail(items, wrong, audited, errors) == pytest.approx(
                 hypergeom(items, wrong, audited).cdf(errors), rel=1e-6, abs=1e-12
@@ -111,7 +124,7 @@ PROFILES = {
 @pytest.mark.parametrize("errors", [0, 2])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_twenty_thousand_audits_are_violated_no_more_often_than_the_risk(profile, errors):
-    """Simulated through what the sample says of the ranks of wrong items: each is sampled or not, hypergeometrically."""
+    """Simulated through what the sample says of the ranks of wrong items: which are sampled is hypergeometric."""
     items, allowed, risk, repeats = 3000, 12, 0.05, 20_000
     generator = np.random.default_rng([errors, *profile.encode()])
     wrong = PROFILES[profile](items, allowed, generator)
