@@ -95,7 +95,7 @@ def wrong_at_most(items: int, audited: int, errors: int, risk: float) -> int:
 
 
 def cut(items: int, tolerated: int, error_places: Array) -> int:
-    """How many of the items are accepted, counted from the most trusted: all before the (tolerated + 1)-th sampled error.
+    """How many of the items are accepted, from the most trusted on: all before the (tolerated + 1)-th sampled error.
 
     error_places: int64, where in the order the sampled errors are, from 0. None are accepted for tolerated=-1.
     """
