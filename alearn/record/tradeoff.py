@@ -15,6 +15,7 @@ from alearn.record.page import LIGHT
 from alearn.record.table import names
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Point = tuple[float, float]
@@ -108,22 +109,9 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
         label = called[setting] if few else "_none"  # an underscore keeps it out of the legend
         axes.errorbar(*means[-1], yerr=spread[1], xerr=spread[0], fmt="o", ms=5, capsize=3, color=colour, label=label)
     best = [means[number] for number in front(means)]
-    axes.step(
-        [x for x, _ in best],
-        [y for _, y in best],
-        where="post",
-        color=LIGHT["soft"],
-        lw=1,
-        ls="--",
-        zorder=0,
-        label="Pareto front",
-    )
-    theirs = {row["trial"]: there for row in rows if (there := published(row)) is not None}
-    if theirs:
-        hand, wrong = zip(*theirs.values(), strict=True)
-        axes.scatter(hand, wrong, marker="x", s=40, color=LIGHT["ink"], label="published")
-        for name, there in theirs.items():
-            axes.annotate(name, there, xytext=(4, 4), textcoords="offset points", fontsize="small", color=LIGHT["ink"])
+    x, y = zip(*best, strict=True)
+    axes.step(x, y, where="post", color=LIGHT["soft"], lw=1, ls="--", zorder=0, label="Pareto front")
+    _draw_published(axes, rows)
     if min(point(row)[1] for row in rows) > 0:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -136,3 +124,27 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
     axes.legend(fontsize="small", labelcolor=LIGHT["ink"], frameon=False)
     return figure
+
+
+def _draw_published(axes: "Axes", rows: Sequence[dict[str, Any]]) -> None:
+    """A cross for each published point, and the names of the trials that are compared with it."""
+    theirs: dict[Point, set[str]] = {}
+    for row in rows:
+        if (there := published(row)) is not None:
+            theirs.setdefault(there, set()).add(row["trial"])
+    if not theirs:
+        return
+    x, y = zip(*theirs, strict=True)
+    axes.scatter(x, y, marker="x", s=40, color=LIGHT["ink"], label="published")
+    middle = sum(axes.get_xlim()) / 2
+    for (hand, wrong), trials in theirs.items():
+        left = hand > middle
+        axes.annotate(
+            ", ".join(sorted(trials)),
+            (hand, wrong),
+            xytext=(-4 if left else 4, 4),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize="small",
+            color=LIGHT["ink"],
+        )

@@ -51,6 +51,12 @@ def test_a_learning_curve_is_the_mean_at_the_numbers_of_hand_labels_that_all_tri
     np.testing.assert_allclose(line.get_xydata(), [(h / 60_000, w / 60_000) for h, w in rows[0]["learning_curve"]])
 
 
+def test_a_published_point_is_drawn_once_for_all_that_are_compared_with_it():
+    rows = [row(name, 0, 0.01, **{"train.lr": i}) | {"trial": name} for i, name in enumerate(("b", "a"))]
+    axes = tradeoff.draw(rows).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["a, b"]
+
+
 def test_many_settings_have_no_legend_and_no_truth_has_no_picture(tmp_path):
     rows = [row(f"s{i}", 0, 0.01 + i / 100, **{"train.lr": i}) for i in range(20)]
     legend = [text.get_text() for text in tradeoff.draw(rows).axes[0].get_legend().get_texts()]
