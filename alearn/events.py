@@ -113,6 +113,39 @@ class RoundDone:
 
 
 @dataclass(frozen=True)
+class AuditStarted:
+    """Labels and order are frozen, and stand in ledger.audit. Nothing is drawn before this event is dealt with.
+
+    expected: hand labels in all, an estimate.
+    """
+
+    ledger: Ledger
+    digest: str
+    expected: float
+
+
+@dataclass(frozen=True)
+class AuditDrawn:
+    """The audit's seed, and with it the draw, stands in ledger.audit. Nobody is asked before this is dealt with."""
+
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
+class AuditStage:
+    """A stage of the audit is answered: `audited` labels are checked so far, `errors` of them were wrong, and places up
+    to `cut` of `items` would be accepted. more: whether another stage follows.
+    """
+
+    ledger: Ledger
+    audited: int
+    errors: int
+    cut: int
+    items: int
+    more: bool
+
+
+@dataclass(frozen=True)
 class TrialDone:
     """Every image has a label. As in `RoundDone`, the ledger is the live one and the metrics come later: the sinks find
     the trial's row in them (see `alearn.record.row`).
@@ -123,4 +156,4 @@ class TrialDone:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-Event = RoundStarted | EpochDone | ScoreProgress | RoundDone | TrialDone
+Event = RoundStarted | EpochDone | ScoreProgress | RoundDone | AuditStarted | AuditDrawn | AuditStage | TrialDone

@@ -1,6 +1,6 @@
 """Who labeled what, in which round, in which order, how surely."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Self
 
@@ -17,6 +17,22 @@ class Source(IntEnum):
     FIRST = 2  # a hand label before the first round
     QUERY = 3  # a hand label that a round asked for
     REST = 4  # a hand label for what was left at the end
+    AUDIT = 5  # a hand label that checks the model's
+
+
+@dataclass
+class Audit:
+    """An audit that has begun: what was frozen, the stages, the seed of the draw. Which answers there are is the
+    ledger's to say.
+
+    item: int64 [n], the images that no human had labeled, from most to least trusted. label: int64 [n], the labels that
+    were frozen. stages: int64 [S, 2], see `alearn.decide.certificate.Stages`. seed: uint8, its text as UTF-8.
+    """
+
+    item: Array
+    label: Array
+    stages: Array
+    seed: Array
 
 
 @dataclass
@@ -30,7 +46,8 @@ class Ledger:
     where there is none. scored: int32, the last round to score the image, -1 where none did. guess: int64 and doubt:
     float32, the class and log(1 - p_max) that it gave (-1 and nan where none did): those of a permanent auto label are
     the ones it was given by. probs: float32 [N, K], all of its probabilities (nan where none did), or None where the
-    policy does not need them.
+    policy does not need them. expected: float64 [rounds], what all hand labels would have come to had the audit begun
+    after that round; empty without one. audit: None before it.
     """
 
     label: Array
@@ -41,6 +58,8 @@ class Ledger:
     guess: Array
     doubt: Array
     probs: Array | None = None
+    expected: Array = field(default_factory=lambda: np.zeros(0))
+    audit: Audit | None = None
 
     @classmethod
     def empty(cls, total: int) -> Self:
@@ -117,6 +136,15 @@ class Ledger:
         self.order[index] = np.arange(start, start + len(index))
 
     def arrays(self) -> dict[str, Array]:
-        """The columns by name, for saving; `Ledger(**arrays)` is the way back."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        """The columns by name, for saving; `restored` is the way back."""
+        columns = {column.name: getattr(self, column.name) for column in fields(self) if column.name != "audit"}
+        if self.audit is not None:
+            columns |= {f"audit.{column.name}": getattr(self.audit, column.name) for column in fields(self.audit)}
         return {name: array for name, array in columns.items() if array is not None}
+
+    @classmethod
+    def restored(cls, arrays: dict[str, Array]) -> Self:
+        """The ledger that gave these `arrays`."""
+        audit = {name.removeprefix("audit."): array for name, array in arrays.items() if name.startswith("audit.")}
+        columns = {name: array for name, array in arrays.items() if not name.startswith("audit.")}
+        return cls(**columns, audit=Audit(**audit) if audit else None)

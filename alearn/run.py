@@ -16,7 +16,7 @@ from alearn.decide import policy as decisions
 from alearn.errors import AlearnError
 from alearn.events import TrialDone
 from alearn.learn import device, models
-from alearn.record import checkpoint, console, files, row, status
+from alearn.record import certificate, checkpoint, console, files, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
@@ -87,6 +87,7 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
             MetricsJsonl(folder, state.history),
             TensorBoard(folder, config, pool, state),
             LabelsCsv(folder, pool.ids, pool.classes),
+            certificate.Certificate(folder, config.policy, pool.classes),
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
             Report(folder, config, origin, pool, state, runtime),
             console.Console(config, folder, state.ledger, pool.classes, runtime.describe()),
@@ -96,6 +97,9 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
     done: dict[str, Any] = {}
     for event in measured(events, pool.truth, test, runtime):
         if isinstance(event, TrialDone):
+            if state.ledger.audit is not None:
+                made = certificate.of_trial(state.ledger, state.ledger.audit, config.policy, pool.classes)
+                event.metrics["certificate"] = made["statement"]
             done = row.build(config, origin, state.history, event.metrics, runtime)
             event = replace(event, metrics=done)
         sinks.write(event)

@@ -6,7 +6,7 @@
 4. Take every prediction above a probability threshold as true: auto labels.
 5. Hand label some portion of the data with the lowest predicted class probabilities.
 6. Repeat 2-5 until a small portion of the data is unlabeled.
-7. Hand label the remaining data, or auto label it.
+7. Hand label the remaining data, or auto label it, or audit what the model makes of it: see `alearn.audited`.
 """
 
 from collections.abc import Generator
@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from alearn import rng
+from alearn.audited import audited, expected
 from alearn.config import Config
 from alearn.decide import policy as decisions
 from alearn.decide.stop import allowance, finished
@@ -45,7 +46,7 @@ def label(
         first = decisions.first(policy, images_nchw, config.seed)
         ledger.write(first, oracle.label(first, Source.FIRST), Source.FIRST, round=0)
 
-    while not finished(policy, ledger):  # step 6
+    while ledger.audit is None and not finished(policy, ledger):  # step 6; nothing is trained after an audit
         number = ledger.rounds + 1
         if number > policy.max_rounds:
             raise AlearnError(
@@ -72,11 +73,15 @@ def label(
         ledger.write(decision.hand, oracle.label(decision.hand, Source.QUERY), Source.QUERY, number)  # step 5
         new = ledger.source[decision.auto] == Source.NONE
         ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)  # step 4
+        if policy.finish == "audit":
+            ledger.expected = np.append(ledger.expected, expected(policy, ledger))
         clock.lap("ask")
 
         yield RoundDone(number, ledger, fitted, scores, decision, clock.seconds)
 
     clock = _Clock(runtime)
+    if policy.finish == "audit" and ledger.rounds:
+        yield from audited(policy, oracle, ledger)
     by_hand, by_model = decisions.finish(policy, ledger)  # step 7
     ledger.write(by_hand, oracle.label(by_hand, Source.REST), Source.REST, ledger.rounds)
     ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from alearn import rng, trial
+from alearn.decide import audit
 from alearn.errors import AlearnError
-from alearn.events import Fitted, RoundDone, RoundStarted, Scores, TrialDone
+from alearn.events import AuditDrawn, AuditStage, AuditStarted, Fitted, RoundDone, RoundStarted, Scores, TrialDone
 from alearn.learn import predict
 from alearn.learn.device import Runtime
 from alearn.ledger import Ledger, Source
@@ -243,3 +244,90 @@ def test_the_truth_of_images_that_nobody_is_asked_about_changes_nothing(config, 
     other = Ledger.empty(300)
     list(trial.label(settings, CPU, images.images, 3, Truth(truth), other))
     assert (other.label != ledgers[0].label).any(), "the truth that is asked for does matter"
+
+
+AUDIT = (
+    "policy.finish=audit", "policy.target_error=0.08", "policy.stop_rounds=2", "policy.audit_seed=7",
+    "policy.threshold=0.9",
+)  # fmt: skip
+
+
+def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted):
+    person, ledger = Person(), Ledger.empty(TOTAL)
+    images = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
+    seen = []
+    for event in trial.label(config(*AUDIT), CPU, images, CLASSES, person, ledger):
+        asked = [index for purpose, index in person.asked if purpose in (Source.AUDIT, Source.REST)]
+        if isinstance(event, AuditStarted):
+            assert len(ledger.audit.seed) == 0, "no draw before the labels are frozen, and saved"
+            assert asked == []
+            frozen = ledger.audit.item.copy(), ledger.audit.label.copy()
+            assert not ledger.hand[frozen[0]].any()
+            assert (np.diff(ledger.doubt[frozen[0]]) >= 0).all()
+        elif isinstance(event, AuditDrawn):
+            assert ledger.audit.seed.tobytes() == b"7"
+            assert asked == []
+        elif isinstance(event, AuditStage):
+            order = audit.draw(event_digest(frozen), "7", len(frozen[0]))[: event.audited]
+            assert [i for index in asked for i in index] == frozen[0][order].tolist()
+            cut = event.cut
+            assert event.errors == (frozen[1][order] != TRUTH[frozen[0][order]]).sum()
+        seen.append(type(event).__name__)
+        last = event
+    assert isinstance(last, TrialDone)
+    assert seen.index("AuditStarted") < seen.index("AuditDrawn") < seen.index("AuditStage")
+    assert seen[-3:].count("RoundDone") == 0, "nothing is trained after an audit"
+    assert not len(ledger.unlabeled)
+    assert (ledger.label[ledger.hand] == TRUTH[ledger.hand]).all()
+    wrong = (ledger.label != TRUTH).sum()
+    assert 0 < wrong <= 80, "this draw is none of the unlucky ones"
+    assert set(np.flatnonzero(ledger.auto)) <= set(frozen[0][:cut].tolist())
+    assert ledger.hand[frozen[0][cut:]].all(), "beyond the cut everything is labeled by hand"
+
+
+def event_digest(frozen) -> str:
+    return audit.digest(map(str, frozen[0].tolist()), map(str, frozen[1].tolist()))
+
+
+@pytest.mark.parametrize("stop_at", [AuditStarted, AuditDrawn, AuditStage])
+def test_an_audit_that_was_interrupted_goes_on_with_the_same_draw(config, scripted, stop_at):
+    settings = config(*[word for word in AUDIT if "seed" not in word])  # fresh entropy
+    ledger = Ledger.empty(TOTAL)
+    images = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
+    for event in trial.label(settings, CPU, images, CLASSES, Person(), ledger):
+        if isinstance(event, stop_at):
+            break
+    saved = Ledger.restored({name: array.copy() for name, array in ledger.arrays().items()})
+    trainings = len(scripted)
+    seed = saved.audit.seed.tobytes()
+    person = Person()
+    after, events = run(settings, person, saved)
+    assert len(scripted) == trainings, "no training after labels were frozen"
+    assert not any(isinstance(event, AuditStarted) for event in events)
+    if stop_at is not AuditStarted:
+        assert after.audit.seed.tobytes() == seed
+    answered = ledger.hand
+    assert not any(answered[index].any() for _, index in person.asked), "nobody is asked twice"
+    assert not len(after.unlabeled)
+
+
+def test_fresh_entropy_draws_differently_each_time(config, scripted):
+    settings = config(*[word for word in AUDIT if "seed" not in word])
+    first, second = (run(settings)[0] for _ in range(2))
+    assert first.audit.item.tolist() == second.audit.item.tolist()
+    assert first.audit.seed.tobytes() != second.audit.seed.tobytes()
+
+
+def test_labeling_stops_when_more_labels_are_not_expected_to_pay(config, scripted):
+    """Until then every round is expected to save more than it costs."""
+    words = [word for word in AUDIT if "rounds" not in word]
+    ledger, _ = run(config(*words, "policy.stop_fraction=0.0", "policy.permanent=false", "policy.hand_fraction=0.01"))
+    assert len(ledger.expected) == ledger.rounds
+    assert (np.diff(ledger.expected[:-2]) < 0).all()
+
+
+def test_a_target_that_needs_most_labels_checked_is_refused_before_anybody_is_asked(config, scripted):
+    person = Person()
+    with pytest.raises(AlearnError, match=r"policy.target_error=0.001: to prove that at most 1 of 1,000"):
+        run(config("policy.finish=audit", "policy.target_error=0.001"), person)
+    assert person.asked == []

@@ -57,8 +57,18 @@ class Policy(Section):
     """Finish after so many rounds; null is no limit."""
     stop_yield: Share | None
     """Finish once less than this share of a round's hand labels differs from the model's guess; null goes on."""
-    finish: Literal["hand", "auto"]
-    """Who labels what is left at the end."""
+    finish: Literal["hand", "auto", "audit"]
+    """Who labels what is left at the end. audit: the model, as far as a sample that the human checks proves it right
+    enough (alearn.decide.certificate), and the human what is beyond."""
+    target_error: Share | None
+    """finish=audit: at most so large a share of all labels is wrong ..."""
+    risk: Annotated[float, Field(gt=0, lt=1)]
+    """... but with this probability."""
+    audit_staged: bool
+    """finish=audit: whether the audit may stop early, which is mostly cheaper."""
+    audit_seed: str | int | None
+    """finish=audit: the draw's seed, any text; it must not be known to whoever made the labels, unless that is a public
+    one named in advance. null takes fresh entropy, so that two runs draw differently."""
     max_rounds: Count
     """Give up after so many rounds."""
 
@@ -67,6 +77,8 @@ class Policy(Section):
         for share, count in (("init_fraction", "init_count"), ("hand_fraction", "hand_per_round")):
             if getattr(self, share) is None and getattr(self, count) is None:
                 raise ValueError(f"{share} and {count} are both null; one of them must be set")
+        if self.finish == "audit" and self.target_error is None:
+            raise ValueError("finish=audit needs target_error, the largest share of wrong labels, e.g. 0.0041")
         if self.auto == "count" and self.auto_per_round is None:
             raise ValueError("auto=count needs auto_per_round")
 
@@ -85,6 +97,8 @@ class Policy(Section):
         asks = f"{self.hand_per_round}" if self.hand_fraction is None else f"{self.hand_fraction:g} of them"
         text = f"{first} by hand first ({kind}), then {asks} a round ({self.query})"
         text += "" if self.hand_budget is None else f", {self.hand_budget} in all"
+        if self.finish == "audit":
+            text += f"; audited until at most {self.target_error:.4g} is wrong, risk {self.risk:g}"
         rule = {"threshold": f" > {self.threshold}", "class_threshold": f" > {self.threshold} by class"}.get(self.auto)
         if self.auto == "none":
             return f"{text}; no auto labels before the end"

@@ -15,6 +15,11 @@ m of them are drawn, uniformly and without replacement, and a human labels them 
 It is the scheme of Candes, Ilyas and Zrnic, "Probably Approximately Correct Labels" (2025), with the exact distribution
 in the place of their bounds. Nothing is assumed about the model, its calibration, or where the items come from.
 
+An audit may also look as it goes: check the first m_1 of the labels in the order of their draw, then up to m_2, and so
+on. Each stage s offers the labels before the (k_s + 1)-th error found so far, and one may stop at any, for any reason.
+By the same proof more than A of what is accepted is wrong only if, at some stage, at most k_s errors were found among
+the first j places: `missed` is the probability of that, and `stages` chooses sizes for which it is at most `risk`.
+
 All functions are pure; counts are Python ints. Probabilities are computed in logarithms, and those within TIE of the
 risk anew in whole numbers, so no comparison is decided by rounding.
 """
@@ -32,6 +37,10 @@ TIE = 1e-7
 """Relative distance from the risk below which floating point is not trusted with a comparison."""
 
 
+Stages = tuple[tuple[int, int], ...]
+"""(labels audited so far, errors tolerated among them) of each stage of an audit, ascending in both."""
+
+
 def allowed(total: int, target: float) -> int:
     """A: wrong labels among `total` that are still a share of at most `target`. Exact for the decimal number that was
     written: 0.0041 of 60,000 is 246.
@@ -46,9 +55,7 @@ def tail(items: int, wrong: int, audited: int, errors: int) -> float:
         return 0.0
     if errors >= most:
         return 1.0
-    i = np.arange(least, errors + 1)
-    terms = _log_comb(wrong, i) + _log_comb(items - wrong, audited - i) - _log_comb(items, np.array(audited))
-    return min(1.0, float(np.exp(terms).sum()))
+    return min(1.0, float(_pmf(items, wrong, audited, np.arange(least, errors + 1)).sum()))
 
 
 def tolerated(items: int, allowed: int, audited: int, risk: float) -> int:
@@ -76,6 +83,70 @@ def audit_size(items: int, allowed: int, risk: float, errors: int = 0) -> int | 
         middle = (low + high) // 2
         low, high = (low, middle) if _at_most(items, allowed + 1, middle, errors, risk) else (middle, high)
     return high
+
+
+def missed(items: int, wrong: int, stages: Stages) -> float:
+    """P[some stage (m, k) finds at most k errors among its m samples], exactly, where `wrong` of `items` are.
+
+    The number found is a Markov chain: from stage to stage it grows by Hypergeometric(items - m, wrong - found, new).
+    """
+    last = max((tolerated for _, tolerated in stages), default=-1)
+    chance, audited, crossed = np.zeros(last + 2), 0, 0.0  # by errors found, of audits that no stage has accepted
+    chance[0] = 1.0  # the last entry is more errors than any stage tolerates
+    for size, tolerated in stages:
+        new = np.zeros_like(chance)
+        for found in np.flatnonzero(chance[:-1]):
+            left, more = wrong - int(found), np.arange(last + 1 - int(found))
+            arrives = _pmf(items - audited, left, size - audited, more)
+            new[found : last + 1] += chance[found] * arrives
+            new[-1] += chance[found] * max(0.0, 1 - arrives.sum())
+        new[-1] += chance[-1]
+        crossed += new[: tolerated + 1].sum()
+        new[: tolerated + 1] = 0
+        chance, audited = new, size
+    return float(crossed)
+
+
+@lru_cache(maxsize=256)
+def stages(items: int, allowed: int, risk: float, first: int = 0, count: int = 5) -> Stages:
+    """An audit that may stop early: sizes for first, first + 1, ... tolerated errors. Half of the risk is spent on the
+    first stage, half of what is left on each further one, all of it on the last.
+
+    Fewer than `count` where more errors than `allowed` would be tolerated; one of size 0 if nothing can be wrong. A
+    single stage is `audit_size`. Raises ValueError if `first` > `allowed`.
+    """
+    if allowed >= items:
+        return ((0, 0),)
+    size = audit_size(items, allowed, risk, first)
+    if size is None:
+        raise ValueError(f"{first} errors tolerated where {allowed} are allowed")
+    if count == 1:
+        return ((size, first),)
+    found: Stages = ()
+    for number in range(min(count, allowed - first + 1)):
+        last = number == min(count, allowed - first + 1) - 1
+        spend = risk * (1 if last else 1 - 0.5 ** (number + 1)) * (1 - TIE)  # TIE: floating point errs to the safe side
+        low, high = max((size for size, _ in found), default=first), items
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = missed(items, allowed + 1, (*found, (middle, first + number))) <= spend
+            low, high = (low, middle) if fits else (middle, high)
+        found = (*found, (high, first + number))
+        if high == items:
+            break
+    return found
+
+
+def sound(items: int, allowed: int, risk: float, stages: Stages) -> bool:
+    """Whether an audit of these stages accepts more than `allowed` wrong labels with at most this risk."""
+    sizes, errors = [size for size, _ in stages], [tolerated for _, tolerated in stages]
+    if not stages or sizes != sorted(set(sizes)) or errors != sorted(set(errors)) or not 0 <= sizes[-1] <= items:
+        return False
+    if allowed >= items:
+        return True
+    if len(stages) == 1:
+        return _at_most(items, allowed + 1, sizes[0], errors[0], risk)
+    return missed(items, allowed + 1, stages) <= risk
 
 
 def wrong_at_most(items: int, audited: int, errors: int, risk: float) -> int:
@@ -121,6 +192,16 @@ def _at_most(items: int, wrong: int, audited: int, errors: int, risk: float) -> 
     ways = sum(comb(wrong, i) * comb(items - wrong, audited - i) for i in range(least, errors + 1))
     limit = Fraction(Decimal(repr(risk)))
     return ways * limit.denominator <= limit.numerator * comb(items, audited)
+
+
+def _pmf(items: int, wrong: int, audited: int, errors: Array) -> Array:
+    """float64: P[Hypergeometric(items, wrong, audited) = e] for each e of errors."""
+    result = np.zeros(len(errors))
+    possible = (errors >= max(0, audited - (items - wrong))) & (errors <= min(wrong, audited))
+    e = errors[possible]
+    terms = _log_comb(wrong, e) + _log_comb(items - wrong, audited - e) - _log_comb(items, np.array(audited))
+    result[possible] = np.exp(terms)
+    return result
 
 
 def _log_comb(n: int, k: Array) -> Array:

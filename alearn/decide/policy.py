@@ -7,7 +7,7 @@ from torch import Tensor
 
 from alearn import rng
 from alearn.config import Policy
-from alearn.decide import query
+from alearn.decide import certificate, query
 from alearn.decide.auto import auto
 from alearn.decide.first import pixel_features, typical
 from alearn.errors import AlearnError
@@ -29,6 +29,26 @@ def check(policy: Policy, total: int) -> None:
         raise AlearnError(
             f"policy.hand_budget={policy.hand_budget}: the {policy.init_size(total)} first images already cost more; "
             "raise it, or lower policy.init_count or policy.init_fraction"
+        )
+    check_target(policy, total)
+
+
+def check_target(policy: Policy, total: int) -> None:
+    """Raises AlearnError if no audit can prove policy.target_error without checking most of the labels."""
+    if policy.finish != "audit" or policy.target_error is None:
+        return
+    allowed = certificate.allowed(total, policy.target_error)
+    floor = certificate.floor(total, allowed, policy.risk)
+    if floor > total // 2:
+        raise AlearnError(
+            f"policy.target_error={policy.target_error}: to prove that at most {allowed} of {total:,} labels are wrong "
+            f"takes at least {floor:,} checked ones at policy.risk={policy.risk}, whatever the "
+            "model; that is no saving. Allow more errors, or more risk"
+        )
+    if policy.hand_budget is not None and policy.hand_budget + floor > total:
+        raise AlearnError(
+            f"policy.hand_budget={policy.hand_budget}: with the {floor:,} labels that the audit takes at least it is "
+            f"more than the {total:,} images"
         )
 
 

@@ -28,6 +28,8 @@ def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
         return 0
     if policy.stop_yield is not None and round > 1 and hand_yield(ledger, round - 1) < policy.stop_yield:
         return 0
+    if policy.finish == "audit" and no_longer_cheaper(ledger):
+        return 0
     size = policy.round_size(len(ledger))
     return size if policy.hand_budget is None else min(size, policy.hand_budget - int(ledger.hand.sum()))
 
@@ -38,3 +40,8 @@ def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002
     """
     asked: Array = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.round == round))
     return float(np.mean(ledger.guess[asked] != ledger.label[asked])) if len(asked) else 1.0
+
+
+def no_longer_cheaper(ledger: Ledger) -> bool:
+    """Whether the audit is better begun: the last round has cost more hand labels than it is expected to have saved."""
+    return len(ledger.expected) > 1 and bool(ledger.expected[-1] >= ledger.expected[-2])

@@ -11,7 +11,7 @@ import torch
 from alearn import __version__
 from alearn.config import Config
 from alearn.errors import AlearnError
-from alearn.events import Event, RoundDone, TrialDone
+from alearn.events import AuditDrawn, AuditStage, AuditStarted, Event, RoundDone, TrialDone
 from alearn.ledger import Ledger
 from alearn.record import files
 
@@ -30,17 +30,19 @@ class State:
 
 
 class Checkpoint:
-    """A sink that keeps a `State` up to date, in memory and on disk."""
+    """A sink that keeps a `State` up to date, in memory and on disk. What an audit freezes is on disk before the
+    draw, and the draw before anyone is asked.
+    """
 
     def __init__(self, folder: Path, config: Config, state: State) -> None:
         self._path, self._digest, self.state = folder / NAME, config.digest(), state
 
     def write(self, event: Event) -> None:
-        """Save after every round and at the end."""
+        """Save after every round, at every step of an audit and at the end."""
         if isinstance(event, RoundDone):
             self.state.history.append(event.metrics)
             self.state.model = {key: value.cpu() for key, value in event.fitted.model.state_dict().items()}
-        if isinstance(event, RoundDone | TrialDone):
+        if isinstance(event, RoundDone | AuditStarted | AuditDrawn | AuditStage | TrialDone):
             save(self._path, self._digest, self.state)
 
     def close(self) -> None:
@@ -75,7 +77,7 @@ def load(folder: Path, config: Config, total: int) -> State:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         version, digest = saved["version"], saved["digest"]
-        ledger = Ledger(**{name: tensor.numpy() for name, tensor in saved["ledger"].items()})
+        ledger = Ledger.restored({name: tensor.numpy() for name, tensor in saved["ledger"].items()})
         state = State(ledger, json.loads(saved["history"]), saved["model"])
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(

@@ -11,7 +11,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alearn import __version__
 from alearn.config import Config
-from alearn.events import EpochDone, Event, RoundDone, RoundStarted, ScoreProgress, TrialDone
+from alearn.events import (
+    AuditStage,
+    AuditStarted,
+    EpochDone,
+    Event,
+    RoundDone,
+    RoundStarted,
+    ScoreProgress,
+    TrialDone,
+)
 from alearn.ledger import Ledger
 from alearn.record import measure
 
@@ -90,6 +99,15 @@ class Console:
                 )
             case RoundDone():
                 self._round(event.metrics)
+            case AuditStarted():
+                self._say(
+                    f"audit: {len(self._ledger) - int(self._ledger.hand.sum()):,} labels are frozen (SHA-256 "
+                    f"{event.digest[:12]}...); some {event.expected:,.0f} hand labels in all are expected"
+                )
+                self._doing = "audit"
+            case AuditStage():
+                then = "the next stage follows" if event.more else f"{event.items - event.cut:,} lie beyond the cut"
+                self._say(f"audit: {event.audited:,} labels checked, {event.errors:,} of them wrong; {then}")
             case TrialDone():
                 self._bar.stop()
 
@@ -143,6 +161,8 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
             f"{name:32}{_optional(form, row[ours]):>12}{_optional(form, published.get(theirs)):>12}".rstrip("- ")
         )
     text += [f"{'seconds':32}{row['seconds']['total']:>12.0f}"]
+    if row.get("certificate"):
+        text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: alearn-verify {folder}"]
     text += [
         f"labels: {folder / 'labels.csv'}",
         f"report: {folder / 'report.html'}",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alearn.events import Event, RoundDone, TrialDone
+from alearn.events import AuditStage, Event, RoundDone, TrialDone
 from alearn.ledger import Ledger, Source
 from alearn.record import files
 
@@ -21,7 +21,7 @@ class LabelsCsv:
 
     def write(self, event: Event) -> None:
         """Rewrite the file when labels have come."""
-        if isinstance(event, RoundDone | TrialDone):
+        if isinstance(event, RoundDone | AuditStage | TrialDone):
             files.replace(self._path, to_csv(event.ledger, self._ids, self._classes))
 
     def close(self) -> None:
@@ -29,8 +29,8 @@ class LabelsCsv:
 
 
 def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: tuple[str, ...]) -> str:
-    """label: a class name. source: hand or auto. purpose: first, query or rest for hand labels. round: 0 is before the
-    first.
+    """label: a class name. source: hand or auto. purpose, of hand labels: first, query, audit or rest. round: 0 is
+    before the first.
 
     confidence: 1 for a human's label; for an auto label the probability that it was given by. Without a label all these
     are empty.

@@ -55,6 +55,7 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
         "first": ledger.count(Source.FIRST),
         "query": ledger.count(Source.QUERY),
         "rest": ledger.count(Source.REST),
+        "audit": ledger.count(Source.AUDIT),
     }
     wrong = None if truth is None else auto & (ledger.label != truth)
     result |= _wrong("auto", wrong, auto) | {"mislabeled_total": None if wrong is None else float(wrong.sum() / total)}

@@ -47,7 +47,18 @@ def build(
     policy, published = config.policy, config.published()
     seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
     images = final["hand"] + final["auto"] + final["unlabeled"]
-    keys = ("hand", "auto", "mislabeled_auto", "mislabeled_total", "wrong_auto", "unlabeled", "first", "query", "rest")
+    keys = (
+        "hand",
+        "auto",
+        "mislabeled_auto",
+        "mislabeled_total",
+        "wrong_auto",
+        "unlabeled",
+        "first",
+        "query",
+        "audit",
+        "rest",
+    )
     return {
         "trial": config.trial.name,
         "seed": config.seed,
@@ -57,7 +68,10 @@ def build(
         "hand_fraction": policy.hand_fraction or round(policy.round_size(images) / images, 6),
         "rounds": len(history),
         **{key: final[key] for key in keys},
-        **{key: final.get(key) for key in ("worst_class_error", "mean_class_error", "missing_classes", "per_class")},
+        **{
+            key: final.get(key)
+            for key in ("certificate", "worst_class_error", "mean_class_error", "missing_classes", "per_class")
+        },
         "learning_curve": [[metrics["hand"], metrics["wrong_if_finished"]] for metrics in history],
         "test_accuracy": history[-1]["test_accuracy"] if history else None,
         "images": images,

@@ -23,7 +23,7 @@ PICTURES = 48
 """Images in a strip, at most."""
 CLASSES = 20
 """Classes in a table, at most: of more, the worst are shown."""
-HAND = {"first": Source.FIRST, "query": Source.QUERY, "rest": Source.REST}
+HAND = {"first": Source.FIRST, "query": Source.QUERY, "audit": Source.AUDIT, "rest": Source.REST}
 
 
 def content(

@@ -1,7 +1,7 @@
 """The statistics against enumeration, SciPy and simulated audits."""
 
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, permutations
 from math import comb
 
 import numpy as np
@@ -141,3 +141,61 @@ def test_twenty_thousand_audits_are_violated_no_more_often_than_the_risk(profile
         assert violated >= binom(repeats, c.tail(items, allowed + 1, audited, tolerated)).ppf(0.0001)
     else:
         assert violated == 0
+
+
+def test_one_stage_is_the_plain_audit():
+    for items, allowed, audited, errors in ((59_000, 246, 1489, 2), (50, 3, 20, 1), (20, 0, 19, 0)):
+        expected = hypergeom(items, allowed + 1, audited).cdf(errors)
+        assert c.missed(items, allowed + 1, ((audited, errors),)) == pytest.approx(expected, rel=1e-9)
+        size = c.audit_size(items, allowed, 0.05, errors)
+        assert c.stages(items, allowed, 0.05, errors, 1) == ((size, errors),)
+
+
+def test_the_chance_to_pass_a_stage_is_that_of_all_orders_in_which_labels_can_be_drawn():
+    """9 items, 3 wrong: every set of draw ranks that the wrong ones can have."""
+    stages = ((2, 0), (4, 1), (7, 2))
+    passes = [
+        any(sum(rank < size for rank in ranks) <= tolerated for size, tolerated in stages)
+        for ranks in combinations(range(9), 3)
+    ]
+    assert c.missed(9, 3, stages) == pytest.approx(np.mean(passes), rel=1e-12)
+
+
+@pytest.mark.parametrize(("items", "allowed", "risk", "first"), [(9, 2, 0.4, 0), (9, 3, 0.6, 1), (10, 1, 0.3, 0)])
+def test_a_staged_audit_holds_for_every_order_of_the_draw_and_the_worst_moment_to_stop(items, allowed, risk, first):
+    """All profiles of a small data set; whoever stops chooses the stage that accepts the most, knowing the truth."""
+    stages = c.stages(items, allowed, risk, first, 3)
+    assert len(stages) > 1
+    worst = 0.0
+    for profile in range(2**items):
+        wrong = [place for place in range(items) if profile >> place & 1]
+        if len(wrong) <= allowed:
+            continue
+        bad = orders = 0
+        for ranks in permutations(range(items), len(wrong)):
+            rank = np.array(ranks)
+            cuts = [c.cut(items, k, np.array(wrong)[rank < size]) for size, k in stages]
+            bad += sum(place < max(cuts) for place in wrong) > allowed
+            orders += 1
+        worst = max(worst, bad / orders)
+        if len(wrong) > allowed + 1 and profile > 2**7:
+            break
+    assert worst <= risk
+    assert worst > 0, "or it would prove nothing"
+
+
+def test_stages_spend_the_risk_and_no_more():
+    stages = c.stages(58_700, 246, 0.05)
+    assert [tolerated for _, tolerated in stages] == [0, 1, 2, 3, 4]
+    spent = [c.missed(58_700, 247, stages[: number + 1]) for number in range(5)]
+    np.testing.assert_allclose(spent, 0.05 * np.array([0.5, 0.75, 0.875, 0.9375, 1]), rtol=0.01)
+    assert spent[-1] <= 0.05
+    assert c.sound(58_700, 246, 0.05, stages)
+    for place in range(5):  # one label less at any stage is one too few
+        less = tuple((size - 60 * (n == place), k) for n, (size, k) in enumerate(stages))
+        assert not c.sound(58_700, 246, 0.05, less)
+    assert not c.sound(58_700, 246, 0.05, ())
+    assert not c.sound(58_700, 246, 0.05, stages[::-1])
+    assert c.stages(5, 5, 0.05) == ((0, 0),)
+    with pytest.raises(ValueError, match="3 errors tolerated where 2"):
+        c.stages(100, 2, 0.05, first=3)

@@ -1,0 +1,1 @@
+"""Certificates by themselves: plan one, make one for labels of any source, check one."""
