@@ -67,7 +67,7 @@ def test_a_training_step(model, recipe, monkeypatch):
     """All but the backward pass, whose threads need a real GPU: the gradients are made up, on that device."""
     config = compose(f"model={model}", f"train={recipe}", "train.augment=digits")
     classifier = network(config.model).train()
-    step = fit.Step(config.train, Runtime(CUDA, bf16=False), classifier)
+    step = fit.Step(config.train, Runtime(CUDA, bf16=False), classifier, config.train.steps)
 
     def backward(loss: torch.Tensor) -> None:
         for parameter in classifier.parameters():

@@ -87,13 +87,13 @@ def test_the_outcome_is_a_sentence_and_the_numbers_are_the_rows(finished):
 
 def test_tables_say_where_labels_went_and_what_was_taken_for_what(finished, data):
     page, labels = read(finished), lines(finished)
-    rows = {cells[0]: cells for cells in page.rows if len(cells) == 9}
+    rows = {cells[0]: cells for cells in page.rows if len(cells) == 10}
     truth = {line["index"]: CLASSES[data.truth[int(line["index"])]] for line in labels}
     for name in CLASSES:
         ours = [line for line in labels if line["label"] == name]
         auto = [line for line in ours if line["source"] == "auto"]
         wrong = sum(truth[line["index"]] != name for line in auto)
-        purposes = [sum(line["purpose"] == purpose for line in ours) for purpose in ("first", "query", "rest")]
+        purposes = [sum(line["purpose"] == purpose for line in ours) for purpose in ("first", "query", "audit", "rest")]
         numbers = [sum(purposes), "", *purposes, len(auto), wrong, percent(wrong / len(auto))]
         assert rows[name] == [name, *map(str, numbers)]
         matrix = next(cells for cells in page.rows if len(cells) == 4 and cells[0] == name)
@@ -230,7 +230,7 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
     assert "the images cannot be had (the disk is <gone>)" in page.text
     assert not page.all("img")
     assert f"{found['wrong_auto']} of the {found['auto']} auto labels are wrong" in page.text, "the row knows"
-    assert sum(len(cells) == 7 for cells in page.rows) == 3, "classes, without the wrong ones"
+    assert sum(len(cells) == 8 for cells in page.rows) == 3, "classes, without the wrong ones"
     (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
     (tmp_path / "row.json").unlink()
     for _ in range(2):

@@ -26,8 +26,8 @@ def put(folder, *words, hand=6000, wrong=54, rounds=3, state="finished"):
     history = [dict.fromkeys(METRICS, 0.1 * number) | rest for number in range(1, rounds + 1)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(metrics) + "\n" for metrics in history))
     final = {
-        "hand": hand, "auto": auto, "unlabeled": 0, "first": 600, "query": hand - 600, "rest": 0, "wrong_auto": wrong,
-        "mislabeled_auto": rate, "mislabeled_total": None if wrong is None else wrong / 60_000,
+        "hand": hand, "auto": auto, "unlabeled": 0, "first": 600, "query": hand - 600, "rest": 0, "audit": 0,
+        "wrong_auto": wrong, "mislabeled_auto": rate, "mislabeled_total": None if wrong is None else wrong / 60_000,
     }  # fmt: skip
     if state == "finished":
         row.save(

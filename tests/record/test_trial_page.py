@@ -67,7 +67,7 @@ def test_grammar_of_few_mistakes_and_a_class_that_is_missing(config, tmp_path, w
     page = made(config(), tmp_path, images, labeled(images, guess))
     expected = ("none of the 40 auto labels is wrong.", "1 of the 40 auto labels is wrong (2.50 %).")
     assert expected[wrong] in page.text
-    assert [CLASSES[2], "0", "", "0", "0", "0", "0", "0", "-"] in page.rows
+    assert [CLASSES[2], "0", "", "0", "0", "0", "0", "0", "0", "-"] in page.rows
 
 
 def test_mislabels_by_true_class(config, tmp_path):
@@ -108,7 +108,7 @@ def test_colours_and_many_classes(config, tmp_path):
         ["class 30", "3", "0", "1", "33.3 %"],
     ]
     assert len(worst) == 20
-    assert [(cells[0], cells[7]) for cells in page.rows if len(cells) == 9][:2] == [("class 3", "2"), ("class 5", "1")]
+    assert [(cells[0], cells[8]) for cells in page.rows if len(cells) == 10][:2] == [("class 3", "2"), ("class 5", "1")]
     mistakes = [cells for cells in page.rows if len(cells) == 3 and cells[0].startswith("class ")]
     assert mistakes == [["class 7", "class 3", "2"], ["class 30", "class 5", "1"]]
     assert all(image["src"].startswith("data:image/jpeg") for image in page.all("img"))
