@@ -1,0 +1,233 @@
+"""Rules that decide which of a model's labels to accept, side by side on the same frozen labels and the same samples.
+
+    .venv/bin/python scripts/compare_rules.py [TRIAL ...] [--targets 0.0041 0.002] [--repeats 300]
+
+A TRIAL is the folder of a finished trial whose truth is known. Without one the labels are simulated. For each rule: the
+share of repetitions that deliver more wrong labels than the target allows, the wrong labels, and the labels spent on
+sample and rest. The competitors are written from their formulas:
+
+- TBAL: threshold-based auto-labeling, Vishwakarma et al., NeurIPS 2023: per class the smallest threshold above which
+  the sampled error e has e + C sqrt(e (1 - e) / n) <= target, C = 0.25.
+- SGR: Geifman and El-Yaniv, NeurIPS 2017: binary search for the coverage whose Clopper-Pearson bound at
+  risk / ceil(log2 m) meets the target.
+- LTT: Learn then Test, Angelopoulos et al., 2021: fixed-sequence testing of growing coverages with binomial p-values.
+- PAC labels: Candes, Ilyas and Zrnic, 2025: the largest coverage whose betting upper bound (Waudby-Smith and Ramdas,
+  2024) on the share of accepted wrong labels meets the target.
+
+SGR, LTT and TBAL bound the error among accepted labels, PAC labels and ours among all. All are judged by what they
+deliver: wrong labels in the whole data set, sampled errors corrected.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import beta, binom
+
+from alearn.decide import audit, certificate
+from alearn.events import Array
+
+TBAL_C, LTT_GRID = 0.25, 200
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Labels in the order of trust. wrong: bool [n]; guess: int64 [n]; doubt: float64 [n]; total: images in all."""
+
+    name: str
+    wrong: Array
+    guess: Array
+    doubt: Array
+    total: int
+
+
+Rule = Callable[[Frozen, Array, float, float], tuple[Array, int]]
+"""(labels, places in the order of the draw, target, risk) -> (bool [n] accepted, labels sampled)."""
+
+
+def _upto(count: int, cut: int) -> Array:
+    return np.arange(count) < cut
+
+
+def ours(frozen: Frozen, drawn: Array, target: float, risk: float, staged: bool = True) -> tuple[Array, int]:
+    """The audit that alearn's planner chooses."""
+    items = len(frozen.wrong)
+    allowed = certificate.allowed(frozen.total, target)
+    stages = _stages(frozen, allowed, risk, staged)
+    for size, _ in stages:
+        result = audit.outcome(items, stages, drawn[:size], frozen.wrong[drawn[:size]])
+        if audit.enough(items, stages, result):
+            break
+    return _upto(items, result.cut), result.audited
+
+
+_PLANNED: dict[tuple[str, int, float, bool], certificate.Stages] = {}
+
+
+def _stages(frozen: Frozen, allowed: int, risk: float, staged: bool) -> certificate.Stages:
+    key = frozen.name, allowed, risk, staged
+    if key not in _PLANNED:
+        _PLANNED[key] = audit.plans(allowed, risk, audit.error_profile(frozen.doubt), staged)[0].stages
+    return _PLANNED[key]
+
+
+def fixed_size(frozen: Frozen, target: float, risk: float) -> int:
+    """The sample that the competitors get: that of the best single-stage audit."""
+    return _stages(frozen, certificate.allowed(frozen.total, target), risk, False)[0][0]
+
+
+def tbal(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
+    """A threshold by class; knows no risk."""
+    size = fixed_size(frozen, target, risk)
+    sample = np.sort(drawn[:size])
+    accepted = np.zeros(len(frozen.wrong), bool)
+    for one in np.unique(frozen.guess):
+        places = sample[frozen.guess[sample] == one]
+        error = np.cumsum(frozen.wrong[places]) / np.arange(1, len(places) + 1)
+        bound = error + TBAL_C * np.sqrt(error * (1 - error) / np.arange(1, len(places) + 1))
+        good = np.flatnonzero(bound <= target)
+        if len(good):
+            accepted |= (frozen.guess == one) & _upto(len(accepted), int(places[good[-1]]) + 1)
+    return accepted, size
+
+
+def sgr(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
+    """Selection with guaranteed risk."""
+    size = fixed_size(frozen, target, risk)
+    sample = np.sort(drawn[:size])
+    errors = np.cumsum(frozen.wrong[sample])
+    steps = math.ceil(math.log2(size))
+    low, high, best = 0, size - 1, -1
+    for _ in range(steps):
+        middle = (low + high + 1) // 2
+        n, k = middle + 1, int(errors[middle])
+        if beta.ppf(1 - risk / steps, k + 1, n - k) <= target:
+            best, low = max(best, middle), middle
+        else:
+            high = middle - 1
+    cut = 0 if best < 0 else (len(frozen.wrong) if best == size - 1 else int(sample[best]) + 1)
+    return _upto(len(frozen.wrong), cut), size
+
+
+def ltt(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
+    """Learn then Test over LTT_GRID coverages."""
+    size, items = fixed_size(frozen, target, risk), len(frozen.wrong)
+    sample = np.sort(drawn[:size])
+    errors, cut = np.cumsum(frozen.wrong[sample]), 0
+    smallest = math.log(risk) / math.log(1 - target)  # no smaller sample can reject
+    for coverage in np.linspace(0, 1, LTT_GRID + 1)[1:]:
+        n = int(np.searchsorted(sample, coverage * items))
+        if n < smallest:
+            continue
+        if binom.cdf(errors[n - 1], n, target) > risk:
+            break
+        cut = int(coverage * items)
+    return _upto(items, cut), size
+
+
+def pac(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
+    """PAC labels: the bet that the share of wrong accepted labels is at least the allowed one is lost."""
+    size, items = fixed_size(frozen, target, risk), len(frozen.wrong)
+    mean = (certificate.allowed(frozen.total, target) + 1) / items
+    sampled_wrong = np.sort(drawn[:size][frozen.wrong[drawn[:size]]])
+    for cut in (items, *sampled_wrong[::-1].tolist()):
+        loss = (frozen.wrong[drawn[:size]] & (drawn[:size] < cut)).astype(float)
+        t = np.arange(1, size + 1)
+        average = (0.5 + np.cumsum(loss)) / (t + 1)
+        variance = (0.25 + np.cumsum((loss - average) ** 2)) / (t + 1)
+        before = np.concatenate([[0.25], variance[:-1]])
+        bet = np.minimum(np.sqrt(2 * math.log(1 / risk) / (before * size)), 0.75 / (1 - mean))
+        if np.cumsum(np.log1p(bet * (mean - loss))).max() >= math.log(1 / risk):
+            return _upto(items, int(cut)), size
+    return _upto(items, 0), size
+
+
+RULES: dict[str, Rule] = {
+    "ours, staged": ours,
+    "ours, one stage": lambda *words: ours(*words, staged=False),
+    "PAC labels, betting": pac,
+    "SGR": sgr,
+    "LTT": ltt,
+    "TBAL": tbal,
+}
+
+
+def compare(frozen: Frozen, target: float, risk: float, repeats: int) -> list[str]:
+    """A line of a table a rule."""
+    allowed, lines = certificate.allowed(frozen.total, target), []
+    seeds = [audit.draw(frozen.name, str(number), len(frozen.wrong)) for number in range(repeats)]
+    for name, rule in RULES.items():
+        wrong, spent = [], []
+        for drawn in seeds:
+            accepted, size = rule(frozen, drawn, target, risk)
+            human = ~accepted
+            human[drawn[:size]] = True
+            wrong.append(int((frozen.wrong & ~human).sum()))
+            spent.append(int(human.sum()))
+        violated = float(np.mean(np.array(wrong) > allowed))
+        high = np.percentile(spent, 90)
+        lines.append(
+            f"| {frozen.name} | {target:.2%} | {name} | {violated:.1%} | {np.mean(wrong):.0f} of {allowed} | "
+            f"{np.mean(spent):,.0f} | {np.median(spent):,.0f} | {high:,.0f} |"
+        )
+    return lines
+
+
+def of_trial(folder: Path) -> Frozen:
+    """What the model of a finished trial made of the images that no human labeled."""
+    from omegaconf import OmegaConf
+
+    from alearn.config import parse
+    from alearn.data import sources
+    from alearn.record import checkpoint
+
+    config = parse(OmegaConf.load(folder / "config.yaml"))
+    pool, _ = sources.load(config)
+    ledger = checkpoint.load(folder, config, len(pool)).ledger
+    assert pool.truth is not None
+    item = np.flatnonzero(ledger.auto)
+    item = item[np.lexsort((item, ledger.doubt[item]))]
+    wrong, doubt = ledger.label[item] != pool.truth[item], ledger.doubt[item].astype(float)
+    return Frozen(folder.name, wrong, ledger.label[item], doubt, len(ledger))
+
+
+def simulated() -> list[Frozen]:
+    """60,000 labels: wrong ones where the model doubts, anywhere, and just too many at the very end."""
+    items = 59_000
+    generator = np.random.default_rng(0)
+    doubt = np.sort(-generator.exponential(3, items))
+    guess = generator.integers(10, size=items)
+    found = []
+    for name, places in {
+        "where it doubts": np.flatnonzero(generator.random(items) < 0.02 * np.exp(2 * doubt)),
+        "anywhere, too many": generator.choice(items, 300, replace=False),
+        "just too many, sure": np.arange(247),
+        "just too many, last": np.arange(items - 247, items),
+    }.items():
+        wrong = np.zeros(items, bool)
+        wrong[places] = True
+        found.append(Frozen(name, wrong, guess, doubt, 60_000))
+    return found
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", nargs="*", type=Path)
+    parser.add_argument("--targets", nargs="+", type=float, default=[0.0041])
+    parser.add_argument("--risk", type=float, default=0.05)
+    parser.add_argument("--repeats", type=int, default=300)
+    words = parser.parse_args()
+    print("| labels | target | rule | violated | wrong, mean | labels spent, mean | median | 90th percentile |")
+    print("|---|---|---|---|---|---|---|---|")
+    for frozen in [of_trial(folder) for folder in words.trials] or simulated():
+        for target in words.targets:
+            for line in compare(frozen, target, words.risk, words.repeats):
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
