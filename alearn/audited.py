@@ -44,7 +44,8 @@ def audited(policy: Policy, oracle: Oracle, ledger: Ledger) -> Generator[Event, 
         places = place[drawn[:size]]
         result = audit.outcome(items, stages, places, ledger.label[drawn[:size]] != frozen.label[places])
         more = not audit.enough(items, stages, result)
-        yield AuditStage(ledger, result.audited, result.errors, result.cut, items, more)
+        left = int((~ledger.hand[frozen.item[result.cut :]]).sum())
+        yield AuditStage(ledger, result.audited, result.errors, result.cut, left, more)
         if not more:
             break
 

@@ -134,14 +134,14 @@ class AuditDrawn:
 @dataclass(frozen=True)
 class AuditStage:
     """A stage of the audit is answered: `audited` labels are checked so far, `errors` of them were wrong, and places up
-    to `cut` of `items` would be accepted. more: whether another stage follows.
+    to `cut` would be accepted. left: labels beyond it that no human gave. more: whether another stage follows.
     """
 
     ledger: Ledger
     audited: int
     errors: int
     cut: int
-    items: int
+    left: int
     more: bool
 
 

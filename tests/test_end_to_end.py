@@ -133,6 +133,35 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_labels(undis
     assert lines == list(range(1, ours["rounds"] + 1))
 
 
+def test_an_audited_trial_says_what_is_certain_and_can_be_verified(mnist_root, tmp_path):
+    audit = ("policy.finish=audit", "policy.target_error=0.1", "policy.threshold=0.9", "policy.hand_fraction=0.05")
+    code, out, err = alearn(*QUICK, *audit, f"data.root='{mnist_root}'", f"hydra.run.dir='{tmp_path}'")
+    assert code == 0, err
+    made, row = (json.loads((tmp_path / name).read_text()) for name in ("certificate.json", "row.json"))
+    assert f"At most 80 of 800 labels are wrong, with 95 % confidence; {row['hand']:,} labels by hand" in out
+    assert made["statement"] == row["certificate"]
+    assert made["hand"] == {purpose: row[purpose] for purpose in ("first", "query", "audit", "rest")}
+    assert row["wrong_auto"] <= 80
+    assert made["statement"] in (tmp_path / "report.html").read_text()
+
+    def verify() -> subprocess.CompletedProcess:
+        words = [sys.executable, "-c", "from alearn.certify.verify import main; main()", str(tmp_path)]
+        return subprocess.run(
+            words, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
+
+    assert verify().stdout.startswith(f"valid: {made['statement']}")
+    labels = (tmp_path / "labels.csv").read_text()
+    line = next(line for line in labels.splitlines() if ",auto," in line)
+    index, name, label, *more = line.split(",")
+    changed = ",".join((index, name, str((int(label) + 1) % 10), *more))
+    (tmp_path / "labels.csv").write_text(labels.replace(line, changed))
+    found = verify()
+    assert found.returncode == 1
+    assert found.stderr.startswith("NOT VALID: ")
+    assert "labels.csv" in found.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_says_how_to_go_on(undisturbed, mnist_root, tmp_path, number, code):
     for attempt in map(str, range(5)):

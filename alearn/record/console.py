@@ -106,7 +106,7 @@ class Console:
                 )
                 self._doing = "audit"
             case AuditStage():
-                then = "the next stage follows" if event.more else f"{event.items - event.cut:,} lie beyond the cut"
+                then = "the next stage follows" if event.more else f"{event.left:,} more to label beyond the cut"
                 self._say(f"audit: {event.audited:,} labels checked, {event.errors:,} of them wrong; {then}")
             case TrialDone():
                 self._bar.stop()
