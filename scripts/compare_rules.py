@@ -188,10 +188,13 @@ def of_trial(folder: Path) -> Frozen:
     pool, _ = sources.load(config)
     ledger = checkpoint.load(folder, config, len(pool)).ledger
     assert pool.truth is not None
-    item = np.flatnonzero(ledger.auto)
-    item = item[np.lexsort((item, ledger.doubt[item]))]
-    wrong, doubt = ledger.label[item] != pool.truth[item], ledger.doubt[item].astype(float)
-    return Frozen(folder.name, wrong, ledger.label[item], doubt, len(ledger))
+    if ledger.audit is not None:
+        item, label = ledger.audit.item, ledger.audit.label
+    else:
+        item = np.flatnonzero(ledger.auto)
+        item = item[np.lexsort((item, ledger.doubt[item]))]
+        label = ledger.label[item]
+    return Frozen(folder.name, label != pool.truth[item], label, ledger.doubt[item].astype(float), len(ledger))
 
 
 def simulated() -> list[Frozen]:

@@ -24,7 +24,7 @@ from alearn.events import Array
 from alearn.record import files
 from alearn.record.certificate import ANSWERS, FROZEN, LABELS, answers_csv, build, save
 
-STATE, SHEET, REST = "audit.json", "sheet.csv", "rest.csv"
+STATE, SHEET, REST, NEXT = "audit.json", "sheet.csv", "rest.csv", "next.txt"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class State:
     seed: str
     target_error: float
     risk: float
+    number: int
     stages: list[list[int]]
 
 
@@ -75,15 +76,20 @@ def read(path: Path, columns: dict[str, str], classes: list[str]) -> Labels:
     return Labels(names, labels, hand, confidence, frozenset(labels) | set(classes))
 
 
-def begin(folder: Path, path: Path, labels: Labels, target_error: float, risk: float, seed: str | None) -> State:
-    """Freeze, plan, and only then draw. Raises AlearnError where no audit can prove the target at any saving."""
+def begin(
+    folder: Path, path: Path, labels: Labels, target_error: float, risk: float, number: int, seed: str | None
+) -> State:
+    """Freeze, plan, and only then draw. number: of the audit, see `alearn.decide.certificate.risk_of`. Raises
+    AlearnError where no audit can prove the target at any saving.
+    """
+    here = certificate.risk_of(risk, number)
     order = np.array([i for i in np.lexsort((-labels.confidence,)) if not labels.hand[i]], np.int64)
     if not len(order):
         raise AlearnError(f"{path}: every label is a human's; there is nothing to audit")
     allowed = certificate.allowed(len(labels.id), target_error)
-    options.reachable(len(order), allowed, risk, None)
+    options.reachable(len(order), allowed, here, None)
     doubt = np.log(np.clip(1 - labels.confidence[order], 1e-12, 1.0))
-    plan = audit.plans(allowed, risk, audit.error_profile(doubt))[0]
+    plan = audit.plans(allowed, here, audit.error_profile(doubt))[0]
     frozen = audit.frozen_text((labels.id[i] for i in order), (labels.label[i] for i in order))
     files.replace(folder / FROZEN, frozen)
     state = State(
@@ -93,6 +99,7 @@ def begin(folder: Path, path: Path, labels: Labels, target_error: float, risk: f
         seed=token_hex(16) if seed is None else seed,
         target_error=target_error,
         risk=risk,
+        number=number,
         stages=[list(stage) for stage in plan.stages],
     )
     files.replace(folder / STATE, json.dumps(asdict(state), indent=1) + "\n")
@@ -145,6 +152,7 @@ def go_on(folder: Path, labels: Labels, state: State) -> bool:
         stages=stages,
         places=drawn[: result.audited].tolist(),
         wrong=wrong.tolist(),
+        number=state.number,
         hand={"given": int(labels.hand.sum()), "audit": len(checked), "rest": len(beyond)},
         classes=None,
     )
@@ -152,6 +160,28 @@ def go_on(folder: Path, labels: Labels, state: State) -> bool:
     print(made["statement"])
     print(f"labels: {folder / LABELS}\nproof: {folder / 'certificate.json'}; check it: alearn-verify {folder}")
     return True
+
+
+def _number(words: argparse.Namespace) -> int:
+    """Of the audit that begins: 0 for the only one, 1 for the first of many, one more than that of --after."""
+    if words.after is None:
+        return int(words.repeatable)
+    try:
+        before = State(**json.loads((words.after / STATE).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise AlearnError(f"--after {words.after}: holds no audit ({type(error).__name__})") from error
+    if before.number == 0:
+        raise AlearnError(
+            f"--after {words.after}: that audit took all of the risk of {before.risk}, for it was not --repeatable. "
+            "There is none left: a certificate for other labels would come on top of it"
+        )
+    if before.risk != words.risk:
+        raise AlearnError(f"--risk {words.risk}: must be {before.risk}, which {words.after} shares with its successors")
+    if (words.after / NEXT).exists():
+        raise AlearnError(
+            f"--after {words.after}: it has a successor, {(words.after / NEXT).read_text().strip()}: give that one"
+        )
+    return before.number + 1
 
 
 def _all_there(path: Path, wanted: list[str], given: dict[str, str], what: str) -> bool:
@@ -194,6 +224,12 @@ def main() -> None:
     )
     parser.add_argument("labels", type=Path, help="a CSV file with a line an item")
     options.add_target(parser)
+    parser.add_argument(
+        "--repeatable", action="store_true", help="leave risk for audits of later versions of the labels (see --after)"
+    )
+    parser.add_argument(
+        "--after", type=Path, metavar="DIR", help="the --repeatable audit of the version before this one"
+    )
     parser.add_argument("--out", type=Path, help="the audit's folder (default: LABELS.audit)")
     parser.add_argument(
         "--seed", help="the draw's, any text that was public before the labels (default: fresh entropy)"
@@ -221,9 +257,12 @@ def run(words: argparse.Namespace) -> None:
             raise AlearnError(
                 f"{folder}: holds an audit of other labels, or for another target or risk. An audit proves something "
                 "of the labels that were frozen for it, and only once: after any change begin a new one (--out), with "
-                "a risk that leaves both together no more than you want to take"
+                "--after if this one was --repeatable; if not, the risks of the two add up"
             )
     else:
+        number = _number(words)
         folder.mkdir(parents=True, exist_ok=True)
-        state = begin(folder, words.labels, labels, words.target_error, words.risk, words.seed)
+        state = begin(folder, words.labels, labels, words.target_error, words.risk, number, words.seed)
+        if words.after is not None:
+            files.replace(words.after / NEXT, f"{folder}\n")  # its half of the risk is taken, once
     go_on(folder, labels, state)

@@ -52,8 +52,11 @@ def _check(folder: Path, made: dict[str, Any]) -> None:
     allowed = certificate.allowed(total, target)
     _same(folder / NAME, "wrong_at_most", made["wrong_at_most"], allowed)
     stages = tuple((int(size), int(tolerated)) for size, tolerated in made["stages"])
-    if not certificate.sound(len(item), allowed, risk, stages):
-        raise AlearnError(f"{folder / NAME}: stages={made['stages']}: accept too much for a risk of {risk}")
+    if not isinstance(made["number"], int) or made["number"] < 0:
+        raise AlearnError(f"{folder / NAME}: number={made['number']}: must be 0, 1, 2, ...")
+    here = certificate.risk_of(risk, made["number"])
+    if not certificate.sound(len(item), allowed, here, stages):
+        raise AlearnError(f"{folder / NAME}: stages={made['stages']}: accept too much for a risk of {here}")
     wrong = np.array([line["answer"] != line["label"] for line in answers], bool)
     result = audit.outcome(len(item), stages, drawn, wrong)
     found = {"audited": result.audited, "errors": result.errors, "errors_accepted": result.accepted_errors}

@@ -48,6 +48,13 @@ def allowed(total: int, target: float) -> int:
     return int(Decimal(repr(target)) * total)
 
 
+def risk_of(risk: float, number: int) -> float:
+    """The risk that one audit may take. number 0: the only one that there will ever be takes all of it. 1, 2, ...: the
+    first, second, ... of any number takes risk / 2^number, so that all of them together take no more than `risk`.
+    """
+    return risk if number == 0 else risk / 2**number
+
+
 def tail(items: int, wrong: int, audited: int, errors: int) -> float:
     """P[Hypergeometric(items, wrong, audited) <= errors]: the probability that so few of the wrong ones are sampled."""
     least, most = max(0, audited - (items - wrong)), min(wrong, audited)

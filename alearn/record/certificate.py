@@ -89,11 +89,13 @@ def build(
     wrong: Sequence[bool],
     hand: dict[str, int],
     classes: list[str] | None,
+    number: int = 0,
 ) -> dict[str, Any]:
     """What certificate.json says, but for the files' hashes.
 
     places: in the order of trust, of the checked labels in the order of the draw; wrong: which of them. hand: hand
-    labels by purpose. classes: names by the numbers in frozen.csv, None where it has names.
+    labels by purpose. classes: names by the numbers in frozen.csv, None where it has names. number: of
+    the audit, see `alearn.decide.certificate.risk_of`.
     """
     result = audit.outcome(items, stages, np.array(places, np.int64), np.array(wrong, bool))
     made: dict[str, Any] = {
@@ -101,6 +103,7 @@ def build(
         "total": total,
         "target_error": target_error,
         "risk": risk,
+        "number": number,
         "wrong_at_most": certificate.allowed(total, target_error),
         "hand": hand,
         "auto": total - sum(hand.values()),

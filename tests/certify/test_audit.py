@@ -190,3 +190,40 @@ def test_a_file_that_is_missing_is_named(monkeypatch, made, name):
     (folder / name).unlink()
     with pytest.raises(verify.AlearnError, match=f"{name}: cannot be read"):
         verify.verify(folder)
+
+
+def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_was(monkeypatch, capsys, made, tmp_path):
+    path, truth, _ = made
+    once = tmp_path / "once"
+    call(monkeypatch, path, "--out", str(once))
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--out", str(tmp_path / "again"), "--after", str(once))
+    assert "took all of the risk of 0.05" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder, words in zip(folders, (["--repeatable"], *(["--after", str(f)] for f in folders)), strict=False):
+        call(monkeypatch, path, "--out", str(folder), *words)
+    states = [json.loads((folder / "audit.json").read_text()) for folder in folders]
+    assert [state["number"] for state in states] == [1, 2, 3]
+    assert len({state["seed"] for state in states}) == 3, "a fresh draw each"
+    assert states[0]["stages"][0][0] < states[1]["stages"][0][0] < states[2]["stages"][0][0]
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[0]))
+    assert f"it has a successor, {folders[1]}" in capsys.readouterr().err, "the same risk is not taken twice"
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[2]), "--risk", "0.1")
+    assert "--risk 0.1: must be 0.05" in capsys.readouterr().err
+
+    for _ in range(10):
+        call(monkeypatch, path, "--out", str(folders[1]))
+        if (folders[1] / "certificate.json").exists():
+            break
+        for name in ("sheet.csv", "rest.csv"):
+            if (folders[1] / name).exists():
+                fill(folders[1] / name, truth)
+    certified = verify.verify(folders[1])
+    assert (certified["risk"], certified["number"]) == (0.05, 2)
+    (folders[1] / "certificate.json").write_text(json.dumps(certified | {"number": 3}))
+    with pytest.raises(verify.AlearnError, match=r"accept too much for a risk of 0\.0062"):
+        verify.verify(folders[1])
