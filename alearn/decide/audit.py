@@ -21,6 +21,8 @@ CONFIDENT = 0.1
 """Share of the wrong labels that is expected anywhere in the order, however sure the model is."""
 TOLERATED = 13
 """Plans tolerate fewer errors than this at their first stage."""
+COUNTS = 1, 3, 5
+"""Stages of the audits that are weighed against each other."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def error_profile(doubt: Array) -> Array:
     Probabilities that are averaged over rounds and views are too cautious; with their log-odds doubled they add up to
     about the wrong labels. CONFIDENT of these are taken to be anywhere: there are always some that are wrong and sure.
     """
+    if not len(doubt):
+        return np.zeros(0)
     doubt = np.clip(np.nan_to_num(doubt.astype(np.float64), nan=0.0), -100, -1e-9)
     odds = doubt - np.log1p(-np.exp(doubt))  # log((1 - p) / p)
     sharp = 1 / (1 + np.exp(-2 * odds))
@@ -152,7 +156,7 @@ def plans(allowed: int, risk: float, probability: Array, staged: bool = True) ->
         return [Plan(((0, 0),), 0.0, 0.0, 0.0)]
     wrong = simulated(probability)
     for first in range(min(TOLERATED, allowed + 1)):
-        for count in (1, 5) if staged else (1,):
+        for count in COUNTS if staged else (1,):
             chosen = certificate.stages(items, allowed, risk, first, count)
             found.append(Plan(chosen, *cost(items, chosen, wrong)))
     return sorted(found, key=lambda plan: plan.mean)

@@ -36,6 +36,9 @@ from alearn.events import Array
 TIE = 1e-7
 """Relative distance from the risk below which floating point is not trusted with a comparison."""
 
+FIRST_SHARE = 0.75
+"""Of the risk, spent on the first stage: most audits of a good model end there."""
+
 
 Stages = tuple[tuple[int, int], ...]
 """(labels audited so far, errors tolerated among them) of each stage of an audit, ascending in both."""
@@ -116,8 +119,8 @@ def missed(items: int, wrong: int, stages: Stages) -> float:
 
 @lru_cache(maxsize=256)
 def stages(items: int, allowed: int, risk: float, first: int = 0, count: int = 5) -> Stages:
-    """An audit that may stop early: sizes for first, first + 1, ... tolerated errors. Half of the risk is spent on the
-    first stage, half of what is left on each further one, all of it on the last.
+    """An audit that may stop early: sizes for first, first + 1, ... tolerated errors. FIRST_SHARE of the risk is spent
+    on the first stage, half of what is left on each further one, all of it on the last.
 
     Fewer than `count` where more errors than `allowed` would be tolerated; one of size 0 if nothing can be wrong. A
     single stage is `audit_size`. Raises ValueError if `first` > `allowed`.
@@ -132,7 +135,7 @@ def stages(items: int, allowed: int, risk: float, first: int = 0, count: int = 5
     found: Stages = ()
     for number in range(min(count, allowed - first + 1)):
         last = number == min(count, allowed - first + 1) - 1
-        spend = risk * (1 if last else 1 - 0.5 ** (number + 1)) * (1 - TIE)  # TIE: floating point errs to the safe side
+        spend = risk * (1 if last else 1 - (1 - FIRST_SHARE) * 0.5**number) * (1 - TIE)  # floating point errs safely
         low, high = max((size for size, _ in found), default=first), items
         while high - low > 1:
             middle = (low + high) // 2
