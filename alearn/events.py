@@ -133,14 +133,15 @@ class AuditDrawn:
 
 @dataclass(frozen=True)
 class AuditStage:
-    """A stage of the audit is answered: `audited` labels are checked so far, `errors` of them were wrong, and places up
-    to `cut` would be accepted. left: labels beyond it that no human gave. more: whether another stage follows.
+    """A stage of the audit is answered: `audited` labels are checked so far, `errors` of them were wrong, and
+    `accepted` of the frozen ones would be accepted. left: labels that no human gave and that would not. more: whether
+    another stage follows.
     """
 
     ledger: Ledger
     audited: int
     errors: int
-    cut: int
+    accepted: int
     left: int
     more: bool
 

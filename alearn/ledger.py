@@ -26,13 +26,17 @@ class Audit:
     ledger's to say.
 
     item: int64 [n], the images that no human had labeled, from most to least trusted. label: int64 [n], the labels that
-    were frozen. stages: int64 [S, 2], see `alearn.decide.certificate.Stages`. seed: uint8, its text as UTF-8.
+    were frozen. stages: int64 [S, 3], a row (group, labels checked so far, errors tolerated) a stage, see
+    `alearn.decide.audit.places`. allowed: int64 [groups], wrong labels that may be left in each. seed: uint8, its text
+    as UTF-8. first: int64 [n], the first answer where the human was asked twice, else -1.
     """
 
     item: Array
     label: Array
     stages: Array
+    allowed: Array
     seed: Array
+    first: Array
 
 
 @dataclass
@@ -46,8 +50,9 @@ class Ledger:
     where there is none. scored: int32, the last round to score the image, -1 where none did. guess: int64 and doubt:
     float32, the class and log(1 - p_max) that it gave (-1 and nan where none did): those of a permanent auto label are
     the ones it was given by. probs: float32 [N, K], all of its probabilities (nan where none did), or None where the
-    policy does not need them. expected: float64 [rounds], what all hand labels would have come to had the audit begun
-    after that round; empty without one. audit: None before it.
+    policy does not need them. forecast: float64 [rounds, 3], of a trial that ends with an audit: hand labels, wrong
+    ones among the others and all hand labels with an audit, had it begun in that round; the last two are estimates.
+    audit: None before it.
     """
 
     label: Array
@@ -58,7 +63,7 @@ class Ledger:
     guess: Array
     doubt: Array
     probs: Array | None = None
-    expected: Array = field(default_factory=lambda: np.zeros(0))
+    forecast: Array = field(default_factory=lambda: np.zeros((0, 3)))
     audit: Audit | None = None
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from alearn import oracle, trial
+from alearn.audited import Names, terms
 from alearn.config import Config, flatten, free
 from alearn.data import sources
 from alearn.decide import policy as decisions
@@ -79,15 +80,18 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
     pool, test = pool.to(runtime.device), test.to(runtime.device)
     log.info("%s", row.versions())
 
-    events = trial.label(
-        config, runtime, pool.images, len(pool.classes), oracle.build(config.oracle, pool), state.ledger
-    )
+    names = Names(pool.ids, pool.classes)
+    human = oracle.build(config.oracle, pool, config.seed)
+    events = trial.label(config, runtime, pool.images, names, human, state.ledger)
+    certificates = []
+    if config.policy.finish == "audit":
+        certificates = [certificate.Certificate(folder, terms(config.policy), names)]
     sinks = Fanout(
         [
             MetricsJsonl(folder, state.history),
             TensorBoard(folder, config, pool, state),
             LabelsCsv(folder, pool.ids, pool.classes),
-            certificate.Certificate(folder, config.policy, pool.classes),
+            *certificates,
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
             Report(folder, config, origin, pool, state, runtime),
             console.Console(config, folder, state.ledger, pool.classes, runtime.describe()),
@@ -98,7 +102,7 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
     for event in measured(events, pool.truth, test, runtime):
         if isinstance(event, TrialDone):
             if state.ledger.audit is not None:
-                made = certificate.of_trial(state.ledger, state.ledger.audit, config.policy, pool.classes)
+                made = certificate.build(state.ledger, terms(config.policy), names)
                 event.metrics["certificate"] = made["statement"]
             done = row.build(config, origin, state.history, event.metrics, runtime)
             event = replace(event, metrics=done)

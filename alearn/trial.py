@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from alearn import rng
-from alearn.audited import audited, expected
+from alearn.audited import Names, audited, pays, terms
 from alearn.config import Config
 from alearn.decide import policy as decisions
 from alearn.decide.stop import allowance, finished
@@ -31,7 +31,7 @@ from alearn.oracle import Oracle
 
 
 def label(
-    config: Config, runtime: Runtime, images_nchw: Tensor, classes: int, oracle: Oracle, ledger: Ledger
+    config: Config, runtime: Runtime, images_nchw: Tensor, names: Names, oracle: Oracle, ledger: Ledger
 ) -> Generator[Event, None, None]:
     """Label every image, writing into the ledger; goes on from wherever the ledger stands.
 
@@ -58,7 +58,9 @@ def label(
         yield RoundStarted(number, total - len(ledger.unlabeled), len(pool))
         clock = _Clock(runtime)
 
-        fitted = yield from fit(config, runtime, images_nchw, TrainingSet.of(ledger), classes, number)  # step 2
+        fitted = yield from fit(
+            config, runtime, images_nchw, TrainingSet.of(ledger), len(names.classes), number
+        )  # step 2
         clock.lap("fit")
 
         wanted = decisions.wanted(policy)
@@ -67,21 +69,22 @@ def label(
         clock.lap("score")
 
         draw = rng.generator(config.seed, number, "query")
-        decision = decisions.decide(policy, scores, allowance(policy, ledger, number), number, draw)
+        asks = allowance(policy, ledger, number)
+        if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
+            asks = 0
+        decision = decisions.decide(policy, scores, asks, number, draw)
         clock.lap("decide")
         ledger.take_back(_changed(ledger, scores, decision))
         ledger.write(decision.hand, oracle.label(decision.hand, Source.QUERY), Source.QUERY, number)  # step 5
         new = ledger.source[decision.auto] == Source.NONE
         ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)  # step 4
-        if policy.finish == "audit":
-            ledger.expected = np.append(ledger.expected, expected(policy, ledger))
         clock.lap("ask")
 
         yield RoundDone(number, ledger, fitted, scores, decision, clock.seconds)
 
     clock = _Clock(runtime)
     if policy.finish == "audit" and ledger.rounds:
-        yield from audited(policy, oracle, ledger)
+        yield from audited(terms(policy), names, oracle, ledger)
     by_hand, by_model = decisions.finish(policy, ledger)  # step 7
     ledger.write(by_hand, oracle.label(by_hand, Source.REST), Source.REST, ledger.rounds)
     ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)

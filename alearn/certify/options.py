@@ -1,19 +1,32 @@
-"""What the commands have in common: target and risk on the command line, and whether they can be had."""
+"""What the commands have in common: what is asked for on the command line, and whether it can be had."""
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from alearn.decide import certificate
+from alearn.decide.audit import Kind, Promise, Scope
 from alearn.errors import AlearnError
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """--target-error and --risk."""
-    parser.add_argument(
-        "--target-error", type=share, required=True, help="at most so large a share of all labels is wrong"
-    )
+    """--target-error, --risk, --scope and --kind."""
+    parser.add_argument("--target-error", type=share, required=True, help="at most so large a share is wrong")
     parser.add_argument("--risk", type=share, default=0.05, help="... but with this probability (default: 0.05)")
+    parser.add_argument(
+        "--scope",
+        choices=get_args(Scope),
+        default="total",
+        help="a share of all labels (total, the default), of those that stay the model's (auto), of each class (class)",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=get_args(Kind),
+        default="staged",
+        help="when the audit may stop: at one size (single), at a few (staged, the default), at any (sequential)",
+    )
 
 
 def share(text: str) -> float:
@@ -27,14 +40,18 @@ def share(text: str) -> float:
     return value
 
 
-def reachable(items: int, allowed: int, risk: float, budget: int | None) -> int:
-    """The smallest audit that proves anything. Raises AlearnError if it is over the budget, or half of all."""
-    floor = certificate.floor(items, allowed, risk)
-    what = f"to prove that at most {allowed:,} of {items:,} labels are wrong takes at least {floor:,} checked ones"
+def reachable(promise: Promise, items: Sequence[int], budget: int | None) -> int:
+    """The smallest audit that proves anything of groups of so many items each. Raises AlearnError if it is over the
+    budget, or half of all.
+    """
+    floor = sum(certificate.floor(n, promise.allowed(n), promise.risk) for n in items)
+    allowed, total = sum(promise.allowed(n) for n in items), sum(items)
+    what = f"to prove that at most {allowed:,} of {total:,} labels are wrong takes at least {floor:,} checked ones"
+    at = f"at a risk of {promise.risk:.4g}{' a class' if len(items) > 1 else ''}, whatever the model"
     if budget is not None and floor > budget:
-        raise AlearnError(f"{what} at a risk of {risk}, whatever the model: more than the budget of {budget:,}")
-    if floor > items / 2:
-        raise AlearnError(f"{what} at a risk of {risk}, whatever the model: label them all, or allow more errors")
+        raise AlearnError(f"{what} {at}: more than the budget of {budget:,}")
+    if floor > total / 2:
+        raise AlearnError(f"{what} {at}: label them all, or allow more errors")
     return floor
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alearn.decide import audit, certificate
+from alearn.decide.audit import Group, Terms
 from alearn.errors import AlearnError
 from alearn.record.certificate import ANSWERS, FROZEN, LABELS, NAME, words
 
@@ -25,7 +26,7 @@ def verify(folder: Path) -> dict[str, Any]:
     made = _json(folder / NAME)
     try:
         _check(folder, made)
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
         raise AlearnError(f"{folder / NAME}: cannot be checked ({type(error).__name__}: {error}); damaged") from error
     return made
 
@@ -38,58 +39,92 @@ def _check(folder: Path, made: dict[str, Any]) -> None:
     if len(set(item)) != len(item):
         raise AlearnError(f"{folder / FROZEN}: an item is there twice")
     _same(folder / NAME, "items", made["items"], len(item))
+    answers = _answers(folder, made, item, label)
 
-    answers = _table(folder / ANSWERS, ("item", "label", "answer"))
-    drawn = audit.draw(made["frozen_sha256"], made["seed"], len(item))[: len(answers)]
-    for number, (place, line) in enumerate(zip(drawn.tolist(), answers, strict=True)):
-        where = f"{folder / ANSWERS}: row {number + 1}"
-        _same(where, "the item that the seed draws", line["item"], item[place])
-        _same(where, f"the frozen label of item {item[place]}", line["label"], label[place])
-
-    total, target, risk = made["total"], made["target_error"], made["risk"]
-    if not 0 < risk < 1 or not 0 <= target <= 1:
-        raise AlearnError(f"{folder / NAME}: target_error={target}, risk={risk}: must lie between 0 and 1")
-    allowed = certificate.allowed(total, target)
-    _same(folder / NAME, "wrong_at_most", made["wrong_at_most"], allowed)
-    stages = tuple((int(size), int(tolerated)) for size, tolerated in made["stages"])
-    if not isinstance(made["number"], int) or made["number"] < 0:
-        raise AlearnError(f"{folder / NAME}: number={made['number']}: must be 0, 1, 2, ...")
-    here = certificate.risk_of(risk, made["number"])
-    if not certificate.sound(len(item), allowed, here, stages):
-        raise AlearnError(f"{folder / NAME}: stages={made['stages']}: accept too much for a risk of {here}")
-    wrong = np.array([line["answer"] != line["label"] for line in answers], bool)
-    result = audit.outcome(len(item), stages, drawn, wrong)
-    found = {"audited": result.audited, "errors": result.errors, "errors_accepted": result.accepted_errors}
-    for key, value in (found | {"cut": result.cut}).items():
-        _same(folder / NAME, key, made[key], value)
-    _check_delivered(folder, made, item, label, {line["item"]: line["answer"] for line in answers})
+    groups = _groups(folder, made, label)
+    order = audit.draw(made["frozen_sha256"], made["seed"], len(item))
+    checked, accepted = np.zeros(len(item), bool), np.zeros(len(item), bool)
+    for group, said in zip(groups, made["groups"], strict=True):
+        drawn = group.drawn(order)[: said["audited"]]
+        checked[drawn] = True
+        missing = [item[place] for place in drawn if item[place] not in answers]
+        if missing:
+            raise AlearnError(f"{folder / ANSWERS}: items that the seed draws have no answer: {missing[:SHOWN]}")
+        wrong = np.array([answers[item[place]] != label[place] for place in drawn], bool)
+        result = audit.outcome(group, drawn, wrong)
+        found = {"items": len(group.place), "errors": result.errors, "errors_accepted": result.accepted_errors}
+        for key, value in (found | {"cut": result.cut}).items():
+            _same(folder / NAME, f"{key}{group.name and f' of {group.name}'}", said[key], value)
+        accepted[group.place] = np.arange(len(group.place)) < result.cut
+    drawn_items = [item[place] for place in order[checked[order]]]
+    _same(folder / ANSWERS, "its items, in the order that the seed draws", list(answers), drawn_items)
+    model = {item[place]: label[place] for place in np.flatnonzero(accepted & ~checked)}
+    _check_delivered(folder, made, answers, model)
     _same(folder / NAME, "statement", made["statement"], words(made))
 
 
-def _check_delivered(
-    folder: Path, made: dict[str, Any], item: list[str], label: list[str], answers: dict[str, str]
-) -> None:
-    """labels.csv has what was frozen up to the cut, the answers, and a human's label for all else."""
-    path, classes = folder / LABELS, made["classes"]
+def _answers(folder: Path, made: dict[str, Any], item: list[str], label: list[str]) -> dict[str, str]:
+    """What the human says of each audited item in the end, in the order of audit.csv."""
+    path, frozen, found, twice = folder / ANSWERS, dict(zip(item, label, strict=True)), dict[str, str](), 0
+    for number, line in enumerate(_table(path, ("item", "label", "answer", "again")), 1):
+        one, where = line["item"], f"{path}: row {number}"
+        if one not in frozen or one in found:
+            raise AlearnError(f"{where}: item {one}: " + ("is there twice" if one in found else "was not frozen"))
+        _same(where, f"the frozen label of item {one}", line["label"], frozen[one])
+        again = made["answers"] == 2 and line["answer"] != line["label"]
+        if not line["answer"] or bool(line["again"]) != again:
+            raise AlearnError(
+                f"{where}: item {one}: has {'too few' if again or not line['answer'] else 'too many'} answers"
+            )
+        found[one] = line["again"] or line["answer"]
+        twice += again
+    _same(folder / NAME, "asked_twice", made["asked_twice"], twice)
+    return found
+
+
+def _groups(folder: Path, made: dict[str, Any], label: list[str]) -> list[Group]:
+    """The groups that the frozen labels have, if the stages of each keep what is promised."""
+    target, risk, number = made["target_error"], made["risk"], made["number"]
+    if not 0 < risk < 1 or not 0 <= target <= 1:
+        raise AlearnError(f"{folder / NAME}: target_error={target}, risk={risk}: must lie between 0 and 1")
+    if not isinstance(number, int) or number < 0:
+        raise AlearnError(f"{folder / NAME}: number={number}: must be 0, 1, 2, ...")
+    if made["scope"] not in ("total", "auto", "class"):
+        raise AlearnError(f"{folder / NAME}: scope={made['scope']}: must be total, auto or class")
+    places = audit.places(made["scope"], label)
+    _same(folder / NAME, "the names of the groups", [said["name"] for said in made["groups"]], list(places))
+    terms = Terms(target, risk, made["scope"], number=number)
+    promise, found = terms.promise(made["total"], len(places)), []
+    for said, place in zip(made["groups"], places.values(), strict=True):
+        stages = tuple((int(size), int(tolerated)) for size, tolerated in said["stages"])
+        allowed, most = said["wrong_at_most"], promise.allowed(len(place), stages[-1][0] if stages else 0)
+        if not isinstance(allowed, int) or not 0 <= allowed <= most:
+            raise AlearnError(f"{folder / NAME}: wrong_at_most={allowed}: must be from 0 to {most} for this target")
+        if not certificate.sound(len(place), allowed, promise.risk, stages):
+            raise AlearnError(f"{folder / NAME}: stages={said['stages']}: accept too much for a risk of {promise.risk}")
+        found.append(Group(said["name"], place, stages, allowed, promise.whole))
+    return found
+
+
+def _check_delivered(folder: Path, made: dict[str, Any], answers: dict[str, str], model: dict[str, str]) -> None:
+    """labels.csv has the answers of the audit, the model's labels where they are accepted, and a human's label for all
+    else.
+    """
+    path = folder / LABELS
     lines = _table(path, ("id", "label", "source"))
-    key = "index" if lines and "index" in lines[0] else "id"
-    rows = {line[key]: line for line in lines}
+    rows = {line["id"]: line for line in lines}
     _same(path, "lines", len(lines), made["total"])
     _same(path, "distinct items", len(rows), made["total"])
-
-    def name(text: str) -> str:
-        return text if classes is None else str(classes[int(text)])
-
-    expected = {one: (name(answer), "hand") for one, answer in answers.items()}
-    accepted = zip(item[: made["cut"]], label[: made["cut"]], strict=True)
-    expected |= {one: (name(what), "auto") for one, what in accepted if one not in answers}
-    for one, (what, source) in expected.items():
+    expected = {one: (answer, "hand") for one, answer in answers.items()}
+    expected |= {one: (label, "auto") for one, label in model.items()}
+    for one, (label, source) in expected.items():
         if one not in rows:
             raise AlearnError(f"{path}: item {one} was frozen, and has no line")
-        _same(path, f"the label of item {one}", rows[one]["label"], what)
+        _same(path, f"the label of item {one}", rows[one]["label"], label)
         _same(path, f"the source of item {one}", rows[one]["source"], source)
-    others = [line for one, line in rows.items() if one not in expected]
-    unproven = [line[key] for line in others if line["source"] != "hand" or not line["label"]]
+    unproven = [
+        one for one, line in rows.items() if one not in expected and (line["source"] != "hand" or not line["label"])
+    ]
     if unproven:
         raise AlearnError(f"{path}: items {unproven[:SHOWN]} have no human's label, and the audit does not cover them")
     purposes = [line.get("purpose", "") for line in lines if line["source"] == "hand"]
@@ -100,8 +135,15 @@ def _check_delivered(
 
 
 def _same(where: Path | str, what: str, found: object, expected: object) -> None:
-    if found != expected:
-        raise AlearnError(f"{where}: {what}: found {found}, must be {expected}")
+    if found == expected:
+        return
+    if isinstance(found, list) and isinstance(expected, list):
+        at = next((i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), None)
+        if at is None:
+            found, expected = f"{len(found)} of them", len(expected)
+        else:
+            found, expected = f"{found[at]} as number {at + 1}", expected[at]
+    raise AlearnError(f"{where}: {what}: found {found}, must be {expected}")
 
 
 def _read(path: Path) -> bytes:
@@ -145,9 +187,10 @@ def main() -> None:
     except AlearnError as error:
         print(f"NOT VALID: {error}", file=sys.stderr)
         sys.exit(1)
+    groups = made["groups"]
+    audited, errors, cut = (sum(group[key] for group in groups) for key in ("audited", "errors", "cut"))
     print(f"valid: {made['statement']}")
     print(
-        f"checked: {made['items']:,} frozen labels (SHA-256 {made['frozen_sha256'][:16]}...), the draw of "
-        f"{made['audited']:,} by its seed, {made['errors']:,} of them wrong, the cut at {made['cut']:,}, "
-        f"{made['total']:,} delivered labels"
+        f"checked: {made['items']:,} frozen labels (SHA-256 {made['frozen_sha256'][:16]}...), the draw of {audited:,} "
+        f"by its seed, {errors:,} of them wrong, {cut:,} accepted, {made['total']:,} delivered labels"
     )

@@ -8,7 +8,7 @@ value and what is allowed.
 from alearn.config.config import Config, flatten, free
 from alearn.config.data import Data, Folder, Imbalance, Standard
 from alearn.config.model import Model, Resnet, SmallCnn, SourceCnn, Torchvision
-from alearn.config.others import Oracle, Published, Record, Search, Trial
+from alearn.config.others import NoisyOracle, Oracle, Published, Record, Search, Trial, TrueOracle
 from alearn.config.parse import load, parse, parse_search
 from alearn.config.policy import Policy
 from alearn.config.train import Train
@@ -19,6 +19,7 @@ __all__ = [
     "Folder",
     "Imbalance",
     "Model",
+    "NoisyOracle",
     "Oracle",
     "Policy",
     "Published",
@@ -31,6 +32,7 @@ __all__ = [
     "Torchvision",
     "Train",
     "Trial",
+    "TrueOracle",
     "flatten",
     "free",
     "load",

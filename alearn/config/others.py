@@ -7,10 +7,22 @@ from pydantic import Field
 from alearn.config.section import Count, Section
 
 
-class Oracle(Section):
-    """Who answers for the human."""
+class TrueOracle(Section):
+    """The true labels answer for the human."""
 
     name: Literal["truth"]
+
+
+class NoisyOracle(Section):
+    """The true labels, with slips."""
+
+    name: Literal["noisy"]
+    error: Annotated[float, Field(ge=0, lt=1)]
+    """The probability that an answer is one of the other classes instead."""
+
+
+Oracle = Annotated[TrueOracle | NoisyOracle, Field(discriminator="name")]
+"""Who answers for the human."""
 
 
 class Record(Section):

@@ -64,8 +64,16 @@ class Policy(Section):
     """finish=audit: at most so large a share of all labels is wrong ..."""
     risk: Annotated[float, Field(gt=0, lt=1)]
     """... but with this probability."""
-    audit_staged: bool
-    """finish=audit: whether the audit may stop early, which is mostly cheaper."""
+    audit_scope: Literal["total", "auto", "class"]
+    """finish=audit: what target_error is a share of. total: of all labels. auto: of those that stay the model's. class:
+    for each class, of the images that the model put into it."""
+    audit_kind: Literal["single", "staged", "sequential"]
+    """finish=audit: when it may stop. single: at one size. staged: at a few. sequential: at any moment."""
+    audit_cut: Share | None
+    """finish=audit: only labels that the model gives a probability above this are audited, the human labels the others;
+    null audits all of them."""
+    audit_answers: Literal[1, 2]
+    """finish=audit: 2 asks the human once more where the first answer is not the model's; the second one counts."""
     audit_seed: str | int | None
     """finish=audit: the draw's seed, any text; it must not be known to whoever made the labels, unless that is a public
     one named in advance. null takes fresh entropy, so that two runs draw differently."""

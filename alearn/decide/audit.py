@@ -1,34 +1,113 @@
-"""An audit: what is frozen, which labels are drawn, what follows from the answers, and how many to check.
+"""An audit: what is promised of which labels, what is frozen, which are drawn, and what follows from the answers.
 
 Nothing here knows of images or files: a trial's labels and those of any other tool are audited by the same functions.
-The draw needs no library and no library's version, so that anyone can repeat it: see `draw`.
+The draw needs no library and no library's version, so that anyone can repeat it: see `draw`. What an audit costs and
+when to end it is for `alearn.decide.plan` to say.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 import numpy as np
 
-from alearn import rng
 from alearn.decide import certificate
 from alearn.decide.certificate import Stages
 from alearn.events import Array
 
-SIMULATED = 200
-"""Audits that are simulated to estimate what one costs."""
-CONFIDENT = 0.1
-"""Share of the wrong labels that is expected anywhere in the order, however sure the model is."""
-TOLERATED = 13
-"""Plans tolerate fewer errors than this at their first stage."""
-COUNTS = 1, 3, 5
-"""Stages of the audits that are weighed against each other."""
+Scope = Literal["total", "auto", "class"]
+"""What the share of wrong labels is a share of. total: of all labels of the data set, whoever gave them. auto: of those
+that are the model's in the end; what is frozen is accepted as a whole or not at all. class: for each class, of the
+images that the model put into it."""
+
+Kind = Literal["single", "staged", "sequential"]
+"""When an audit may stop: at its one size, at one of a few, or whenever the next error more can be tolerated."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an audit is asked for. At most a share `target_error` (see `Scope`) is wrong, but with probability `risk`.
+
+    answers: 2 asks a human once more where the first answer is not the model's label, and the second answer counts.
+    cut: labels of which the model is no surer than this are left to the human, None audits all. seed: the draw's, None
+    takes fresh entropy. number: see `alearn.decide.certificate.risk_of`.
+    """
+
+    target_error: float
+    risk: float
+    scope: Scope = "total"
+    kind: Kind = "staged"
+    answers: Literal[1, 2] = 1
+    cut: float | None = None
+    seed: str | None = None
+    number: int = 0
+
+    def promise(self, total: int, groups: int) -> "Promise":
+        """Of each of so many groups, in a data set of `total` labels. They share the risk, by Bonferroni's inequality:
+        all of their bounds hold at once but with probability `risk`.
+        """
+        here = certificate.risk_of(self.risk, self.number) / max(1, groups)
+        return Promise(self.scope, total, self.target_error, here)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What holds for one group, but with probability `risk`. total: labels of the data set."""
+
+    scope: Scope
+    total: int
+    target_error: float
+    risk: float
+
+    def allowed(self, items: int, checked: int = 0) -> int:
+        """Wrong labels that may be left in a group of so many, of which up to `checked` will be a human's."""
+        of = {"total": self.total, "class": items, "auto": max(0, items - checked)}
+        return certificate.allowed(of[self.scope], self.target_error)
+
+    @property
+    def whole(self) -> bool:
+        """Whether a group is accepted as a whole or not at all: the error of a part that a cut makes smaller could rise
+        and fall from place to place, and the theorem needs it to rise.
+        """
+        return self.scope == "auto"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Frozen labels that have a bound of their own. name: of the class, "" if these are all. place: int64 [n],
+    ascending, where they are in the order of trust. At most `allowed` of those accepted are wrong.
+    """
+
+    name: str
+    place: Array
+    stages: Stages
+    allowed: int
+    whole: bool
+
+    def drawn(self, order: Array) -> Array:
+        """int64 [n]: its places in the order of the draw. order: all places, see `draw`; a uniform permutation of them
+        has a uniform permutation of each group in it.
+        """
+        mine: Array = order[np.isin(order, self.place)]
+        return mine
+
+
+def places(scope: Scope, labels: Sequence[str]) -> dict[str, Array]:
+    """The places of each group by its name, in the order of trust: int64. By label if the scope is "class", sorted by
+    it; else one group named "", or none without labels.
+    """
+    if scope != "class":
+        return {"": np.arange(len(labels))} if len(labels) else {}
+    names, group = np.unique(np.array(labels, dtype=object).astype(str), return_inverse=True)
+    return {str(name): np.flatnonzero(group == number) for number, name in enumerate(names)}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an audit came to. stage: the last one that was completed, from 0. audited: labels checked; errors: how many
-    of them were wrong, accepted_errors: ... before the cut. cut: places accepted, counted from the most trusted.
+    """What the audit of a group came to. stage: the last one that was completed, from 0. audited: labels checked.
+    errors: how many of them were wrong; accepted_errors: ... before the cut. cut: how many of the group's labels are
+    accepted, from the most trusted on.
     """
 
     stage: int
@@ -71,92 +150,14 @@ def draw(digest: str, seed: str, items: int) -> Array:
     return np.array([place for _, place in keys], np.int64)
 
 
-def outcome(items: int, stages: Stages, places: Array, wrong: Array) -> Outcome:
-    """What the answers say. places: int64 [m], the audited ones in the order of the draw; wrong: bool [m].
+def outcome(group: Group, checked: Array, wrong: Array) -> Outcome:
+    """What the answers say of a group. checked: int64 [m], the first m of its drawn places; wrong: bool [m].
 
     Raises ValueError if m is no stage's size.
     """
-    sizes = [size for size, _ in stages]
-    if len(places) not in sizes:
-        raise ValueError(f"{len(places)} answers; the stages end at {sizes}")
-    stage = sizes.index(len(places))
-    cut = certificate.cut(items, stages[stage][1], places[wrong])
-    return Outcome(stage, len(places), int(wrong.sum()), int((places[wrong] < cut).sum()), cut)
-
-
-def enough(items: int, stages: Stages, result: Outcome) -> bool:
-    """Whether to stop at this stage: the next would cost more than labeling by hand what lies beyond the cut."""
-    if result.stage == len(stages) - 1:
-        return True
-    more = stages[result.stage + 1][0] - result.audited
-    return (items - result.cut) * (1 - result.audited / items) <= more
-
-
-def error_profile(doubt: Array) -> Array:
-    """float64: an estimate of the probability that a label is wrong from its doubt, log(1 - p).
-
-    Probabilities that are averaged over rounds and views are too cautious; with their log-odds doubled they add up to
-    about the wrong labels. CONFIDENT of these are taken to be anywhere: there are always some that are wrong and sure.
-    """
-    if not len(doubt):
-        return np.zeros(0)
-    doubt = np.clip(np.nan_to_num(doubt.astype(np.float64), nan=0.0), -100, -1e-9)
-    odds = doubt - np.log1p(-np.exp(doubt))  # log((1 - p) / p)
-    sharp = 1 / (1 + np.exp(-2 * odds))
-    result: Array = (1 - CONFIDENT) * sharp + CONFIDENT * sharp.mean()
-    return result
-
-
-def cost(items: int, stages: Stages, wrong: Sequence[Array]) -> tuple[float, float, float]:
-    """Mean, median and 90th percentile of the labels that an audit and what lies beyond its cut cost.
-
-    wrong: for each simulated audit the places of the wrong labels, int64. Drawn from a generator of its own: the same
-    arguments give the same cost.
-    """
-    generator, spent = rng.generator(0, 0, "plan"), []
-    for places in wrong:
-        rank = generator.choice(items, len(places), replace=False) if len(places) else places  # when each is drawn
-        for stage, (size, _) in enumerate(stages):
-            found = places[rank < size]
-            cut = certificate.cut(items, stages[stage][1], found)
-            result = Outcome(stage, size, len(found), int((found < cut).sum()), cut)
-            if enough(items, stages, result):
-                break
-        spent.append(result.audited + (items - result.cut) * (1 - result.audited / items))
-    return float(np.mean(spent)), float(np.median(spent)), float(np.percentile(spent, 90))
-
-
-def simulated(probability: Array) -> list[Array]:
-    """Places of the wrong labels, SIMULATED times: each label is wrong by itself with its probability, float64 [N], in
-    the order of trust.
-    """
-    generator = rng.generator(0, 0, "profile")
-    return [np.flatnonzero(generator.random(len(probability)) < probability) for _ in range(SIMULATED)]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """An audit, and what it is expected to cost: labels to check and beyond the cut, by hand."""
-
-    stages: Stages
-    mean: float
-    median: float
-    high: float
-    """90th percentile."""
-
-
-def plans(allowed: int, risk: float, probability: Array, staged: bool = True) -> list[Plan]:
-    """The sensible audits, the cheapest in the mean first. probability: float64 [N], that each label is wrong, from the
-    most trusted on: an estimate, which decides what the audit costs and never whether it is right.
-
-    staged: whether audits that may stop early are among them.
-    """
-    items, found = len(probability), []
-    if allowed >= items:
-        return [Plan(((0, 0),), 0.0, 0.0, 0.0)]
-    wrong = simulated(probability)
-    for first in range(min(TOLERATED, allowed + 1)):
-        for count in COUNTS if staged else (1,):
-            chosen = certificate.stages(items, allowed, risk, first, count)
-            found.append(Plan(chosen, *cost(items, chosen, wrong)))
-    return sorted(found, key=lambda plan: plan.mean)
+    sizes = [size for size, _ in group.stages]
+    if len(checked) not in sizes:
+        raise ValueError(f"{len(checked)} answers; the stages end at {sizes}")
+    stage, at = sizes.index(len(checked)), np.searchsorted(group.place, checked[wrong])
+    cut = certificate.cut(len(group.place), group.stages[stage][1], at, group.whole)
+    return Outcome(stage, len(checked), int(wrong.sum()), int((at < cut).sum()), cut)

@@ -20,6 +20,8 @@ on. Each stage s offers the labels before the (k_s + 1)-th error found so far, a
 By the same proof more than A of what is accepted is wrong only if, at some stage, at most k_s errors were found among
 the first j places: `missed` is the probability of that, and `stages` chooses sizes for which it is at most `risk`.
 
+`martingale` needs no number of stages in advance: its audit goes on for as long as one likes.
+
 All functions are pure; counts are Python ints. Probabilities are computed in logarithms, and those within TIE of the
 risk anew in whole numbers, so no comparison is decided by rounding.
 """
@@ -27,7 +29,7 @@ risk anew in whole numbers, so no comparison is decided by rounding.
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from math import comb, lgamma
+from math import comb
 
 import numpy as np
 
@@ -38,6 +40,10 @@ TIE = 1e-7
 
 FIRST_SHARE = 0.75
 """Of the risk, spent on the first stage: most audits of a good model end there."""
+
+PRIOR = 8
+"""The sequential test bets on labels with 1 / PRIOR of the wrong ones that are allowed; a bet decides how early it
+ends, never whether it is right."""
 
 
 Stages = tuple[tuple[int, int], ...]
@@ -65,7 +71,7 @@ def tail(items: int, wrong: int, audited: int, errors: int) -> float:
         return 0.0
     if errors >= most:
         return 1.0
-    return min(1.0, float(_pmf(items, wrong, audited, np.arange(least, errors + 1)).sum()))
+    return min(1.0, float(_pmf(items, wrong, audited, errors)[least:].sum()))
 
 
 def tolerated(items: int, allowed: int, audited: int, risk: float) -> int:
@@ -106,8 +112,7 @@ def missed(items: int, wrong: int, stages: Stages) -> float:
     for size, tolerated in stages:
         new = np.zeros_like(chance)
         for found in np.flatnonzero(chance[:-1]):
-            left, more = wrong - int(found), np.arange(last + 1 - int(found))
-            arrives = _pmf(items - audited, left, size - audited, more)
+            arrives = _pmf(items - audited, wrong - int(found), size - audited, last - int(found))
             new[found : last + 1] += chance[found] * arrives
             new[-1] += chance[found] * max(0.0, 1 - arrives.sum())
         new[-1] += chance[-1]
@@ -147,6 +152,44 @@ def stages(items: int, allowed: int, risk: float, first: int = 0, count: int = 5
     return found
 
 
+@lru_cache(maxsize=256)
+def martingale(items: int, allowed: int, risk: float) -> Stages:
+    """An audit that may be looked at after every single label: the stages at which a sequential test tolerates 0, 1,
+    2, ... errors. It ends where more than half of the items would have to be checked.
+
+    The first t drawn labels, x of them wrong, are exchangeable: if w of the items are wrong, their probability is
+    L(w) = (w)_x (items - w)_{t-x} / (items)_t, with falling factorials. The mixture sum_w prior(w) L(w) / L(allowed +
+    1), w = 0 .. allowed, is a nonnegative martingale under allowed + 1 wrong ones, so by Ville's inequality it ever
+    reaches 1 / risk with a probability of at most `risk`: Waudby-Smith and Ramdas, "Confidence sequences for sampling
+    without replacement" (2020). It grows with t and falls with x, hence a stage for every x.
+    """
+    if allowed >= items:
+        return ((0, 0),)
+    w = np.arange(allowed + 1)
+    prior = np.exp(-PRIOR * w / (allowed + 1))
+    log_prior = np.log(prior / prior.sum())
+    found: Stages = ()
+    ratio = np.zeros(allowed + 1)  # of the x wrong draws: log (w)_x - log (allowed + 1)_x
+    for errors in range(allowed + 1):
+        if errors:
+            with np.errstate(divide="ignore"):
+                ratio = ratio + np.log(np.maximum(w - errors + 1, 0)) - np.log(allowed + 2 - errors)
+        low, high = max((size for size, _ in found), default=0), items // 2 + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            right = middle - errors
+            # log (items - w)_right - log (items - allowed - 1)_right, a product over the wrong ones that w spares
+            gain = np.concatenate([[0.0], -np.cumsum(np.log1p(-right / (items - np.arange(allowed, -1, -1))))])[1:][
+                ::-1
+            ]
+            evidence = float(np.logaddexp.reduce(log_prior + ratio + gain))
+            low, high = (low, middle) if evidence >= -np.log(risk) + TIE else (middle, high)
+        if high > items // 2:
+            break
+        found = (*found, (high, errors))
+    return found or ((audit_size(items, allowed, risk) or 0, 0),)
+
+
 def sound(items: int, allowed: int, risk: float, stages: Stages) -> bool:
     """Whether an audit of these stages accepts more than `allowed` wrong labels with at most this risk."""
     sizes, errors = [size for size, _ in stages], [tolerated for _, tolerated in stages]
@@ -175,15 +218,17 @@ def wrong_at_most(items: int, audited: int, errors: int, risk: float) -> int:
     return low
 
 
-def cut(items: int, tolerated: int, error_places: Array) -> int:
+def cut(items: int, tolerated: int, error_places: Array, whole: bool = False) -> int:
     """How many of the items are accepted, from the most trusted on: all before the (tolerated + 1)-th sampled error.
 
-    error_places: int64, where in the order the sampled errors are, from 0. None are accepted for tolerated=-1.
+    error_places: int64, where in the order the sampled errors are, from 0. None are accepted for tolerated=-1. whole:
+    accept none unless all are.
     """
     if tolerated < 0:
         return 0
-    places = np.sort(error_places)
-    return items if len(places) <= tolerated else int(places[tolerated])
+    if len(error_places) <= tolerated:
+        return items
+    return 0 if whole else int(np.sort(error_places)[tolerated])
 
 
 def floor(items: int, allowed: int, risk: float) -> int:
@@ -204,15 +249,22 @@ def _at_most(items: int, wrong: int, audited: int, errors: int, risk: float) -> 
     return ways * limit.denominator <= limit.numerator * comb(items, audited)
 
 
-def _pmf(items: int, wrong: int, audited: int, errors: Array) -> Array:
-    """float64: P[Hypergeometric(items, wrong, audited) = e] for each e of errors."""
-    result = np.zeros(len(errors))
-    possible = (errors >= max(0, audited - (items - wrong))) & (errors <= min(wrong, audited))
-    e = errors[possible]
-    terms = _log_comb(wrong, e) + _log_comb(items - wrong, audited - e) - _log_comb(items, np.array(audited))
-    result[possible] = np.exp(terms)
+def _pmf(items: int, wrong: int, audited: int, most: int) -> Array:
+    """float64 [most + 1]: P[Hypergeometric(items, wrong, audited) = e] for e = 0 .. most.
+
+    The first possible e is a product of min(wrong, audited) (or fewer) ratios, and each further e has a simple ratio to
+    the one before: unlike differences of log-factorials it keeps its digits for millions of items.
+    """
+    result = np.zeros(most + 1)
+    least, top = max(0, audited - (items - wrong)), min(wrong, audited, most)
+    if least > top:
+        return result
+    if least == 0:
+        fewer, more = sorted((wrong, audited))
+        first = np.log1p(-more / (items - np.arange(fewer))).sum() if more < items or not fewer else 0.0
+    else:  # every right one is sampled
+        first = np.log1p(-(items - audited) / (items - np.arange(items - wrong))).sum()
+    e = np.arange(least, top)
+    ratio = (wrong - e) / (e + 1) * ((audited - e) / (items - wrong - audited + e + 1))
+    result[least : top + 1] = np.exp(first + np.concatenate([[0.0], np.cumsum(np.log(ratio))]))
     return result
-
-
-def _log_comb(n: int, k: Array) -> Array:
-    return np.array([lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) for i in np.atleast_1d(k)])

@@ -6,9 +6,6 @@ from alearn.config import Policy
 from alearn.events import Array
 from alearn.ledger import Ledger, Source
 
-PATIENCE = 2
-"""Rounds that may look no better before an audit begins: what it will cost is an estimate, and a single one errs."""
-
 
 def finished(policy: Policy, ledger: Ledger) -> bool:
     """True once less than policy.stop_fraction is unlabeled, or the last round had nothing left to ask.
@@ -31,8 +28,6 @@ def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
         return 0
     if policy.stop_yield is not None and round > 1 and hand_yield(ledger, round - 1) < policy.stop_yield:
         return 0
-    if policy.finish == "audit" and no_longer_cheaper(ledger.expected):
-        return 0
     size = policy.round_size(len(ledger))
     return size if policy.hand_budget is None else min(size, policy.hand_budget - int(ledger.hand.sum()))
 
@@ -43,11 +38,3 @@ def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002
     """
     asked: Array = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.round == round))
     return float(np.mean(ledger.guess[asked] != ledger.label[asked])) if len(asked) else 1.0
-
-
-def no_longer_cheaper(expected: Array) -> bool:
-    """Whether the audit is better begun: none of the last PATIENCE rounds was better than the best before them.
-
-    expected: float64, the hand labels that there would be in all, had it begun after each round.
-    """
-    return len(expected) > PATIENCE and bool(expected[-PATIENCE:].min() >= expected[:-PATIENCE].min())

@@ -10,6 +10,6 @@ class Truth:
     def __init__(self, truth: Array) -> None:
         self._truth = truth
 
-    def label(self, index: Array, purpose: Source) -> Array:
+    def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
         """The true classes, whatever the purpose."""
         return self._truth[index]

@@ -5,131 +5,131 @@ of the draw. `alearn-verify` (alearn.certify.verify) needs nothing else but labe
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from alearn import __version__
-from alearn.audited import frozen_digest
-from alearn.config import Policy
-from alearn.decide import audit, certificate
-from alearn.events import AuditStage, AuditStarted, Event, TrialDone
+from alearn import __version__, audited
+from alearn.audited import Names
+from alearn.decide import audit
+from alearn.decide.audit import Group, Terms
+from alearn.events import Array, AuditStage, AuditStarted, Event, TrialDone
 from alearn.ledger import Audit, Ledger, Source
 from alearn.record import files
 
 NAME, FROZEN, ANSWERS, LABELS = "certificate.json", "frozen.csv", "audit.csv", "labels.csv"
 PURPOSES = {"first": Source.FIRST, "query": Source.QUERY, "audit": Source.AUDIT, "rest": Source.REST}
+NAMED = 3
+"""Classes that a sentence names."""
 
 
 class Certificate:
     """A sink that writes down an audit as it goes. Comes after labels.csv, whose hash it takes."""
 
-    def __init__(self, folder: Path, policy: Policy, classes: Sequence[str]) -> None:
-        self._folder, self._policy, self._classes = folder, policy, classes
+    def __init__(self, folder: Path, terms: Terms, names: Names) -> None:
+        self._folder, self._terms, self._names = folder, terms, names
 
     def write(self, event: Event) -> None:
         """What is frozen before the draw; answers after each stage; the certificate at the end."""
         if not isinstance(event, AuditStarted | AuditStage | TrialDone) or event.ledger.audit is None:
             return
         frozen = event.ledger.audit
-        items, labels = frozen.item.tolist(), frozen.label.tolist()
-        files.replace(self._folder / FROZEN, audit.frozen_text(map(str, items), map(str, labels)))
+        files.replace(self._folder / FROZEN, audit.frozen_text(*audited.texts(frozen, self._names)))
         if not isinstance(event, AuditStarted):
-            files.replace(self._folder / ANSWERS, answers_csv(answers(event.ledger, frozen)))
+            files.replace(self._folder / ANSWERS, answers_csv(event.ledger, frozen, self._names))
         if isinstance(event, TrialDone):
-            made = of_trial(event.ledger, frozen, self._policy, self._classes)
-            save(self._folder, made)
+            save(self._folder, build(event.ledger, self._terms, self._names))
 
     def close(self) -> None:
         """Everything is on disk already."""
 
 
-def answers(ledger: Ledger, frozen: Audit) -> list[tuple[str, str, str]]:
-    """(item, frozen label, answer) of all labels that the audit has checked, in the order of the draw."""
-    order = audit.draw(frozen_digest(frozen), frozen.seed.tobytes().decode(), len(frozen.item))
-    drawn = [place for place in order.tolist() if ledger.source[frozen.item[place]] == Source.AUDIT]
-    return [(str(frozen.item[p]), str(frozen.label[p]), str(ledger.label[frozen.item[p]])) for p in drawn]
-
-
-def of_trial(ledger: Ledger, frozen: Audit, policy: Policy, classes: Sequence[str]) -> dict[str, Any]:
-    """The certificate of a trial whose audit is over, without the files' hashes: see `save`."""
-    assert policy.target_error is not None
-    checked = answers(ledger, frozen)
-    place = {str(item): number for number, item in enumerate(frozen.item.tolist())}
-    stages = tuple((int(size), int(tolerated)) for size, tolerated in frozen.stages)
+def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
+    """What certificate.json says of an audit that is over, but for the files' hashes: see `save`."""
+    frozen = ledger.audit
+    assert frozen is not None
+    order, groups = audited.draw(frozen, names), audited.groups(terms, names, frozen)
     hand = {name: ledger.count(source) for name, source in PURPOSES.items()}
-    return build(
-        total=len(ledger),
-        target_error=policy.target_error,
-        risk=policy.risk,
-        digest=frozen_digest(frozen),
-        seed=frozen.seed.tobytes().decode(),
-        items=len(frozen.item),
-        stages=stages,
-        places=[place[item] for item, _, _ in checked],
-        wrong=[label != answer for _, label, answer in checked],
-        hand=hand,
-        classes=list(classes),
-    )
-
-
-def build(
-    *,
-    total: int,
-    target_error: float,
-    risk: float,
-    digest: str,
-    seed: str,
-    items: int,
-    stages: certificate.Stages,
-    places: Sequence[int],
-    wrong: Sequence[bool],
-    hand: dict[str, int],
-    classes: list[str] | None,
-    number: int = 0,
-) -> dict[str, Any]:
-    """What certificate.json says, but for the files' hashes.
-
-    places: in the order of trust, of the checked labels in the order of the draw; wrong: which of them. hand: hand
-    labels by purpose. classes: names by the numbers in frozen.csv, None where it has names. number: of
-    the audit, see `alearn.decide.certificate.risk_of`.
-    """
-    result = audit.outcome(items, stages, np.array(places, np.int64), np.array(wrong, bool))
     made: dict[str, Any] = {
         "alearn": __version__,
-        "total": total,
-        "target_error": target_error,
-        "risk": risk,
-        "number": number,
-        "wrong_at_most": certificate.allowed(total, target_error),
+        "total": len(ledger),
+        "scope": terms.scope,
+        "target_error": terms.target_error,
+        "risk": terms.risk,
+        "number": terms.number,
+        "answers": terms.answers,
         "hand": hand,
-        "auto": total - sum(hand.values()),
-        "items": items,
-        "stages": [list(stage) for stage in stages],
-        "audited": result.audited,
-        "errors": result.errors,
-        "errors_accepted": result.accepted_errors,
-        "cut": result.cut,
-        "seed": seed,
-        "frozen_sha256": digest,
-        "classes": classes,
+        "asked_twice": int((frozen.first >= 0).sum()),
+        "auto": len(ledger) - sum(hand.values()),
+        "items": len(frozen.item),
+        "groups": [_group(ledger, frozen, group, _checked(ledger, frozen, order)) for group in groups],
+        "seed": frozen.seed.tobytes().decode(),
+        "frozen_sha256": audited.digest(frozen, names),
     }
     return {"statement": words(made)} | made
 
 
+def _checked(ledger: Ledger, frozen: Audit, order: Array) -> Array:
+    """int64 [m]: the places that the audit has checked, in the order of the draw."""
+    checked: Array = order[ledger.source[frozen.item[order]] == Source.AUDIT]
+    return checked
+
+
+def _group(ledger: Ledger, frozen: Audit, group: Group, checked: Array) -> dict[str, Any]:
+    mine = group.drawn(checked)
+    result = audit.outcome(group, mine, ledger.label[frozen.item[mine]] != frozen.label[mine])
+    return {
+        "name": group.name,
+        "items": len(group.place),
+        "wrong_at_most": group.allowed,
+        "stages": [list(stage) for stage in group.stages],
+        "audited": result.audited,
+        "errors": result.errors,
+        "errors_accepted": result.accepted_errors,
+        "cut": result.cut,
+    }
+
+
+def answers_csv(ledger: Ledger, frozen: Audit, names: Names) -> str:
+    """The text of audit.csv, in the order of the draw: item, the label that was frozen, the human's answer, and the
+    second one where there was one.
+    """
+    text = io.StringIO()
+    write = csv.writer(text, lineterminator="\n").writerow
+    write(("item", "label", "answer", "again"))
+    for place in _checked(ledger, frozen, audited.draw(frozen, names)):
+        item, last = frozen.item[place], names.classes[ledger.label[frozen.item[place]]]
+        first = frozen.first[place]
+        answers = (last, "") if first < 0 else (names.classes[first], last)
+        write((names.ids[item], names.classes[frozen.label[place]], *answers))
+    return text.getvalue()
+
+
 def words(made: dict[str, Any]) -> str:
-    """The certificate in a sentence, and what it cost."""
-    hand = made["hand"]
+    """The certificate in a sentence or two, and what it cost."""
+    hand, groups = made["hand"], made["groups"]
+    confidence = f"with {100 * (1 - made['risk']):.4g} % confidence"
+    wrong, total = sum(g["wrong_at_most"] for g in groups), made["total"]
+    if not groups:
+        promise = f"All {total:,} labels are a human's"
+    elif made["scope"] == "total":
+        promise = f"At most {wrong:,} of {total:,} labels are wrong, {confidence}"
+    elif made["scope"] == "auto":
+        promise = f"At most {wrong:,} of the {made['auto']:,} labels that are the model's are wrong, {confidence}"
+        if not made["auto"]:
+            promise = f"The model's labels were too often wrong: all {total:,} labels are a human's now"
+    else:
+        each = [f"{g['wrong_at_most']:,} of {g['items']:,} for {g['name']}" for g in groups]
+        shown = "; ".join(each[:NAMED]) + (f"; ... ({len(each)} classes)" if len(each) > NAMED else "")
+        promise = (
+            f"Of the images that the model put into a class, at most a share of {made['target_error']:.4g} has a wrong "
+            f"label, for all {len(groups)} classes at once {confidence}: {shown}"
+        )
     train = sum(count for name, count in hand.items() if name not in ("audit", "rest"))
     cost = f"{train:,} to train, {hand['audit']:,} to audit, {hand['rest']:,} beyond the cut"
-    confidence = f"{100 * (1 - made['risk']):.4g} % confidence"
-    return (
-        f"At most {made['wrong_at_most']:,} of {made['total']:,} labels are wrong, with {confidence}; "
-        f"{sum(hand.values()):,} labels by hand: {cost}."
-    )
+    if made["asked_twice"]:
+        cost += f"; {made['asked_twice']:,} of them asked twice"
+    return f"{promise}; {sum(hand.values()):,} labels by hand: {cost}."
 
 
 def save(folder: Path, made: dict[str, Any]) -> None:
@@ -137,12 +137,3 @@ def save(folder: Path, made: dict[str, Any]) -> None:
     hashed = {"audit_sha256": ANSWERS, "labels_sha256": LABELS}
     hashes = {key: sha256((folder / name).read_bytes()).hexdigest() for key, name in hashed.items()}
     files.replace(folder / NAME, json.dumps(made | hashes, indent=1) + "\n")
-
-
-def answers_csv(checked: Iterable[tuple[str, str, str]]) -> str:
-    """The text of audit.csv: item, the label that was frozen, the human's answer; in the order of the draw."""
-    text = io.StringIO()
-    write = csv.writer(text, lineterminator="\n")
-    write.writerow(("item", "label", "answer"))
-    write.writerows(checked)
-    return text.getvalue()

@@ -101,7 +101,7 @@ class Console:
                 self._round(event.metrics)
             case AuditStarted():
                 self._say(
-                    f"audit: {len(self._ledger) - int(self._ledger.hand.sum()):,} labels are frozen (SHA-256 "
+                    f"audit: {len(event.ledger.audit.item) if event.ledger.audit else 0:,} labels are frozen (SHA-256 "
                     f"{event.digest[:12]}...); some {event.expected:,.0f} hand labels in all are expected"
                 )
                 self._doing = "audit"

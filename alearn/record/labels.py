@@ -32,8 +32,8 @@ def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: tuple[str, ...]) -> st
     """label: a class name. source: hand or auto. purpose, of hand labels: first, query, audit or rest. round: 0 is
     before the first.
 
-    confidence: 1 for a human's label; for an auto label the probability that it was given by. Without a label all these
-    are empty.
+    confidence: 1 for a human's label; for an auto label the probability that it was given by, empty where that is not
+    known. Without a label all these are empty.
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
@@ -43,7 +43,17 @@ def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: tuple[str, ...]) -> st
         if source is Source.NONE:
             write((i, name, "", "", "", "", ""))
         elif source is Source.AUTO:
-            write((i, name, classes[ledger.label[i]], "auto", "", ledger.round[i], f"{sure[i]:.15g}"))
+            write(
+                (
+                    i,
+                    name,
+                    classes[ledger.label[i]],
+                    "auto",
+                    "",
+                    ledger.round[i],
+                    "" if np.isnan(sure[i]) else f"{sure[i]:.15g}",
+                )
+            )
         else:
             write((i, name, classes[ledger.label[i]], "hand", source.name.lower(), ledger.round[i], 1))
     return text.getvalue()

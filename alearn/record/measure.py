@@ -44,9 +44,9 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     """Counts by source and how many auto labels are wrong, in all and in one round.
 
     mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
-    the whole data set. wrong_if_finished, mislabeled_if_finished: how many labels, and what
-    share of all, would be wrong if the model labeled all the rest now. None
-    where the truth is not known, or of no labels at all.
+    the whole data set, hand labels that are wrong (wrong_hand) included. wrong_if_finished, mislabeled_if_finished: how
+    many labels, and what share of all, would be wrong if the model labeled all the rest now. None where the truth is
+    not known, or of no labels at all.
     """
     total, auto = len(ledger), ledger.auto
     counts = {"hand": int(ledger.hand.sum()), "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
@@ -58,9 +58,13 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
         "audit": ledger.count(Source.AUDIT),
     }
     wrong = None if truth is None else auto & (ledger.label != truth)
-    result |= _wrong("auto", wrong, auto) | {"mislabeled_total": None if wrong is None else float(wrong.sum() / total)}
+    slips = None if truth is None else int((ledger.hand & (ledger.label != truth)).sum())
+    total_wrong = None if wrong is None or slips is None else float((wrong.sum() + slips) / total)
+    result |= _wrong("auto", wrong, auto) | {"wrong_hand": slips, "mislabeled_total": total_wrong}
     rest = ledger.unlabeled
-    guessed = None if truth is None or wrong is None else int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
+    guessed = None
+    if truth is not None and wrong is not None and slips is not None:
+        guessed = slips + int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
     result |= {"wrong_if_finished": guessed, "mislabeled_if_finished": None if guessed is None else guessed / total}
     if round is not None:
         new = ledger.round == round

@@ -76,8 +76,8 @@ def test_it_ends_with_labels_and_a_certificate_that_hold(monkeypatch, capsys, ma
         lines = list(csv.DictReader(file))
     assert [line["id"] for line in lines] == list(truth), "the order of the file"
     left = sum(line["label"] != truth[line["id"]] for line in lines)
-    assert 0 < left <= certified["wrong_at_most"] == 40 < wrong, "this draw is none of the unlucky ones"
-    assert certified["hand"]["given"] == 100
+    assert 0 < left <= certified["groups"][0]["wrong_at_most"] == 40 < wrong, "this draw is none of the unlucky ones"
+    assert certified["hand"]["first"] == 100
     assert sum(certified["hand"].values()) == sum(line["source"] == "hand" for line in lines)
 
 
@@ -89,7 +89,7 @@ def test_an_answer_is_never_lost_and_half_a_sheet_is_asked_again(monkeypatch, ca
     first = fill(folder / "sheet.csv", truth, limit=5)
     capsys.readouterr()
     call(monkeypatch, path)
-    assert f"{len(first) - 5:,} items to check" in capsys.readouterr().out
+    assert f"{len(first) - 5:,} items to label" in capsys.readouterr().out
     assert fill(folder / "sheet.csv", truth, limit=0) == first[5:]
     assert (folder / "audit.json").read_text() == state, "nothing is drawn anew"
     (folder / "sheet.csv").write_text((folder / "sheet.csv").read_text().replace(first[6] + ",", first[6] + ",cow"))
@@ -104,7 +104,7 @@ def test_labels_that_changed_are_another_audit(monkeypatch, capsys, made):
     call(monkeypatch, path)
     with pytest.raises(SystemExit):
         call(monkeypatch, path, "--risk", "0.1")
-    assert "holds an audit of other labels, or for another target or risk" in capsys.readouterr().err
+    assert "holds an audit of other labels, or for another target, risk or scope" in capsys.readouterr().err
     path.write_text(path.read_text().replace("img 500", "img x"))
     with pytest.raises(SystemExit):
         call(monkeypatch, path)
@@ -164,18 +164,23 @@ def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(m
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("seed", "2"), ("cut", 1900), ("errors", 0), ("audited", 1), ("risk", 0.01), ("target_error", 0.01),
-        ("total", 1999), ("wrong_at_most", 3), ("items", 5), ("stages", [[10, 0]]), ("statement", "All is well."),
-        ("hand", {"given": 100, "audit": 1, "rest": 0}), ("auto", 3), ("errors_accepted", -1), ("stages", "x"),
-        ("frozen_sha256", "0"),
+        ("seed", "2"), ("risk", 0.01), ("target_error", 0.01), ("total", 1999), ("items", 5), ("scope", "auto"),
+        ("scope", "class"), ("scope", "x"), ("answers", 2), ("asked_twice", 1), ("number", 1), ("number", -1),
+        ("statement", "All is well."), ("hand", {"first": 100, "query": 0, "audit": 1, "rest": 0}), ("auto", 3),
+        ("frozen_sha256", "0"), ("groups", []), ("groups", "x"), ("groups.cut", 1900), ("groups.errors", 0),
+        ("groups.audited", 1), ("groups.wrong_at_most", 41), ("groups.stages", [[10, 0]]), ("groups.stages", "x"),
+        ("groups.stages", []), ("groups.errors_accepted", -1), ("groups.items", 7), ("groups.name", "cat"),
     ],
 )  # fmt: skip
 def test_a_number_that_was_changed_is_found(monkeypatch, capsys, made, key, value):
     path, truth, _ = made
     folder = finish(monkeypatch, path, truth, "--seed", "1")
     certified = json.loads((folder / "certificate.json").read_text())
-    assert certified[key] != value
-    (folder / "certificate.json").write_text(json.dumps(certified | {key: value}))
+    *outer, key = key.split(".")
+    inside = certified["groups"][0] if outer else certified
+    assert inside[key] != value
+    inside[key] = value
+    (folder / "certificate.json").write_text(json.dumps(certified))
     monkeypatch.setattr(sys, "argv", ["alearn-verify", str(folder)])
     with pytest.raises(SystemExit) as left:
         verify.main()
@@ -205,9 +210,9 @@ def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_w
     for folder, words in zip(folders, (["--repeatable"], *(["--after", str(f)] for f in folders)), strict=False):
         call(monkeypatch, path, "--out", str(folder), *words)
     states = [json.loads((folder / "audit.json").read_text()) for folder in folders]
-    assert [state["number"] for state in states] == [1, 2, 3]
+    assert [state["terms"]["number"] for state in states] == [1, 2, 3]
     assert len({state["seed"] for state in states}) == 3, "a fresh draw each"
-    assert states[0]["stages"][0][0] < states[1]["stages"][0][0] < states[2]["stages"][0][0]
+    assert states[0]["stages"][0][1] < states[1]["stages"][0][1] < states[2]["stages"][0][1]
     with pytest.raises(SystemExit):
         call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[0]))
     assert f"it has a successor, {folders[1]}" in capsys.readouterr().err, "the same risk is not taken twice"

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from itertools import combinations, permutations
-from math import comb
+from math import comb, exp, log1p, prod
 
 import numpy as np
 import pytest
@@ -199,3 +199,54 @@ def test_stages_spend_the_risk_and_no_more():
     assert c.stages(5, 5, 0.05) == ((0, 0),)
     with pytest.raises(ValueError, match="3 errors tolerated where 2"):
         c.stages(100, 2, 0.05, first=3)
+
+
+@pytest.mark.parametrize(("items", "allowed", "risk"), [(60, 8, 0.1), (400, 20, 0.05), (1000, 9, 0.2)])
+def test_the_sequential_test_is_the_mixture_martingale_written_with_whole_numbers(items, allowed, risk):
+    """Each stage is the first label at which the evidence, from exact falling factorials, reaches 1 / risk."""
+
+    def falling(n: int, k: int) -> int:
+        return prod(range(n - k + 1, n + 1)) if k <= n else 0
+
+    prior = [exp(-c.PRIOR * w / (allowed + 1)) for w in range(allowed + 1)]
+
+    def evidence(drawn: int, errors: int) -> float:
+        null = falling(allowed + 1, errors) * falling(items - allowed - 1, drawn - errors)
+        terms = (
+            Fraction(falling(w, errors) * falling(items - w, drawn - errors), null) * Fraction(p)
+            for w, p in enumerate(prior)
+        )
+        return float(sum(terms) / Fraction(sum(prior)))
+
+    found = c.martingale(items, allowed, risk)
+    assert len(found) > 1
+    for drawn, errors in found[:4]:
+        assert evidence(drawn, errors) >= 1 / risk > evidence(drawn - 1, errors)
+    assert c.missed(items, allowed + 1, found) <= risk
+    assert c.sound(items, allowed, risk, found)
+
+
+def test_the_evidence_is_a_fair_bet_against_labels_that_are_just_too_bad():
+    """20,000 drawn orders of 300 items with one wrong too many: it reaches 1 / risk in at most that share of them."""
+    items, allowed, risk = 300, 12, 0.05
+    found = c.martingale(items, allowed, risk)
+    generator = np.random.default_rng(0)
+    ranks = np.sort(np.argsort(generator.random((20_000, items)), axis=1)[:, : allowed + 1], axis=1)
+    crossed = np.zeros(20_000, bool)
+    for drawn, errors in found:
+        crossed |= (ranks < drawn).sum(1) <= errors
+    assert 0.5 * risk < crossed.mean() <= binom(20_000, risk).ppf(0.9999) / 20_000
+
+
+def test_probabilities_keep_their_digits_for_millions_of_items():
+    for items, wrong, audited in (
+        (10_000_000, 2001, 15_000),
+        (3_000_000, 3_000, 2_999_000),
+        (5_000_000, 4_999_990, 700),
+    ):
+        law = hypergeom(items, wrong, audited)
+        for errors in range(int(law.ppf(0.01)), int(law.ppf(0.01)) + 3):
+            assert c.tail(items, wrong, audited, errors) == pytest.approx(law.cdf(errors), rel=1e-5)
+    assert c.tail(10**7, 1001, 30_000, 0) == pytest.approx(
+        float(exp(sum(log1p(-30_000 / (10**7 - i)) for i in range(1001)))), rel=1e-12
+    )

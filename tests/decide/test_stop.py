@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from alearn.decide.stop import allowance, finished, hand_yield, no_longer_cheaper, remainder_below
+from alearn.decide.stop import allowance, finished, hand_yield, remainder_below
 from alearn.ledger import Ledger, Source
 from tests.conftest import compose
 
@@ -64,18 +64,3 @@ def test_what_a_round_may_ask(words, number, asks):
 def test_yield_is_the_share_of_answers_that_corrected_the_model():
     assert hand_yield(after_a_round(wrong=3), 1) == 0.3
     assert hand_yield(after_a_round(), 2) == 1, "nothing was asked: nothing is known"
-
-
-@pytest.mark.parametrize(
-    ("expected", "audit"),
-    [
-        ((), False),
-        ((9, 9), False),
-        ((9, 9, 9), True),
-        ((9, 10, 8), False),
-        ((9, 8, 9, 10), True),
-        ((9, 8, 9, 7), False),
-    ],
-)
-def test_an_audit_begins_when_two_rounds_were_no_better(expected, audit):
-    assert no_longer_cheaper(np.array(expected, float)) == audit
