@@ -28,7 +28,7 @@ PATIENCE = 2
 GRID = 150
 """Intervals, ever finer towards the end, where most wrong labels are."""
 
-SLOPE, SLOPE_SD, SHIFT_SD = 1.25, 0.2, 1.0
+SLOPE, SLOPE_SD, SHIFT_SD = 1.1, 0.1, 1.0
 """Before anything is known: log-odds of being wrong, by log-odds of the model. Averages over rounds and views are too
 cautious, hence a slope over 1."""
 UNKNOWN = 0.005
