@@ -49,7 +49,7 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     """
     item, hand = _order(terms, ledger), int(ledger.hand.sum())
     below = len(ledger) - hand - len(item)
-    likely = _likely(ledger, item)
+    likely = error_profile(ledger, item)
     now = hand + below + _cost(terms, ledger, item, likely)
     ledger.forecast = np.concatenate([ledger.forecast, [[hand, likely.sum(), now]]])
     power = plan.decay(ledger.forecast[:, 0], ledger.forecast[:, 1])
@@ -75,7 +75,7 @@ def audited(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger) -> Gener
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()
         yield AuditDrawn(ledger)
 
-    every, order, likely = groups(terms, names, frozen), draw(frozen, names), _likely(ledger, frozen.item)
+    every, order, likely = groups(terms, names, frozen), draw(frozen, names), error_profile(ledger, frozen.item)
     stage, going, accepted = 0, dict(enumerate(every)), np.zeros(len(frozen.item), bool)
     audited, errors = np.zeros(len(every), int), np.zeros(len(every), int)
     while going:
@@ -127,7 +127,7 @@ def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
 def _freeze(terms: Terms, names: Names, ledger: Ledger) -> float:
     """Plan the cheapest audit and freeze; returns how many hand labels are expected in all."""
     item = _order(terms, ledger)
-    label, likely = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item]), _likely(ledger, item)
+    label, likely = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item]), error_profile(ledger, item)
     places = list(_places(terms, names, label).values())
     promise = terms.promise(len(ledger), len(places))
     chosen = [plan.plans(promise, likely[place], terms.kind)[0] for place in places]
@@ -191,7 +191,7 @@ def _order(terms: Terms, ledger: Ledger) -> Array:
     return order
 
 
-def _likely(ledger: Ledger, item: Array) -> Array:
+def error_profile(ledger: Ledger, item: Array) -> Array:
     """float64 [n]: how probably the labels of these items are wrong, judged by the answers to the rounds' questions:
     the model did not know them when it guessed.
     """

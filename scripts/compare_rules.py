@@ -27,7 +27,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import beta, binom
 
-from alearn.decide import audit, certificate
+from alearn.decide import audit, certificate, plan
+from alearn.decide.audit import Group, Kind, Promise, Terms
+from alearn.decide.plan import Costs
 from alearn.events import Array
 
 TBAL_C, LTT_GRID = 0.25, 200
@@ -35,12 +37,14 @@ TBAL_C, LTT_GRID = 0.25, 200
 
 @dataclass(frozen=True)
 class Frozen:
-    """Labels in the order of trust. wrong: bool [n]; guess: int64 [n]; doubt: float64 [n]; total: images in all."""
+    """Labels in the order of trust. wrong: bool [n]; guess: int64 [n]; likely: float64 [n], how probably each is wrong
+    by the model's own account; total: images in all.
+    """
 
     name: str
     wrong: Array
     guess: Array
-    doubt: Array
+    likely: Array
     total: int
 
 
@@ -52,31 +56,34 @@ def _upto(count: int, cut: int) -> Array:
     return np.arange(count) < cut
 
 
-def ours(frozen: Frozen, drawn: Array, target: float, risk: float, staged: bool = True) -> tuple[Array, int]:
-    """The audit that alearn's planner chooses."""
-    items = len(frozen.wrong)
-    allowed = certificate.allowed(frozen.total, target)
-    stages = _stages(frozen, allowed, risk, staged)
-    for size, _ in stages:
-        result = audit.outcome(items, stages, drawn[:size], frozen.wrong[drawn[:size]])
-        if audit.enough(items, stages, result):
+def ours(frozen: Frozen, drawn: Array, target: float, risk: float, kind: Kind = "staged") -> tuple[Array, int]:
+    """The audit that alearn's planner chooses, ended where it ends it."""
+    items, promise = len(frozen.wrong), Terms(target, risk).promise(frozen.total, 1)
+    stages = planned(frozen, promise, kind)
+    group = Group("", np.arange(items), stages, promise.allowed(items), promise.whole)
+    costs = Costs(frozen.likely, stages)
+    for stage, (size, _) in enumerate(stages):
+        checked, wrong = drawn[:size], frozen.wrong[drawn[:size]]
+        result = audit.outcome(group, checked, wrong)
+        if costs.enough(stage, checked[wrong]):
             break
     return _upto(items, result.cut), result.audited
 
 
-_PLANNED: dict[tuple[str, int, float, bool], certificate.Stages] = {}
+_PLANNED: dict[tuple[str, Promise, Kind], certificate.Stages] = {}
 
 
-def _stages(frozen: Frozen, allowed: int, risk: float, staged: bool) -> certificate.Stages:
-    key = frozen.name, allowed, risk, staged
+def planned(frozen: Frozen, promise: Promise, kind: Kind) -> certificate.Stages:
+    """The cheapest audit by what the model itself expects, never by the truth."""
+    key = frozen.name, promise, kind
     if key not in _PLANNED:
-        _PLANNED[key] = audit.plans(allowed, risk, audit.error_profile(frozen.doubt), staged)[0].stages
+        _PLANNED[key] = plan.plans(promise, frozen.likely, kind)[0].stages
     return _PLANNED[key]
 
 
 def fixed_size(frozen: Frozen, target: float, risk: float) -> int:
     """The sample that the competitors get: that of the best single-stage audit."""
-    return _stages(frozen, certificate.allowed(frozen.total, target), risk, False)[0][0]
+    return planned(frozen, Terms(target, risk).promise(frozen.total, 1), "single")[0][0]
 
 
 def tbal(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
@@ -147,7 +154,8 @@ def pac(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
 
 RULES: dict[str, Rule] = {
     "ours, staged": ours,
-    "ours, one stage": lambda *words: ours(*words, staged=False),
+    "ours, one stage": lambda *words: ours(*words, kind="single"),
+    "ours, sequential": lambda *words: ours(*words, kind="sequential"),
     "PAC labels, betting": pac,
     "SGR": sgr,
     "LTT": ltt,
@@ -180,6 +188,7 @@ def of_trial(folder: Path) -> Frozen:
     """What the model of a finished trial made of the images that no human labeled."""
     from omegaconf import OmegaConf
 
+    from alearn import audited
     from alearn.config import parse
     from alearn.data import sources
     from alearn.record import checkpoint
@@ -194,25 +203,26 @@ def of_trial(folder: Path) -> Frozen:
         item = np.flatnonzero(ledger.auto)
         item = item[np.lexsort((item, ledger.doubt[item]))]
         label = ledger.label[item]
-    return Frozen(folder.name, label != pool.truth[item], label, ledger.doubt[item].astype(float), len(ledger))
+    likely = audited.error_profile(ledger, item)
+    return Frozen(folder.name, label != pool.truth[item], label, likely, len(ledger))
 
 
 def simulated() -> list[Frozen]:
     """60,000 labels: wrong ones where the model doubts, anywhere, and just too many at the very end."""
     items = 59_000
     generator = np.random.default_rng(0)
-    doubt = np.sort(-generator.exponential(3, items))
+    doubt = np.sort(-0.7 - generator.gamma(4, 2.6, items))
     guess = generator.integers(10, size=items)
     found = []
     for name, places in {
-        "where it doubts": np.flatnonzero(generator.random(items) < 0.02 * np.exp(2 * doubt)),
+        "where it doubts": np.flatnonzero(generator.random(items) < np.exp(doubt)),
         "anywhere, too many": generator.choice(items, 300, replace=False),
         "just too many, sure": np.arange(247),
         "just too many, last": np.arange(items - 247, items),
     }.items():
         wrong = np.zeros(items, bool)
         wrong[places] = True
-        found.append(Frozen(name, wrong, guess, doubt, 60_000))
+        found.append(Frozen(name, wrong, guess, plan.error_profile(doubt), 60_000))
     return found
 
 

@@ -20,6 +20,7 @@ from alearn.data.standard import mnist
 from alearn.record.page import TEMPLATES
 from alearn.record.row import command
 from alearn.record.sweep import CONF
+from tests.record.pages import Page
 
 ROOT = CONF.parent
 QUICK = (
@@ -142,7 +143,12 @@ def test_an_audited_trial_says_what_is_certain_and_can_be_verified(mnist_root, t
     assert made["statement"] == row["certificate"]
     assert made["hand"] == {purpose: row[purpose] for purpose in ("first", "query", "audit", "rest")}
     assert row["wrong_auto"] <= 80
-    assert made["statement"] in (tmp_path / "report.html").read_text()
+    page = Page(tmp_path / "report.html")
+    assert made["statement"] in page.text
+    (group,) = made["groups"]
+    keys = ("items", "audited", "errors", "cut", "wrong_at_most")
+    assert ["all", *(f"{group[key]:,}" for key in keys)] in page.rows
+    assert "Hand labels in all, had the audit begun then" in page.text
 
     def verify() -> subprocess.CompletedProcess:
         words = [sys.executable, "-c", "from alearn.certify.verify import main; main()", str(tmp_path)]

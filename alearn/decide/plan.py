@@ -25,6 +25,8 @@ STAGES, WHOLE_STAGES = 5, 8
 """Of a staged audit; of one that accepts all or nothing, for then the end of the stages is dear."""
 PATIENCE = 2
 """Plans tolerate ever more errors at their first stage, until so many in a row were no cheaper."""
+AHEAD = 1, 2, 3, 4, 6, 9, 14, 21
+"""Stages ahead at which an audit that goes on is taken to end."""
 GRID = 150
 """Intervals, ever finer towards the end, where most wrong labels are."""
 
@@ -141,7 +143,7 @@ class Costs:
         before_rg = np.stack([np.searchsorted(np.sort(places), self._ends_g) for places in found])
         count_r = np.array([len(places) for places in found])
         scale_r = (PRIOR_ERRORS + count_r) / (PRIOR_ERRORS + self._wrong_g[-1] * size / self._items)
-        for later, tolerated in self._stages[stage + 1 : stage + 1 + STAGES]:
+        for later, tolerated in (self._stages[stage + n] for n in AHEAD if stage + n < len(self._stages)):
             share = (later - size) / (self._items - size)
             accepted_rg = _poisson_cdf(tolerated - before_rg, share * scale_r[:, None] * self._wrong_g)
             beyond_r = ((1 - accepted_rg) * self._width_g).sum(1)

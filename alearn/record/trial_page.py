@@ -1,5 +1,6 @@
 """What a trial's report shows: sentences, tables, curves and pictures, gathered from its row, rounds and ledger."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
@@ -11,7 +12,7 @@ from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.events import Array
 from alearn.ledger import Ledger, Source
-from alearn.record import measure
+from alearn.record import certificate, measure
 from alearn.record.checkpoint import State
 from alearn.record.curves import Chart, Series, lines, stacked
 from alearn.record.page import accuracy, certainty, count, duration, percent
@@ -47,6 +48,8 @@ def content(
         "tiles": tiles(row),
         "curves": curves(row, state.history, standing[0] is Status.FINISHED),
         "asking": asking(ledger),
+        "forecast": forecast(ledger),
+        "groups": groups(folder),
         "strips": [] if pool is None else strips(ledger, pool, names),
         "classes": classes(ledger, names, truth),
         "class_count": len(names),
@@ -153,6 +156,27 @@ def asking(ledger: Ledger) -> Chart | None:
         for name, source in HAND.items()
     ]
     return stacked("Hand labels by round", [layer for layer in layers if any(layer.y)], first=0)
+
+
+def forecast(ledger: Ledger) -> Chart | None:
+    """What all hand labels were expected to come to, had the audit begun in each round; None without an audit."""
+    if not len(ledger.forecast):
+        return None
+    hand, _, expected = ledger.forecast.T
+    layers = [
+        Series("by then", "query", hand.tolist()),
+        Series("audit and beyond the cut, expected", "audit", (expected - hand).tolist()),
+    ]
+    return stacked("Hand labels in all, had the audit begun then", layers)
+
+
+def groups(folder: Path) -> list[dict[str, Any]]:
+    """What was certified, a line a group of labels: see `alearn.record.certificate.build`. None before that."""
+    try:
+        made = json.loads((folder / certificate.NAME).read_text())
+        return list(made["groups"])
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def strips(ledger: Ledger, pool: ImageSet, names: Sequence[str]) -> list[tuple[str, str, list[Picture]]]:
