@@ -21,6 +21,7 @@ from alearn.record.page import TEMPLATES
 from alearn.record.row import command
 from alearn.record.sweep import CONF
 from tests.record.pages import Page
+from tests.record.tensorboard.conftest import read as read_events
 
 ROOT = CONF.parent
 QUICK = (
@@ -149,6 +150,12 @@ def test_an_audited_trial_says_what_is_certain_and_can_be_verified(mnist_root, t
     keys = ("items", "audited", "errors", "cut", "wrong_at_most")
     assert ["all", *(f"{group[key]:,}" for key in keys)] in page.rows
     assert "Hand labels in all, had the audit begun then" in page.text
+    rounds = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    found = [
+        (event.step, event.value) for event in read_events(tmp_path).Scalars("over_hand_labels/with_audit_expected")
+    ]
+    assert found == [(one["forecast_hand"], pytest.approx(one["expected_hand"], rel=1e-6)) for one in rounds]
+    assert all(one["expected_hand"] > one["forecast_hand"] > 0 for one in rounds)
 
     def verify() -> subprocess.CompletedProcess:
         words = [sys.executable, "-c", "from alearn.certify.verify import main; main()", str(tmp_path)]

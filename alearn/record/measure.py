@@ -46,7 +46,8 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
     the whole data set, hand labels that are wrong (wrong_hand) included. wrong_if_finished, mislabeled_if_finished: how
     many labels, and what share of all, would be wrong if the model labeled all the rest now. None where the truth is
-    not known, or of no labels at all.
+    not known, or of no labels at all. forecast_hand, expected_wrong, expected_hand: see `Ledger.forecast`; None without
+    an audit.
     """
     total, auto = len(ledger), ledger.auto
     counts = {"hand": int(ledger.hand.sum()), "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
@@ -66,6 +67,8 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     if truth is not None and wrong is not None and slips is not None:
         guessed = slips + int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
     result |= {"wrong_if_finished": guessed, "mislabeled_if_finished": None if guessed is None else guessed / total}
+    forecast = ledger.forecast[-1].tolist() if len(ledger.forecast) else [None, None, None]
+    result |= dict(zip(("forecast_hand", "expected_wrong", "expected_hand"), forecast, strict=True))
     if round is not None:
         new = ledger.round == round
         result |= {"round": round, "new_hand": int((ledger.hand & new).sum()), "new_auto": int((auto & new).sum())}

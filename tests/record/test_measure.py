@@ -24,6 +24,7 @@ def test_counts_and_wrong_labels_in_all_and_in_a_round():
     expected = {
         "hand": 3, "auto": 5, "unlabeled": 2, "hand_share": 0.3, "auto_share": 0.5, "unlabeled_share": 0.2,
         "first": 2, "query": 1, "rest": 0, "audit": 0, "wrong_auto": 2, "wrong_hand": 0,
+            "forecast_hand": None, "expected_wrong": None, "expected_hand": None,
             "mislabeled_auto": 0.4, "mislabeled_total": 0.2,
         "round": 2, "new_hand": 0, "new_auto": 3, "wrong_new_auto": 1, "mislabeled_new_auto": pytest.approx(1 / 3),
         "wrong_if_finished": 3, "mislabeled_if_finished": 0.3,

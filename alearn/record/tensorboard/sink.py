@@ -16,7 +16,7 @@ from alearn.events import Array, Event, RoundDone, TrialDone
 from alearn.record import measure, pictures
 from alearn.record.checkpoint import State
 from alearn.record.tensorboard import hparams, layout, projector
-from alearn.record.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, OVER_HAND, SCALARS, of_class
+from alearn.record.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, FORECAST, OVER_HAND, SCALARS, of_class
 
 SHOWN = 20
 """Images in a gallery."""
@@ -67,6 +67,7 @@ class TensorBoard:
         self._scalars(SCALARS, metrics, step)
         self._by_class(metrics, step)
         self._scalars(OVER_HAND, metrics, metrics["hand"])
+        self._scalars(FORECAST, metrics, int(metrics["forecast_hand"] or 0))
         for epoch, loss, accuracy in event.fitted.curve:
             self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
         self._epochs += event.fitted.epochs

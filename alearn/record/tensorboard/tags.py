@@ -31,6 +31,10 @@ OVER_HAND = {  # the learning curve: one point a round, over the number of hand 
     "over_hand_labels/mislabeled_if_finished": "mislabeled_if_finished",
     "over_hand_labels/test_accuracy": "test_accuracy",
 }
+FORECAST = {  # of a trial that ends with an audit: one point a round, over the number of hand labels
+    "over_hand_labels/with_audit_expected": "expected_hand",
+    "over_hand_labels/wrong_expected": "expected_wrong",
+}
 BY_EPOCH = {  # one point an epoch, those of all rounds in a row
     "train/loss_by_epoch": "loss",
     "train/validation_accuracy_by_epoch": "accuracy",
