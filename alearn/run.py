@@ -17,7 +17,7 @@ from alearn.decide import policy as decisions
 from alearn.errors import AlearnError
 from alearn.events import TrialDone
 from alearn.learn import device, models
-from alearn.record import certificate, checkpoint, console, files, row, status
+from alearn.record import certificate, checkpoint, console, files, model, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
@@ -93,6 +93,7 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
             LabelsCsv(folder, pool.ids, pool.classes),
             *certificates,
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
+            model.ModelFile(folder, config, state, pool.classes, tuple(pool.images.shape[1:])),
             Report(folder, config, origin, pool, state, runtime),
             console.Console(config, folder, state.ledger, pool.classes, runtime.describe()),
         ]

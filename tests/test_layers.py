@@ -13,7 +13,7 @@ ROOT = Path(alearn.__file__).parent
 LAYER = {  # a module may import from its own package and from lower layers
     "__init__": 0, "errors": 0, "rng": 0, "config": 1, "events": 1, "ledger": 1,
     "data": 2, "oracle": 3, "learn": 3, "decide": 3, "audited": 4, "trial": 5, "record": 6, "run": 7, "search": 7,
-    "certify": 7, "worker": 8, "__main__": 9,
+    "certify": 7, "predict": 7, "worker": 8, "__main__": 9,
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

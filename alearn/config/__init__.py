@@ -9,7 +9,7 @@ from alearn.config.config import Config, flatten, free
 from alearn.config.data import Data, Folder, Imbalance, Standard
 from alearn.config.model import Model, Resnet, SmallCnn, SourceCnn, Torchvision
 from alearn.config.others import NoisyOracle, Oracle, Published, Record, Search, Trial, TrueOracle
-from alearn.config.parse import load, parse, parse_search
+from alearn.config.parse import load, parse, parse_model, parse_search
 from alearn.config.policy import Policy
 from alearn.config.train import Train
 
@@ -37,5 +37,6 @@ __all__ = [
     "free",
     "load",
     "parse",
+    "parse_model",
     "parse_search",
 ]

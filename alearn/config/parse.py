@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from alearn.config.config import Config
+from alearn.config.model import Model
 from alearn.config.others import Search
 from alearn.config.section import Section
 from alearn.errors import AlearnError
@@ -29,6 +30,14 @@ def parse_search(composed: DictConfig) -> Search:
     tree = _plain(composed.hydra, ["sweeper"])
     del tree["sweeper"]["_target_"]
     return _checked(Search, tree["sweeper"], "hydra.sweeper.")
+
+
+def parse_model(tree: Any) -> Model:
+    """Check the `model` group by itself. Raises AlearnError as `parse` does."""
+    try:
+        return TypeAdapter[Model](Model).validate_python(tree)
+    except ValidationError as error:
+        raise AlearnError("\n".join("model." + _explain(problem, tree) for problem in error.errors())) from None
 
 
 def _plain(composed: DictConfig, keys: list[str]) -> Any:

@@ -51,18 +51,20 @@ def listed(root: Path, prefix: str) -> dict[str, list[str]]:
         raise AlearnError(f"data.root={root}: {error.filename} cannot be read ({error.strerror})") from None
 
 
-def decoded(path: str, size: int, channels: int) -> Array:
-    """An image file as uint8 [channels, size, size]; raises AlearnError that names it if it is none."""
+def decoded(path: str, size: tuple[int, int], channels: int) -> Array:
+    """An image file as uint8 [channels, height, width]; raises AlearnError that names it if it is none. size: (height,
+    width).
+    """
     from PIL import Image
 
-    mode = "L" if channels == 1 else "RGB"
+    mode, (height, width) = "L" if channels == 1 else "RGB", size
     try:
         with Image.open(path) as image:
-            image.draft(mode, (size, size))  # a large JPEG is decoded no larger than it must be
-            pixels = np.asarray(image.convert(mode).resize((size, size), Image.Resampling.BILINEAR))
+            image.draft(mode, (width, height))  # a large JPEG is decoded no larger than it must be
+            pixels = np.asarray(image.convert(mode).resize((width, height), Image.Resampling.BILINEAR))
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(f"{path} cannot be read as an image ({error}); mend it or take it away") from None
-    return pixels.reshape(size, size, channels).transpose(2, 0, 1)
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def _imageset(root: Path, files: dict[str, list[str]], classes: tuple[str, ...], size: int, channels: int) -> ImageSet:
@@ -72,7 +74,7 @@ def _imageset(root: Path, files: dict[str, list[str]], classes: tuple[str, ...],
 
     def fill(start: int) -> None:
         for number in range(start, min(start + CHUNK, len(ids))):
-            images[number] = decoded(f"{root}/{ids[number]}", size, channels)
+            images[number] = decoded(f"{root}/{ids[number]}", (size, size), channels)
 
     with ThreadPoolExecutor() as threads:  # Pillow decodes outside of Python's lock
         list(threads.map(fill, range(0, len(ids), CHUNK)))  # a list, so that errors come out

@@ -59,14 +59,15 @@ def check(config: Model) -> None:
         zoo.check(config)
 
 
-def build(config: Model, shape: tuple[int, int, int], classes: int) -> Classifier:
+def build(config: Model, shape: tuple[int, int, int], classes: int, pretrained: bool = True) -> Classifier:
     """A freshly initialised model for images of `shape` [C, H, W]; the weights follow torch's global generator.
 
-    Raises AlearnError for one of torchvision's that cannot be had or cannot take such images.
+    pretrained: whether to fetch the weights that the config names; not for a model whose weights are about to be
+    loaded. Raises AlearnError for one of torchvision's that cannot be had or cannot take such images.
     """
     channels, height, width = shape
     if isinstance(config, Torchvision):
-        return Classifier(*zoo.body(config, shape), classes)
+        return Classifier(*zoo.body(config, shape, pretrained), classes)
     if isinstance(config, Resnet):
         return resnet(channels, classes, config.width, config.dropout)
     if isinstance(config, SmallCnn):

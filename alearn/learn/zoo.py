@@ -40,15 +40,15 @@ def check(config: Torchvision) -> None:
             raise AlearnError(f"model.weights={config.weights}: must be one of {allowed} for model.name={config.name}")
 
 
-def body(config: Torchvision, shape: tuple[int, int, int]) -> tuple[nn.Module, int]:
+def body(config: Torchvision, shape: tuple[int, int, int], fetch: bool = True) -> tuple[nn.Module, int]:
     """The network without its last linear layer, for images of `shape` [C, H, W] in [0, 1], and the number of features
-    that it makes.
+    that it makes. fetch: the weights that the config names; if not, it has the same layers with other weights.
 
     Raises AlearnError for a name that there is not, weights that cannot be had, and images that it cannot take.
     """
     check(config)
     channels, height, width = shape
-    net = _net(config)
+    net = _net(config if fetch else config.model_copy(update={"weights": None}))
     features = _beheaded(net)
     pretrained = config.weights is not None
     _fit_stem(net, 3 if pretrained else channels, min(height, width) < SMALL)
