@@ -68,6 +68,7 @@ def test_a_trial_leaves_everything_that_is_promised(undisturbed, mnist_root):
         "row.json",
         "labels.csv",
         "checkpoint.pt",
+        "model.pt",
         "report.html",
     }
     row, labels = json.loads((folder / "row.json").read_text()), read(folder)
