@@ -10,12 +10,15 @@ from alearn.config import Policy
 from alearn.decide import audit, plan
 from alearn.decide.audit import Group, Terms
 from alearn.decide.plan import Costs, Known
+from alearn.errors import AlearnError
 from alearn.events import Array, AuditDrawn, AuditStage, AuditStarted, Event
 from alearn.ledger import Audit, Ledger, Source
 from alearn.oracle import Oracle
 
 HORIZON = 1, 2, 4
 """Rounds ahead that are weighed against an audit now."""
+ROUNDING = 1e-12
+"""Of the logarithm of a doubt."""
 FADES = 0.5
 """What the answers to a round's questions count, of those of the next round, where they tell how often the model is
 wrong: it gets better."""
@@ -47,7 +50,7 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     """Whether to hand label `asks` more and train again before the audit: not if that is expected to cost more hand
     labels in all than to begin it now. Notes the forecast in the ledger, whose scores are this round's.
     """
-    item, hand = _order(terms, ledger), int(ledger.hand.sum())
+    item, hand = order(terms, ledger), int(ledger.hand.sum())
     below = len(ledger) - hand - len(item)
     likely = error_profile(ledger, item)
     now = hand + below + _cost(terms, ledger, item, likely)
@@ -68,18 +71,24 @@ def audited(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger) -> Gener
     if ledger.audit is None:
         expected = _freeze(terms, names, ledger)
         assert ledger.audit is not None
-        yield AuditStarted(ledger, digest(ledger.audit, names), expected)
+        yield AuditStarted(ledger, commitment(terms, names, ledger), expected)
     frozen = ledger.audit
     if not len(frozen.seed):  # only now: the labels have been frozen, and saved, before anyone could know the draw
+        if terms.seed == audit.WAIT:
+            raise AlearnError(
+                f"labels and plan are frozen. Publish their SHA-256, {commitment(terms, names, ledger)}; once a seed "
+                "has been chosen that could not be known before, go on with it (policy.audit_seed, --seed)"
+            )
         seed = token_hex(16) if terms.seed is None else terms.seed
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()
         yield AuditDrawn(ledger)
 
-    every, order, likely = groups(terms, names, frozen), draw(frozen, names), error_profile(ledger, frozen.item)
+    every, likely = groups(terms, names, frozen), error_profile(ledger, frozen.item)
+    drawn = draw(terms, names, ledger)
     stage, going, accepted = 0, dict(enumerate(every)), np.zeros(len(frozen.item), bool)
     audited, errors = np.zeros(len(every), int), np.zeros(len(every), int)
     while going:
-        checked = {number: group.drawn(order)[: group.stages[stage][0]] for number, group in going.items()}
+        checked = {number: group.drawn(drawn)[: group.stages[stage][0]] for number, group in going.items()}
         _check(terms, oracle, ledger, np.concatenate(list(checked.values())))
         for number, place in checked.items():
             group, wrong = every[number], ledger.label[frozen.item[place]] != frozen.label[place]
@@ -113,9 +122,18 @@ def digest(frozen: Audit, names: Names) -> str:
     return audit.digest(*texts(frozen, names))
 
 
-def draw(frozen: Audit, names: Names) -> Array:
+def commitment(terms: Terms, names: Names, ledger: Ledger) -> str:
+    """SHA-256 of what the audit commits to before the draw."""
+    assert ledger.audit is not None
+    every = groups(terms, names, ledger.audit)
+    return audit.commitment(digest(ledger.audit, names), terms, len(ledger), every)
+
+
+def draw(terms: Terms, names: Names, ledger: Ledger) -> Array:
     """int64 [n]: the places of the frozen labels in the order of the draw."""
-    return audit.draw(digest(frozen, names), frozen.seed.tobytes().decode(), len(frozen.item))
+    assert ledger.audit is not None
+    seed = ledger.audit.seed.tobytes().decode()
+    return audit.draw(commitment(terms, names, ledger), seed, len(ledger.audit.item))
 
 
 def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
@@ -126,7 +144,7 @@ def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
 
 def _freeze(terms: Terms, names: Names, ledger: Ledger) -> float:
     """Plan the cheapest audit and freeze; returns how many hand labels are expected in all."""
-    item = _order(terms, ledger)
+    item = order(terms, ledger)
     label, likely = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item]), error_profile(ledger, item)
     places = list(_places(terms, names, label).values())
     promise = terms.promise(len(ledger), len(places))
@@ -180,15 +198,15 @@ def _places(terms: Terms, names: Names, label: Array) -> dict[str, Array]:
     return audit.places(terms.scope, [names.classes[one] for one in label.tolist()])
 
 
-def _order(terms: Terms, ledger: Ledger) -> Array:
+def order(terms: Terms, ledger: Ledger) -> Array:
     """int64 [n]: what the audit is about, from most to least trusted, ties by index: what no human has labeled and the
     model is surer of than terms.cut.
     """
     item = np.flatnonzero(~ledger.hand)
     if terms.cut is not None:
-        item = item[ledger.doubt[item] < np.log1p(-terms.cut)]
-    order: Array = item[np.lexsort((item, ledger.doubt[item]))]
-    return order
+        item = item[ledger.doubt[item] < np.log1p(-terms.cut) - ROUNDING]
+    ordered: Array = item[np.lexsort((item, ledger.doubt[item]))]
+    return ordered
 
 
 def error_profile(ledger: Ledger, item: Array) -> Array:

@@ -1,6 +1,8 @@
 """The loop against a second implementation of the seven steps, written with lists, and with scripted models."""
 
+import json
 from collections.abc import Iterator
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -261,6 +263,7 @@ def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted)
     for event in trial.label(config(*AUDIT), CPU, images, NAMES, person, ledger):
         asked = [index for purpose, index in person.asked if purpose in (Source.AUDIT, Source.REST)]
         if isinstance(event, AuditStarted):
+            started = event
             assert len(ledger.audit.seed) == 0, "no draw before the labels are frozen, and saved"
             assert asked == []
             frozen = ledger.audit.item.copy(), ledger.audit.label.copy()
@@ -270,7 +273,7 @@ def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted)
             assert ledger.audit.seed.tobytes() == b"7"
             assert asked == []
         elif isinstance(event, AuditStage):
-            order = audit.draw(event_digest(frozen), "7", len(frozen[0]))[: event.audited]
+            order = audit.draw(started.digest, "7", len(frozen[0]))[: event.audited]
             assert [i for index in asked for i in index] == frozen[0][order].tolist()
             cut = event.accepted
             assert event.errors == (frozen[1][order] != TRUTH[frozen[0][order]]).sum()
@@ -287,8 +290,35 @@ def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted)
     assert ledger.hand[frozen[0][cut:]].all(), "beyond the cut everything is labeled by hand"
 
 
-def event_digest(frozen) -> str:
-    return audit.digest((f"image {i}" for i in frozen[0]), (f"class {k}" for k in frozen[1]))
+def test_the_draw_is_one_of_labels_and_plan(config, scripted):
+    """The hash that the draw starts from, written anew."""
+    ledger, events = run(config(*AUDIT))
+    (started,) = [event for event in events if isinstance(event, AuditStarted)]
+    frozen = ledger.audit
+    text = "item,label\n" + "".join(f"image {i},class {k}\n" for i, k in zip(frozen.item, frozen.label, strict=True))
+    fixed = {
+        "frozen_sha256": sha256(text.encode()).hexdigest(), "total": TOTAL, "scope": "total", "target_error": 0.08,
+        "risk": 0.05, "number": 0, "answers": 1,
+        "groups": [{"name": "", "wrong_at_most": 80, "stages": frozen.stages[:, 1:].tolist()}],
+    }  # fmt: skip
+    assert started.digest == sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
+    words, person, ledger = [word for word in AUDIT if "seed" not in word], Person(), Ledger.empty(TOTAL)
+    with pytest.raises(AlearnError, match=r"labels and plan are frozen\. Publish their SHA-256, [0-9a-f]{64}") as found:
+        run(config(*words, "policy.audit_seed=wait"), person, ledger)
+    assert Source.AUDIT not in [purpose for purpose, _ in person.asked]
+    frozen = ledger.audit.item.copy()
+    _, events = run(config(*words, "policy.audit_seed=noon"), person, ledger)
+    assert ledger.audit.seed.tobytes() == b"noon"
+    assert ledger.audit.item.tolist() == frozen.tolist()
+    assert not any(isinstance(event, RoundDone | AuditStarted) for event in events)
+    digest = str(found.value).split("SHA-256, ")[1][:64]
+    drawn = audit.draw(digest, "noon", len(frozen))[: ledger.count(Source.AUDIT)]
+    assert set(frozen[drawn]) == set(np.flatnonzero(ledger.source == Source.AUDIT)), (
+        "the draw rests on what was published"
+    )
 
 
 @pytest.mark.parametrize("stop_at", [AuditStarted, AuditDrawn, AuditStage])

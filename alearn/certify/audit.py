@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from alearn.audited import Names, audited, digest
+from alearn.audited import Names, audited, digest, order
 from alearn.certify import labels, options
 from alearn.certify.labels import Labels
 from alearn.certify.sheets import Sheets, WaitingError
-from alearn.certify.tables import table
+from alearn.certify.tables import has_column, table
 from alearn.decide import audit
 from alearn.decide.audit import Terms
 from alearn.errors import AlearnError
@@ -30,6 +30,7 @@ from alearn.record.labels import LabelsCsv
 from alearn.record.sink import Fanout
 
 STATE, NEXT = "audit.json", "next.txt"
+COLUMNS = "id", "label", "confidence", "source"
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,15 @@ class State:
     def load(cls, folder: Path) -> "State":
         """From a folder; raises AlearnError if it cannot be read."""
         try:
-            return cls(**json.loads((folder / STATE).read_text()))
-        except (OSError, ValueError, TypeError) as error:
+            state = cls(**json.loads((folder / STATE).read_text()))
+            Terms(**state.terms)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise AlearnError(f"{folder / STATE}: holds no audit that can be read ({type(error).__name__})") from error
+        return state
 
     def audit(self, folder: Path, names: Names) -> Audit:
         """What was frozen. Raises AlearnError if frozen.csv is not what it was."""
-        lines = table(folder / FROZEN, ["item", "label"])
+        lines = table(folder / FROZEN, ("item", "label"))
         item = {name: i for i, name in enumerate(names.ids)}
         label = {name: k for k, name in enumerate(names.classes)}
         changed = AlearnError(f"{folder / FROZEN}: was changed since it was frozen; begin anew in another folder")
@@ -71,6 +74,8 @@ class State:
             )
         except KeyError:
             raise changed from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise AlearnError(f"{folder / STATE}: cannot be read ({type(error).__name__}: {error})") from error
         if digest(frozen, names) != self.frozen_sha256:
             raise changed
         return frozen
@@ -78,11 +83,16 @@ class State:
 
 def run(words: argparse.Namespace) -> None:
     """One call of the command."""
-    columns = {key: getattr(words, f"{key}_column") for key in ("id", "label", "confidence", "source")}
-    given = labels.read(words.labels, columns)
-    more = {name for name in words.classes.split(",") if name}
+    path = words.labels.resolve()
+    columns = {key: name for key in COLUMNS if (name := getattr(words, f"{key}_column")) is not None}
+    if "source" not in columns and not path.is_dir() and has_column(path, "source"):
+        columns["source"] = "source"
+    given = labels.read(path, columns)
+    more = {name.strip() for name in words.classes.split(",") if name.strip()}
     names = Names(given.ids, sorted(more | set(given.label)))
-    folder = words.out or words.labels.with_name(words.labels.name + ".audit")
+    folder = words.out or path.with_name(path.name + ".audit")
+    if given.root is not None and folder.resolve().is_relative_to(given.root):
+        raise AlearnError(f"--out {folder}: lies in {given.root}, whose files are the items; give another folder")
     terms, ledger = _terms(words), given.ledger(names.classes)
     state = None
     if (folder / STATE).exists():
@@ -91,7 +101,7 @@ def run(words: argparse.Namespace) -> None:
         ledger.audit = state.audit(folder, names)
     else:
         terms = replace(terms, number=_number(words))
-        _reachable(words.labels, terms, given, ledger)
+        _reachable(path, terms, given, ledger)
         folder.mkdir(parents=True, exist_ok=True)
 
     sinks = Fanout([LabelsCsv(folder, tuple(given.ids), tuple(names.classes)), Certificate(folder, terms, names)])
@@ -102,7 +112,7 @@ def run(words: argparse.Namespace) -> None:
                 if isinstance(event, AuditStarted):
                     sinks.write(event)
                     print(_begun(ledger, event.expected))
-                _save(folder, words.labels, given, terms, ledger, names)
+                _save(folder, path, given, terms, ledger, names)
                 if words.after is not None:
                     files.replace(words.after / NEXT, f"{folder}\n")  # its half of the risk is taken, once
             if isinstance(event, AuditStage):
@@ -130,24 +140,26 @@ def _terms(words: argparse.Namespace) -> Terms:
 def _same_audit(folder: Path, state: State, terms: Terms, given: Labels) -> Terms:
     """The terms of the audit in a folder, if it is of these labels and was asked for the same."""
     began = Terms(**state.terms)
-    asked = replace(terms, number=began.number, seed=began.seed if terms.seed is None else terms.seed)
-    if (given.sha256, asked) != (state.source_sha256, began):
+    if state.seed and terms.seed not in (None, audit.WAIT, state.seed):
+        raise AlearnError(f"--seed {terms.seed}: the draw was made already, with the seed {state.seed}, and stays")
+    asked = replace(terms, number=began.number, seed=None)
+    if (given.sha256, asked) != (state.source_sha256, replace(began, seed=None)):
         raise AlearnError(
             f"{folder}: holds an audit of other labels, or for another target, risk or scope. An audit proves "
             "something of the labels that were frozen for it, and only once: after any change begin a new one (--out), "
             "with --after if this one was --repeatable; if not, the risks of the two add up"
         )
-    return began
+    return replace(began, seed=terms.seed)
 
 
 def _reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) -> None:
     """Raises AlearnError where no audit can prove the target at any saving."""
-    rest = np.flatnonzero(~ledger.hand)
-    if not len(rest):
+    if ledger.hand.all():
         raise AlearnError(f"{path}: every label is a human's; there is nothing to audit")
-    if terms.cut is not None and not (given.confidence[rest] > terms.cut).any():
+    item = order(terms, ledger)
+    if not len(item):
         raise AlearnError(f"--cut {terms.cut}: no label of {path} has a higher confidence")
-    groups = audit.places(terms.scope, [given.label[i] for i in rest]).values()
+    groups = audit.places(terms.scope, [given.label[i] for i in item]).values()
     promise = terms.promise(len(ledger), len(groups))
     options.reachable(promise, [len(place) for place in groups], None)
 
@@ -223,14 +235,17 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="the audit's folder (default: LABELS.audit)")
     parser.add_argument(
-        "--seed", help="the draw's, any text that was public before the labels (default: fresh entropy)"
+        "--seed",
+        help="the draw's: text that was fixed only after the labels were frozen. 'wait' freezes and says the SHA-256 "
+        "to publish before that (default: fresh entropy)",
     )
-    for key, default in (("id", "id"), ("label", "label"), ("confidence", "confidence"), ("source", "source")):
-        parser.add_argument(f"--{key}-column", default=default, metavar="NAME", help=f"default: {default}")
+    for key in COLUMNS:
+        default = None if key == "source" else key
+        parser.add_argument(f"--{key}-column", default=default, metavar="NAME", help=f"default: {key}")
     parser.add_argument("--classes", default="", help="labels that an answer may be besides those given: a,b,c")
     words = parser.parse_args()
     try:
         run(words)
-    except AlearnError as error:
+    except (AlearnError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

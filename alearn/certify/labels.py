@@ -43,29 +43,30 @@ class Labels:
 
 
 def read(path: Path, columns: dict[str, str]) -> Labels:
-    """From a file or a folder. columns: the names of a file's columns for id, label, confidence and source (which may
-    be missing: then no label is a human's).
+    """From a file or a folder. columns: the names of a file's columns for id, label, confidence and perhaps source;
+    without that no label is a human's.
     """
     return read_folder(path) if path.is_dir() else read_file(path, columns)
 
 
 def read_file(path: Path, columns: dict[str, str]) -> Labels:
     """From a CSV file. Raises AlearnError with the line of what is wrong."""
-    lines = table(path, [columns[key] for key in ("id", "label", "confidence")])
+    lines = table(path, list(columns.values()))
     if not lines:
         raise AlearnError(f"{path}: has no labels")
+    for number, line in enumerate(lines, 2):
+        for key in ("id", "label"):
+            line[columns[key]] = _name(f"{path}: line {number}: {columns[key]}", line[columns[key]])
     ids = [line[columns["id"]] for line in lines]
     seen: set[str] = set()
-    for number, (name, line) in enumerate(zip(ids, lines, strict=True), 2):
+    for number, name in enumerate(ids, 2):
         if name in seen:
             raise AlearnError(f"{path}: line {number}: {columns['id']}={name} is there twice; must be unique")
         seen.add(name)
-        if not line[columns["label"]]:
-            raise AlearnError(f"{path}: line {number}: {name} has no {columns['label']}; every item needs one")
     return Labels(
         ids=ids,
         label=[line[columns["label"]] for line in lines],
-        hand=np.array([line.get(columns["source"], "") == "hand" for line in lines], bool),
+        hand=np.array([_source(line.get(columns.get("source", ""), "")) == "hand" for line in lines], bool),
         confidence=np.array([options.number(path, n, columns["confidence"], line) for n, line in enumerate(lines, 2)]),
         sha256=sha256(path.read_bytes()).hexdigest(),
     )
@@ -82,7 +83,7 @@ def read_folder(path: Path) -> Labels:
     )
     if not files:
         raise AlearnError(f"{path}: has no files in class folders; must be {path}/CLASS/FILE")
-    ids = [file.as_posix() for file in files]
+    ids = [_name(f"{path}: file", file.as_posix(), strip=False) for file in files]
     return Labels(
         ids=ids,
         label=[file.parts[0] for file in files],
@@ -91,3 +92,15 @@ def read_folder(path: Path) -> Labels:
         sha256=sha256("\n".join(ids).encode()).hexdigest(),
         root=path,
     )
+
+
+def _name(where: str, text: str, strip: bool = True) -> str:
+    """Without blanks at its ends. Raises AlearnError for one that a line of a sheet cannot hold."""
+    name = text.strip() if strip else text
+    if not name or not name.isprintable():
+        raise AlearnError(f"{where}={name!r}: must be text, without control characters")
+    return name
+
+
+def _source(text: str) -> str:
+    return text.strip().lower()

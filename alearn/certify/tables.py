@@ -22,25 +22,35 @@ def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise AlearnError(f"{path}: not a CSV file in UTF-8 ({error})") from error
     missing = [column for column in columns if column not in header]
     if missing:
-        raise AlearnError(f"{path}: has no column {missing[0]}; there are {', '.join(map(str, header))}")
+        hint = "; are they separated by commas?" if len(header) == 1 else ""
+        raise AlearnError(f"{path}: has no column {missing[0]}; there are {', '.join(map(str, header))}{hint}")
     for number, line in enumerate(lines, 2):
         if any(line[column] is None for column in columns):
             raise AlearnError(f"{path}: line {number} has too few fields")
     return lines
 
 
-def read_answers(path: Path, classes: Collection[str]) -> dict[str, str]:
-    """The answers on a sheet, by item; none if there is no sheet. Raises AlearnError for one that is no class."""
-    if not path.exists():
-        return {}
-    found = {}
-    for number, line in enumerate(table(path, ["item", "answer"]), 2):
-        answer = line["answer"].strip()
-        if answer and answer not in classes:
-            allowed = ", ".join(sorted(classes)[:NAMED]) + (", ..." if len(classes) > NAMED else "")
-            raise AlearnError(
-                f"{path}: line {number}: answer={answer}: must be one of {allowed}; more of them with --classes"
-            )
-        if answer:
-            found[line["item"]] = answer
+def has_column(path: Path, name: str) -> bool:
+    """Whether a CSV file has it."""
+    return bool((lines := table(path, ())) and name in lines[0])
+
+
+def answers(
+    path: Path, lines: list[dict[str, str]], items: Collection[str], classes: Collection[str]
+) -> dict[str, str]:
+    """The answers on a sheet, by item. Raises AlearnError for one that is no class, for an item that is none, and for
+    two answers that differ.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 2):
+        item, answer, where = line["item"], line["answer"].strip(), f"{path}: line {number}"
+        if item not in items:
+            raise AlearnError(f"{where}: item={item}: is none of the items; did a spreadsheet change its name?")
+        if not answer:
+            continue
+        if answer not in classes:
+            allowed = ", ".join(map(repr, sorted(classes)[:NAMED])) + (", ..." if len(classes) > NAMED else "")
+            raise AlearnError(f"{where}: answer={answer}: must be one of {allowed}; more of them with --classes")
+        if found.setdefault(item, answer) != answer:
+            raise AlearnError(f"{where}: item={item}: has two answers, {found[item]} and {answer}; keep one")
     return found

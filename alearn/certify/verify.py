@@ -2,21 +2,32 @@
 
 import argparse
 import csv
+import io
 import json
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from alearn.decide import audit, certificate
-from alearn.decide.audit import Group, Terms
+from alearn.decide.audit import Group, Scope, Terms
 from alearn.errors import AlearnError
-from alearn.record.certificate import ANSWERS, FROZEN, LABELS, NAME, words
+from alearn.record.certificate import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES, words
+from alearn.record.labels import HEADER
 
 SHOWN = 3
 """Items that a message names."""
+
+
+KEYS = (
+    "statement", "alearn", "total", "scope", "target_error", "risk", "number", "answers", "hand", "asked_twice", "auto",
+    "items", "groups", "seed", "commitment_sha256", "frozen_sha256", "audit_sha256", "labels_sha256",
+)  # fmt: skip
+GROUP = "name", "items", "wrong_at_most", "stages", "audited", "errors", "errors_accepted", "cut"
+LAST = 64
+"""Numbers of audits that share a risk end here: risk / 2^64 is none."""
 
 
 def verify(folder: Path) -> dict[str, Any]:
@@ -26,12 +37,13 @@ def verify(folder: Path) -> dict[str, Any]:
     made = _json(folder / NAME)
     try:
         _check(folder, made)
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, AttributeError) as error:
         raise AlearnError(f"{folder / NAME}: cannot be checked ({type(error).__name__}: {error}); damaged") from error
     return made
 
 
 def _check(folder: Path, made: dict[str, Any]) -> None:
+    _same(folder / NAME, "its keys", sorted(made), sorted(KEYS))
     for name, key in ((FROZEN, "frozen_sha256"), (ANSWERS, "audit_sha256"), (LABELS, "labels_sha256")):
         _same(folder / name, "its SHA-256", sha256(_read(folder / name)).hexdigest(), made[key])
     frozen = _table(folder / FROZEN, ("item", "label"))
@@ -39,13 +51,16 @@ def _check(folder: Path, made: dict[str, Any]) -> None:
     if len(set(item)) != len(item):
         raise AlearnError(f"{folder / FROZEN}: an item is there twice")
     _same(folder / NAME, "items", made["items"], len(item))
+    terms = _terms(folder, made)
     answers = _answers(folder, made, item, label)
 
-    groups = _groups(folder, made, label)
-    order = audit.draw(made["frozen_sha256"], made["seed"], len(item))
+    groups = _groups(folder, made, terms, label)
+    committed = audit.commitment(made["frozen_sha256"], terms, made["total"], groups)
+    _same(folder / NAME, "commitment_sha256", made["commitment_sha256"], committed)
+    order = audit.draw(committed, made["seed"], len(item))
     checked, accepted = np.zeros(len(item), bool), np.zeros(len(item), bool)
     for group, said in zip(groups, made["groups"], strict=True):
-        drawn = group.drawn(order)[: said["audited"]]
+        drawn = group.drawn(order)[: _count(folder, said["audited"], "audited")]
         checked[drawn] = True
         missing = [item[place] for place in drawn if item[place] not in answers]
         if missing:
@@ -59,46 +74,57 @@ def _check(folder: Path, made: dict[str, Any]) -> None:
     drawn_items = [item[place] for place in order[checked[order]]]
     _same(folder / ANSWERS, "its items, in the order that the seed draws", list(answers), drawn_items)
     model = {item[place]: label[place] for place in np.flatnonzero(accepted & ~checked)}
-    _check_delivered(folder, made, answers, model)
+    _check_delivered(folder, made, item, answers, model)
     _same(folder / NAME, "statement", made["statement"], words(made))
+
+
+def _terms(folder: Path, made: dict[str, Any]) -> Terms:
+    """What the audit was asked for."""
+    target, risk = made["target_error"], made["risk"]
+    if not all(type(share) in (int, float) and 0 < share < 1 for share in (risk, target)):
+        raise AlearnError(f"{folder / NAME}: target_error={target}, risk={risk}: must lie between 0 and 1")
+    for key, allowed in {"scope": get_args(Scope), "answers": (1, 2), "number": range(LAST)}.items():
+        if type(made[key]) not in (int, str) or made[key] not in allowed:
+            raise AlearnError(f"{folder / NAME}: {key}={made[key]}: must be one of {', '.join(map(str, allowed))}")
+    _count(folder, made["total"], "total")
+    return Terms(target, risk, made["scope"], answers=made["answers"], number=made["number"])
+
+
+def _count(folder: Path, value: object, what: str) -> int:
+    if type(value) is not int or value < 0:
+        raise AlearnError(f"{folder / NAME}: {what}={value}: must be a whole number, and not below 0")
+    return value
 
 
 def _answers(folder: Path, made: dict[str, Any], item: list[str], label: list[str]) -> dict[str, str]:
     """What the human says of each audited item in the end, in the order of audit.csv."""
     path, frozen, found, twice = folder / ANSWERS, dict(zip(item, label, strict=True)), dict[str, str](), 0
-    for number, line in enumerate(_table(path, ("item", "label", "answer", "again")), 1):
+    for number, line in enumerate(_table(path, ANSWERED), 1):
         one, where = line["item"], f"{path}: row {number}"
         if one not in frozen or one in found:
             raise AlearnError(f"{where}: item {one}: " + ("is there twice" if one in found else "was not frozen"))
         _same(where, f"the frozen label of item {one}", line["label"], frozen[one])
         again = made["answers"] == 2 and line["answer"] != line["label"]
         if not line["answer"] or bool(line["again"]) != again:
-            raise AlearnError(
-                f"{where}: item {one}: has {'too few' if again or not line['answer'] else 'too many'} answers"
-            )
+            few = again or not line["answer"]
+            raise AlearnError(f"{where}: item {one}: has too {'few' if few else 'many'} answers")
         found[one] = line["again"] or line["answer"]
         twice += again
     _same(folder / NAME, "asked_twice", made["asked_twice"], twice)
     return found
 
 
-def _groups(folder: Path, made: dict[str, Any], label: list[str]) -> list[Group]:
+def _groups(folder: Path, made: dict[str, Any], terms: Terms, label: list[str]) -> list[Group]:
     """The groups that the frozen labels have, if the stages of each keep what is promised."""
-    target, risk, number = made["target_error"], made["risk"], made["number"]
-    if not 0 < risk < 1 or not 0 <= target <= 1:
-        raise AlearnError(f"{folder / NAME}: target_error={target}, risk={risk}: must lie between 0 and 1")
-    if not isinstance(number, int) or number < 0:
-        raise AlearnError(f"{folder / NAME}: number={number}: must be 0, 1, 2, ...")
-    if made["scope"] not in ("total", "auto", "class"):
-        raise AlearnError(f"{folder / NAME}: scope={made['scope']}: must be total, auto or class")
-    places = audit.places(made["scope"], label)
+    places = audit.places(terms.scope, label)
     _same(folder / NAME, "the names of the groups", [said["name"] for said in made["groups"]], list(places))
-    terms = Terms(target, risk, made["scope"], number=number)
     promise, found = terms.promise(made["total"], len(places)), []
     for said, place in zip(made["groups"], places.values(), strict=True):
-        stages = tuple((int(size), int(tolerated)) for size, tolerated in said["stages"])
-        allowed, most = said["wrong_at_most"], promise.allowed(len(place), stages[-1][0] if stages else 0)
-        if not isinstance(allowed, int) or not 0 <= allowed <= most:
+        _same(folder / NAME, "the keys of a group", sorted(said), sorted(GROUP))
+        stages = tuple((_count(folder, m, "stages"), _count(folder, k, "stages")) for m, k in said["stages"])
+        allowed = _count(folder, said["wrong_at_most"], "wrong_at_most")
+        most = promise.allowed(len(place), stages[-1][0] if stages else 0)
+        if allowed > most:
             raise AlearnError(f"{folder / NAME}: wrong_at_most={allowed}: must be from 0 to {most} for this target")
         if not certificate.sound(len(place), allowed, promise.risk, stages):
             raise AlearnError(f"{folder / NAME}: stages={said['stages']}: accept too much for a risk of {promise.risk}")
@@ -106,36 +132,39 @@ def _groups(folder: Path, made: dict[str, Any], label: list[str]) -> list[Group]
     return found
 
 
-def _check_delivered(folder: Path, made: dict[str, Any], answers: dict[str, str], model: dict[str, str]) -> None:
+def _check_delivered(
+    folder: Path, made: dict[str, Any], item: list[str], answers: dict[str, str], model: dict[str, str]
+) -> None:
     """labels.csv has the answers of the audit, the model's labels where they are accepted, and a human's label for all
     else.
     """
     path = folder / LABELS
-    lines = _table(path, ("id", "label", "source"))
+    lines = _table(path, HEADER)
     rows = {line["id"]: line for line in lines}
     _same(path, "lines", len(lines), made["total"])
     _same(path, "distinct items", len(rows), made["total"])
-    expected = {one: (answer, "hand") for one, answer in answers.items()}
-    expected |= {one: (label, "auto") for one, label in model.items()}
-    for one, (label, source) in expected.items():
+    _same(path, "its indices", [line["index"] for line in lines], list(map(str, range(len(lines)))))
+    expected = {one: (answer, "hand", "audit") for one, answer in answers.items()}
+    expected |= {one: (label, "auto", "") for one, label in model.items()}
+    for one in item:
         if one not in rows:
             raise AlearnError(f"{path}: item {one} was frozen, and has no line")
-        _same(path, f"the label of item {one}", rows[one]["label"], label)
-        _same(path, f"the source of item {one}", rows[one]["source"], source)
-    unproven = [
-        one for one, line in rows.items() if one not in expected and (line["source"] != "hand" or not line["label"])
-    ]
+        if one in expected:
+            for what, value in zip(("label", "source", "purpose"), expected[one], strict=True):
+                _same(path, f"the {what} of item {one}", rows[one][what], value)
+    others = [(one, line) for one, line in rows.items() if one not in expected]
+    unproven = [one for one, line in others if line["source"] != "hand" or not line["label"]]
     if unproven:
         raise AlearnError(f"{path}: items {unproven[:SHOWN]} have no human's label, and the audit does not cover them")
-    purposes = [line.get("purpose", "") for line in lines if line["source"] == "hand"]
-    for purpose, count in made["hand"].items():
-        _same(folder / NAME, f"hand labels for {purpose}", count, purposes.count(purpose))
+    purposes = [line["purpose"] for line in lines if line["source"] == "hand"]
+    _same(folder / NAME, "hand", made["hand"], {purpose: purposes.count(purpose) for purpose in PURPOSES})
     _same(folder / NAME, "hand labels", sum(made["hand"].values()), len(purposes))
+    _same(folder / NAME, "hand labels to audit", made["hand"]["audit"], len(answers))
     _same(folder / NAME, "auto", made["auto"], len(lines) - len(purposes))
 
 
 def _same(where: Path | str, what: str, found: object, expected: object) -> None:
-    if found == expected:
+    if type(found) is type(expected) and found == expected:
         return
     if isinstance(found, list) and isinstance(expected, list):
         at = next((i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), None)
@@ -156,22 +185,24 @@ def _read(path: Path) -> bytes:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AlearnError(f"{path}: not JSON ({error})") from error
     if not isinstance(found, dict):
         raise AlearnError(f"{path}: not a certificate")
     return found
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def _table(path: Path, header: tuple[str, ...]) -> list[dict[str, str]]:
+    """The lines of a file with exactly this header and one field a column. Other readers must see the same."""
     try:
-        lines = list(csv.DictReader(_read(path).decode().splitlines(keepends=True), strict=True))
+        rows = list(csv.reader(io.StringIO(_read(path).decode(), newline=""), strict=True))
     except (csv.Error, UnicodeDecodeError) as error:
         raise AlearnError(f"{path}: not a CSV file in UTF-8 ({error})") from error
-    for number, line in enumerate(lines):
-        if any(line.get(column) is None for column in columns):
-            raise AlearnError(f"{path}: row {number + 1} lacks one of the columns {', '.join(columns)}")
-    return lines
+    _same(path, "its header", rows[0] if rows else [], list(header))
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            raise AlearnError(f"{path}: row {number}: has {len(row)} fields, must have {len(header)}")
+    return [dict(zip(header, row, strict=True)) for row in rows[1:]]
 
 
 def main() -> None:

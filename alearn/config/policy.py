@@ -75,8 +75,9 @@ class Policy(Section):
     audit_answers: Literal[1, 2]
     """finish=audit: 2 asks the human once more where the first answer is not the model's; the second one counts."""
     audit_seed: str | int | None
-    """finish=audit: the draw's seed, any text; it must not be known to whoever made the labels, unless that is a public
-    one named in advance. null takes fresh entropy, so that two runs draw differently."""
+    """finish=audit: the draw's seed, any text that was fixed only after the labels were frozen. null takes fresh
+    entropy, so that two runs draw differently. wait stops when labels and plan are frozen and says their SHA-256:
+    publish it, let somebody else choose a seed, and resume with that."""
     max_rounds: Count
     """Give up after so many rounds."""
 

@@ -5,6 +5,7 @@ The draw needs no library and no library's version, so that anyone can repeat it
 when to end it is for `alearn.decide.plan` to say.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,8 @@ import numpy as np
 from alearn.decide import certificate
 from alearn.decide.certificate import Stages
 from alearn.events import Array
+
+WAIT = "wait"
 
 Scope = Literal["total", "auto", "class"]
 """What the share of wrong labels is a share of. total: of all labels of the data set, whoever gave them. auto: of those
@@ -30,8 +33,9 @@ class Terms:
     """What an audit is asked for. At most a share `target_error` (see `Scope`) is wrong, but with probability `risk`.
 
     answers: 2 asks a human once more where the first answer is not the model's label, and the second answer counts.
-    cut: labels of which the model is no surer than this are left to the human, None audits all. seed: the draw's, None
-    takes fresh entropy. number: see `alearn.decide.certificate.risk_of`.
+    cut: labels of which the model is no surer than this are left to the human, None audits all. seed: the draw's; None
+    takes fresh entropy, WAIT stops before the draw, until there is another. number: see
+    `alearn.decide.certificate.risk_of`.
     """
 
     target_error: float
@@ -123,9 +127,15 @@ def digest(items: Iterable[str], labels: Iterable[str]) -> str:
 
 
 def frozen_text(items: Iterable[str], labels: Iterable[str]) -> str:
-    """The text that is hashed. Items and labels are quoted as in CSV if they need to be."""
-    pairs = zip(items, labels, strict=True)
-    return "item,label\n" + "".join(f"{quoted(item)},{quoted(label)}\n" for item, label in pairs)
+    """The text that is hashed."""
+    return csv_text(("item", "label"), zip(items, labels, strict=True))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A CSV file, in the one way to write it that hashes rest on: a line feed after each line, fields quoted only if
+    they need to be.
+    """
+    return "".join(",".join(map(quoted, row)) + "\n" for row in (header, *rows))
 
 
 def quoted(text: str) -> str:
@@ -135,12 +145,32 @@ def quoted(text: str) -> str:
     return text
 
 
-def draw(digest: str, seed: str, items: int) -> Array:
-    """int64 [items]: all places in the order in which they are drawn, a uniform permutation; an audit of m labels
-    takes the first m. Places are sorted by the SHA-256 of the text `digest:seed:place`, so the draw is fixed by what is
-    frozen and the seed, and cannot be known before both are.
+def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Group]) -> str:
+    """SHA-256 of all that must be fixed before the draw: what is frozen, what is promised of it, and the plan. Who
+    knows the answers must not choose the plan. Of the text of a JSON object with sorted keys and no spaces.
     """
-    prefix = sha256(f"{digest}:{seed}:".encode())
+    fixed = {
+        "frozen_sha256": frozen_sha256,
+        "total": total,
+        "scope": terms.scope,
+        "target_error": terms.target_error,
+        "risk": terms.risk,
+        "number": terms.number,
+        "answers": terms.answers,
+        "groups": [
+            {"name": one.name, "wrong_at_most": one.allowed, "stages": [list(stage) for stage in one.stages]}
+            for one in groups
+        ],
+    }
+    return sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def draw(commitment: str, seed: str, items: int) -> Array:
+    """int64 [items]: all places in the order in which they are drawn, a uniform permutation; an audit of m labels
+    takes the first m. Places are sorted by the SHA-256 of the text `commitment:seed:place`, so the draw is fixed by
+    what is committed to and the seed, and cannot be known before both are.
+    """
+    prefix = sha256(f"{commitment}:{seed}:".encode())
     keys = []
     for place in range(items):
         one = prefix.copy()

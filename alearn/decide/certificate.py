@@ -22,8 +22,8 @@ the first j places: `missed` is the probability of that, and `stages` chooses si
 
 `martingale` needs no number of stages in advance: its audit goes on for as long as one likes.
 
-All functions are pure; counts are Python ints. Probabilities are computed in logarithms, and those within TIE of the
-risk anew in whole numbers, so no comparison is decided by rounding.
+All functions are pure; counts are Python ints. Probabilities are computed in logarithms, and those of a single stage
+within TIE of the risk anew in whole numbers, so no comparison is decided by rounding; several stages stay TIE below it.
 """
 
 from decimal import Decimal
@@ -44,6 +44,10 @@ FIRST_SHARE = 0.75
 PRIOR = 8
 """The sequential test bets on labels with 1 / PRIOR of the wrong ones that are allowed; a bet decides how early it
 ends, never whether it is right."""
+
+
+LOOKS = 100
+"""Stages of a sequential audit."""
 
 
 Stages = tuple[tuple[int, int], ...]
@@ -110,6 +114,8 @@ def missed(items: int, wrong: int, stages: Stages) -> float:
     chance, audited, crossed = np.zeros(last + 2), 0, 0.0  # by errors found, of audits that no stage has accepted
     chance[0] = 1.0  # the last entry is more errors than any stage tolerates
     for size, tolerated in stages:
+        if size < audited:
+            raise ValueError(f"a stage of {size} after one of {audited}")
         new = np.zeros_like(chance)
         for found in np.flatnonzero(chance[:-1]):
             arrives = _pmf(items - audited, wrong - int(found), size - audited, last - int(found))
@@ -155,7 +161,7 @@ def stages(items: int, allowed: int, risk: float, first: int = 0, count: int = 5
 @lru_cache(maxsize=256)
 def martingale(items: int, allowed: int, risk: float) -> Stages:
     """An audit that may be looked at after every single label: the stages at which a sequential test tolerates 0, 1,
-    2, ... errors. It ends where more than half of the items would have to be checked.
+    2, ... errors, LOOKS of them at most. It ends where more than half of the items would have to be checked.
 
     The first t drawn labels, x of them wrong, are exchangeable: if w of the items are wrong, their probability is
     L(w) = (w)_x (items - w)_{t-x} / (items)_t, with falling factorials. The mixture sum_w prior(w) L(w) / L(allowed +
@@ -163,14 +169,14 @@ def martingale(items: int, allowed: int, risk: float) -> Stages:
     reaches 1 / risk with a probability of at most `risk`: Waudby-Smith and Ramdas, "Confidence sequences for sampling
     without replacement" (2020). It grows with t and falls with x, hence a stage for every x.
     """
-    if allowed >= items:
-        return ((0, 0),)
+    if allowed >= items // 2:
+        return stages(items, allowed, risk, 0, 1)
     w = np.arange(allowed + 1)
     prior = np.exp(-PRIOR * w / (allowed + 1))
     log_prior = np.log(prior / prior.sum())
     found: Stages = ()
     ratio = np.zeros(allowed + 1)  # of the x wrong draws: log (w)_x - log (allowed + 1)_x
-    for errors in range(allowed + 1):
+    for errors in range(min(LOOKS, allowed + 1)):
         if errors:
             with np.errstate(divide="ignore"):
                 ratio = ratio + np.log(np.maximum(w - errors + 1, 0)) - np.log(allowed + 2 - errors)
@@ -187,13 +193,15 @@ def martingale(items: int, allowed: int, risk: float) -> Stages:
         if high > items // 2:
             break
         found = (*found, (high, errors))
-    return found or ((audit_size(items, allowed, risk) or 0, 0),)
+    return found or stages(items, allowed, risk, 0, 1)
 
 
 def sound(items: int, allowed: int, risk: float, stages: Stages) -> bool:
     """Whether an audit of these stages accepts more than `allowed` wrong labels with at most this risk."""
     sizes, errors = [size for size, _ in stages], [tolerated for _, tolerated in stages]
-    if not stages or sizes != sorted(set(sizes)) or errors != sorted(set(errors)) or not 0 <= sizes[-1] <= items:
+    if not stages or sizes != sorted(set(sizes)) or errors != sorted(set(errors)):
+        return False
+    if sizes[0] < 0 or sizes[-1] > items or errors[0] < 0 or errors[-1] > allowed:
         return False
     if allowed >= items:
         return True

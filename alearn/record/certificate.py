@@ -2,9 +2,8 @@
 of the draw. `alearn-verify` (alearn.certify.verify) needs nothing else but labels.csv.
 """
 
-import csv
-import io
 import json
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from alearn.ledger import Audit, Ledger, Source
 from alearn.record import files
 
 NAME, FROZEN, ANSWERS, LABELS = "certificate.json", "frozen.csv", "audit.csv", "labels.csv"
+ANSWERED = ("item", "label", "answer", "again")
+"""Columns of audit.csv."""
 PURPOSES = {"first": Source.FIRST, "query": Source.QUERY, "audit": Source.AUDIT, "rest": Source.REST}
 NAMED = 3
 """Classes that a sentence names."""
@@ -36,7 +37,7 @@ class Certificate:
         frozen = event.ledger.audit
         files.replace(self._folder / FROZEN, audit.frozen_text(*audited.texts(frozen, self._names)))
         if not isinstance(event, AuditStarted):
-            files.replace(self._folder / ANSWERS, answers_csv(event.ledger, frozen, self._names))
+            files.replace(self._folder / ANSWERS, answers_csv(event.ledger, self._terms, self._names))
         if isinstance(event, TrialDone):
             save(self._folder, build(event.ledger, self._terms, self._names))
 
@@ -48,7 +49,7 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
     """What certificate.json says of an audit that is over, but for the files' hashes: see `save`."""
     frozen = ledger.audit
     assert frozen is not None
-    order, groups = audited.draw(frozen, names), audited.groups(terms, names, frozen)
+    order, groups = audited.draw(terms, names, ledger), audited.groups(terms, names, frozen)
     hand = {name: ledger.count(source) for name, source in PURPOSES.items()}
     made: dict[str, Any] = {
         "alearn": __version__,
@@ -64,6 +65,7 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
         "items": len(frozen.item),
         "groups": [_group(ledger, frozen, group, _checked(ledger, frozen, order)) for group in groups],
         "seed": frozen.seed.tobytes().decode(),
+        "commitment_sha256": audited.commitment(terms, names, ledger),
         "frozen_sha256": audited.digest(frozen, names),
     }
     return {"statement": words(made)} | made
@@ -90,25 +92,24 @@ def _group(ledger: Ledger, frozen: Audit, group: Group, checked: Array) -> dict[
     }
 
 
-def answers_csv(ledger: Ledger, frozen: Audit, names: Names) -> str:
+def answers_csv(ledger: Ledger, terms: Terms, names: Names) -> str:
     """The text of audit.csv, in the order of the draw: item, the label that was frozen, the human's answer, and the
     second one where there was one.
     """
-    text = io.StringIO()
-    write = csv.writer(text, lineterminator="\n").writerow
-    write(("item", "label", "answer", "again"))
-    for place in _checked(ledger, frozen, audited.draw(frozen, names)):
+    frozen, rows = ledger.audit, list[tuple[str, ...]]()
+    assert frozen is not None
+    for place in _checked(ledger, frozen, audited.draw(terms, names, ledger)):
         item, last = frozen.item[place], names.classes[ledger.label[frozen.item[place]]]
         first = frozen.first[place]
         answers = (last, "") if first < 0 else (names.classes[first], last)
-        write((names.ids[item], names.classes[frozen.label[place]], *answers))
-    return text.getvalue()
+        rows.append((names.ids[item], names.classes[frozen.label[place]], *answers))
+    return audit.csv_text(ANSWERED, rows)
 
 
 def words(made: dict[str, Any]) -> str:
     """The certificate in a sentence or two, and what it cost."""
     hand, groups = made["hand"], made["groups"]
-    confidence = f"with {100 * (1 - made['risk']):.4g} % confidence"
+    confidence = f"with {(100 - 100 * Decimal(repr(made['risk']))).normalize():f} % confidence"  # never rounded up
     wrong, total = sum(g["wrong_at_most"] for g in groups), made["total"]
     if not groups:
         promise = f"All {total:,} labels are a human's"

@@ -96,7 +96,7 @@ def test_an_answer_is_never_lost_and_half_a_sheet_is_asked_again(monkeypatch, ca
     with pytest.raises(SystemExit):
         call(monkeypatch, path)
     said = capsys.readouterr().err
-    assert "sheet.csv: line 8: answer=cow: must be one of cat, dog, small, owl" in said
+    assert "sheet.csv: line 8: answer=cow: must be one of 'cat', 'dog, small', 'owl'" in said
 
 
 def test_labels_that_changed_are_another_audit(monkeypatch, capsys, made):
@@ -169,7 +169,10 @@ def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(m
         ("statement", "All is well."), ("hand", {"first": 100, "query": 0, "audit": 1, "rest": 0}), ("auto", 3),
         ("frozen_sha256", "0"), ("groups", []), ("groups", "x"), ("groups.cut", 1900), ("groups.errors", 0),
         ("groups.audited", 1), ("groups.wrong_at_most", 41), ("groups.stages", [[10, 0]]), ("groups.stages", "x"),
-        ("groups.stages", []), ("groups.errors_accepted", -1), ("groups.items", 7), ("groups.name", "cat"),
+        ("groups.stages", []), ("groups.stages", [[-1, 0], [3, 9]]), ("groups.stages", [[90, 0], [160, 10**12]]),
+        ("groups.audited", -480), ("groups.audited", True), ("number", 10**40), ("answers", None), ("answers", []),
+        ("target_error", True), ("target_error", 0.0), ("risk", "x"), ("total", 2000.0), ("more", 1),
+        ("commitment_sha256", "0"), ("groups.errors_accepted", -1), ("groups.items", 7), ("groups.name", "cat"),
     ],
 )  # fmt: skip
 def test_a_number_that_was_changed_is_found(monkeypatch, capsys, made, key, value):
@@ -178,7 +181,7 @@ def test_a_number_that_was_changed_is_found(monkeypatch, capsys, made, key, valu
     certified = json.loads((folder / "certificate.json").read_text())
     *outer, key = key.split(".")
     inside = certified["groups"][0] if outer else certified
-    assert inside[key] != value
+    assert key == "more" or type(inside[key]) is not type(value) or inside[key] != value
     inside[key] = value
     (folder / "certificate.json").write_text(json.dumps(certified))
     monkeypatch.setattr(sys, "argv", ["alearn-verify", str(folder)])
@@ -186,6 +189,134 @@ def test_a_number_that_was_changed_is_found(monkeypatch, capsys, made, key, valu
         verify.main()
     assert left.value.code == 1
     assert capsys.readouterr().err.startswith("NOT VALID: ")
+
+
+def refused(folder: Path, match: str, **changed: str) -> None:
+    """Files are exchanged, their hashes with them, and the certificate is no longer valid; then they are put back."""
+    names = {"frozen": "frozen.csv", "audit": "audit.csv", "labels": "labels.csv", "certificate": "certificate.json"}
+    before = {name: (folder / name).read_bytes() for name in names.values()}
+    for key, text in changed.items():
+        (folder / names[key]).write_bytes(text.encode())
+    if "certificate" not in changed or changed["certificate"].startswith("{"):
+        certified = json.loads((folder / "certificate.json").read_text())
+        for key in changed.keys() - {"certificate"}:
+            certified[f"{key}_sha256"] = verify.sha256((folder / names[key]).read_bytes()).hexdigest()
+        (folder / "certificate.json").write_text(json.dumps(certified))
+    with pytest.raises(verify.AlearnError, match=match):
+        verify.verify(folder)
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+
+
+def test_files_that_another_reader_could_read_differently_are_not_valid(monkeypatch, made):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    certified = json.loads((folder / "certificate.json").read_text())
+    labels, answers = (folder / "labels.csv").read_text(), (folder / "audit.csv").read_text()
+    header, *rows = labels.splitlines()
+    twice = "\n".join([f"{header},label", *(f"{row},owl" for row in rows)]) + "\n"
+    refused(folder, "labels.csv: its header", labels=twice)
+    refused(folder, "labels.csv: row 1: has 8 fields", labels=labels.replace(rows[0], rows[0] + ",x"))
+    refused(folder, "labels.csv: its indices", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
+    refused(folder, "audit.csv: row 1: has 5 fields", audit=answers.replace("\n", ",x\n").replace(",x\n", "\n", 1))
+    row = next(row for row in rows if ",audit," in row)
+    moved = certified["hand"] | {"audit": certified["hand"]["audit"] - 1, "rest": certified["hand"]["rest"] + 1}
+    refused(
+        folder,
+        "the purpose of item",
+        labels=labels.replace(row, row.replace(",audit,", ",rest,")),
+        certificate=json.dumps(certified | {"hand": moved}),
+    )
+    refused(folder, "not JSON", certificate="[" * 100_000)
+    refused(folder, "its header", frozen="")
+    assert verify.verify(folder) == certified, "all is as it was"
+
+
+def test_ids_and_labels_are_any_printable_text(monkeypatch, tmp_path):
+    """What some readers take for the end of a line is not, and blanks around a name are none of it."""
+    rows = "".join(f"a\u00e9 {i}, dog ,0.{900 + i % 99}\n" for i in range(200))
+    path = tmp_path / "labels.csv"
+    path.write_text(f"id,label,confidence\n{rows}")
+    for _ in range(10):
+        monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), "--target-error", "0.05"])
+        audit.main()
+        folder = Path(f"{path}.audit")
+        if (folder / "certificate.json").exists():
+            break
+        fill(folder / "sheet.csv", {f"a\u00e9 {i}": "dog" for i in range(200)})
+    assert verify.verify(folder)["groups"][0]["errors"] == 0
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x0bb", "a\rb", "a\tb", " ", ""])
+def test_a_name_that_no_sheet_can_hold_is_refused(monkeypatch, capsys, tmp_path, name):
+    path = tmp_path / "labels.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "label", "confidence"), ("x", "cat", 1), (name, "dog", 0.5)])
+    monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), "--target-error", "0.05"])
+    with pytest.raises(SystemExit):
+        audit.main()
+    assert "must be text, without control characters" in capsys.readouterr().err
+
+
+def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made):
+    path, truth, _ = made
+    folder = Path(f"{path}.audit")
+    call(monkeypatch, path)
+    sheet = folder / "sheet.csv"
+    header, first, *rest = sheet.read_text().splitlines()
+    noted = [f"{first}{truth[first[:-1]]},easy", *(f"{row}," for row in reversed(rest))]
+    sheet.write_text("\n".join([f"{header},note", *noted]) + "\n")
+    call(monkeypatch, path)
+    assert sheet.read_text().splitlines()[1:] == noted, "own columns and another order stay"
+    for bad, message in (
+        ("img 1.png.bak,cat,", "item=img 1.png.bak: is none of the items; did a spreadsheet change its name?"),
+        (f"{first}cat,\n{first}owl,", "has two answers"),
+    ):
+        sheet.write_text("\n".join([f"{header},note", *noted[1:], bad]) + "\n")
+        with pytest.raises(SystemExit):
+            call(monkeypatch, path)
+        assert message in capsys.readouterr().err
+    sheet.write_text("item;answer\na;b\n")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    assert "are they separated by commas?" in capsys.readouterr().err
+
+
+def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(monkeypatch, capsys, made):
+    path, _, _ = made
+    folder = Path(f"{path}.audit")
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, path, "--seed", "wait")
+        published = capsys.readouterr().err.split("SHA-256, ")[1][:64]
+        assert not (folder / "sheet.csv").exists()
+    call(monkeypatch, path, "--seed", "noon")
+    with (folder / "frozen.csv").open(newline="") as file:
+        frozen = [line["item"] for line in csv.DictReader(file)]
+    with (folder / "sheet.csv").open(newline="") as file:
+        asked = [line["item"] for line in csv.DictReader(file)]
+    drawn = verify.audit.draw(published, "noon", len(frozen))
+    assert asked == [frozen[place] for place in drawn[: len(asked)]]
+    call(monkeypatch, path)  # the seed need not be said again
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--seed", "one")
+    assert "--seed one: the draw was made already, with the seed noon, and stays" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--out", "labels.csv"], ["--out", "labels.csv/below"], ["--source-column", "who"]])
+def test_what_cannot_be_written_or_read_is_one_message(monkeypatch, capsys, made, words):
+    path, _, _ = made
+    words = [str(path.parent / word) if word.startswith("labels") else word for word in words]
+    with pytest.raises(SystemExit) as left:
+        call(monkeypatch, path, *words)
+    assert left.value.code == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_small_risks_are_not_rounded_away_in_words(monkeypatch, made):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth, "--risk", "0.00004")
+    assert "with 99.996 % confidence" in verify.verify(folder)["statement"]
 
 
 @pytest.mark.parametrize("name", ["certificate.json", "frozen.csv", "audit.csv", "labels.csv"])

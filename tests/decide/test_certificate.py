@@ -238,6 +238,14 @@ def test_the_evidence_is_a_fair_bet_against_labels_that_are_just_too_bad():
     assert 0.5 * risk < crossed.mean() <= binom(20_000, risk).ppf(0.9999) / 20_000
 
 
+@pytest.mark.parametrize(
+    "stages",
+    [((-1, 0), (3, 1)), ((710, -1),), ((710, 0), (700, 1)), ((60_000, 0),), ((712, 0), (59_000, 10**9)), ((5, 0),), ()],
+)
+def test_stages_that_are_none_prove_nothing(stages):
+    assert not c.sound(59_000, 246, 0.05, stages)
+
+
 def test_probabilities_keep_their_digits_for_millions_of_items():
     for items, wrong, audited in (
         (10_000_000, 2001, 15_000),
