@@ -114,9 +114,9 @@ class RoundDone:
 
 @dataclass(frozen=True)
 class AuditStarted:
-    """Labels and order are frozen, and stand in ledger.audit. Nothing is drawn before this event is dealt with.
+    """Labels, order and plan are frozen, and stand in ledger.audit. Nothing is drawn before this event is dealt with.
 
-    expected: hand labels in all, an estimate.
+    digest: SHA-256 of all that, see `alearn.decide.audit.commitment`. expected: hand labels in all, an estimate.
     """
 
     ledger: Ledger

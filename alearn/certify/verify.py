@@ -222,6 +222,6 @@ def main() -> None:
     audited, errors, cut = (sum(group[key] for group in groups) for key in ("audited", "errors", "cut"))
     print(f"valid: {made['statement']}")
     print(
-        f"checked: {made['items']:,} frozen labels (SHA-256 {made['frozen_sha256'][:16]}...), the draw of {audited:,} "
-        f"by its seed, {errors:,} of them wrong, {cut:,} accepted, {made['total']:,} delivered labels"
+        f"checked: {made['items']:,} frozen labels and the plan (SHA-256 {made['commitment_sha256']}), the draw of "
+        f"{audited:,} by its seed, {errors:,} of them wrong, {cut:,} accepted, {made['total']:,} delivered labels"
     )

@@ -100,9 +100,10 @@ class Console:
             case RoundDone():
                 self._round(event.metrics)
             case AuditStarted():
+                frozen = event.ledger.audit
                 self._say(
-                    f"audit: {len(event.ledger.audit.item) if event.ledger.audit else 0:,} labels are frozen (SHA-256 "
-                    f"{event.digest[:12]}...); some {event.expected:,.0f} hand labels in all are expected"
+                    f"audit: {len(frozen.item) if frozen else 0:,} labels and the plan are frozen "
+                    f"(SHA-256 {event.digest}); some {event.expected:,.0f} hand labels in all are expected"
                 )
                 self._doing = "audit"
             case AuditStage():
