@@ -25,6 +25,8 @@ def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         hint = "; are they separated by commas?" if len(header) == 1 else ""
         raise AlearnError(f"{path}: has no column {missing[0]}; there are {', '.join(map(str, header))}{hint}")
     for number, line in enumerate(lines, 2):
+        if None in line:
+            raise AlearnError(f"{path}: line {number} has too many fields; quote those that hold a comma")
         if any(line[column] is None for column in columns):
             raise AlearnError(f"{path}: line {number} has too few fields")
     return lines

@@ -276,6 +276,10 @@ def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made)
         with pytest.raises(SystemExit):
             call(monkeypatch, path)
         assert message in capsys.readouterr().err
+    sheet.write_text("\n".join([f"{header},note", f"{first}cat,not sure, it is small", *noted[1:]]) + "\n")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    assert "line 2 has too many fields" in capsys.readouterr().err
     sheet.write_text("item;answer\na;b\n")
     with pytest.raises(SystemExit):
         call(monkeypatch, path)
