@@ -264,10 +264,11 @@ def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made)
     call(monkeypatch, path)
     sheet = folder / "sheet.csv"
     header, first, *rest = sheet.read_text().splitlines()
-    noted = [f"{first}{truth[first[:-1]]},easy", *(f"{row}," for row in reversed(rest))]
+    noted = [f'{first}"{truth[first[:-1]]}",easy', *(f"{row}," for row in reversed(rest))]
     sheet.write_text("\n".join([f"{header},note", *noted]) + "\n")
     call(monkeypatch, path)
-    assert sheet.read_text().splitlines()[1:] == noted, "own columns and another order stay"
+    written = list(csv.reader(sheet.read_text().splitlines()))
+    assert written == list(csv.reader([f"{header},note", *noted])), "own columns and another order stay"
     for bad, message in (
         ("img 1.png.bak,cat,", "item=img 1.png.bak: is none of the items; did a spreadsheet change its name?"),
         (f"{first}cat,\n{first}owl,", "has two answers"),
