@@ -149,7 +149,7 @@ def _same_audit(folder: Path, state: State, terms: Terms, given: Labels) -> Term
             "something of the labels that were frozen for it, and only once: after any change begin a new one (--out), "
             "with --after if this one was --repeatable; if not, the risks of the two add up"
         )
-    return replace(began, seed=terms.seed)
+    return began if terms.seed is None else replace(began, seed=terms.seed)  # "wait" goes on waiting
 
 
 def _reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) -> None:

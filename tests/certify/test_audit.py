@@ -290,9 +290,9 @@ def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made)
 def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(monkeypatch, capsys, made):
     path, _, _ = made
     folder = Path(f"{path}.audit")
-    for _ in range(2):
+    for words in (["--seed", "wait"], ["--seed", "wait"], []):
         with pytest.raises(SystemExit):
-            call(monkeypatch, path, "--seed", "wait")
+            call(monkeypatch, path, *words)
         published = capsys.readouterr().err.split("SHA-256, ")[1][:64]
         assert not (folder / "sheet.csv").exists()
     call(monkeypatch, path, "--seed", "noon")
