@@ -1,4 +1,4 @@
-"""The one exception that is meant for the user."""
+"""The exceptions that are meant for the user."""
 
 
 class AlearnError(Exception):
@@ -6,3 +6,7 @@ class AlearnError(Exception):
 
     The message names the key, file or round, the value, and what is allowed or what to do next.
     """
+
+
+class WaitingError(Exception):
+    """Nothing is wrong, but answers of people are missing; the message says how many, where they go, what to do then."""

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
     from torch import Tensor, nn
 
     from alearn.ledger import Ledger
 
 Array = npt.NDArray[Any]
+
+
+class Images(Protocol):
+    """N images as uint8 [N, C, H, W], wherever they lie: a tensor is one, `alearn.data.pixels.Mapped` is another."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """[N, C, H, W]."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """torch.uint8."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where images come to when they are asked for, and where the index must lie."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """The images of an index, int64 [n], as a tensor [n, C, H, W]."""
+
+    def to(self, device: torch.device) -> Images:
+        """The same on a device, as far as it has room."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +141,15 @@ class RoundDone:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """People have answered `done` of `total` questions, and are waited for. where: they answer, in words."""
+
+    done: int
+    total: int
+    where: str
+
+
+@dataclass(frozen=True)
 class AuditStarted:
     """Labels, order and plan are frozen, and stand in ledger.audit. Nothing is drawn before this event is dealt with.
 
@@ -157,4 +194,6 @@ class TrialDone:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-Event = RoundStarted | EpochDone | ScoreProgress | RoundDone | AuditStarted | AuditDrawn | AuditStage | TrialDone
+Event = (
+    RoundStarted | EpochDone | ScoreProgress | Asked | RoundDone | AuditStarted | AuditDrawn | AuditStage | TrialDone
+)

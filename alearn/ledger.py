@@ -9,6 +9,10 @@ import numpy as np
 from alearn.events import Array, Scores
 
 
+CANNOT_TELL = -1
+"""A human's answer to an image that has no label: it is set aside."""
+
+
 class Source(IntEnum):
     """Who gave a label; for a human's, also what it was asked for."""
 
@@ -18,6 +22,7 @@ class Source(IntEnum):
     QUERY = 3  # a hand label that a round asked for
     REST = 4  # a hand label for what was left at the end
     AUDIT = 5  # a hand label that checks the model's
+    GIVEN = 6  # a human's label that was there before; it costs nothing
 
 
 @dataclass
@@ -45,7 +50,7 @@ class Ledger:
 
     A human's label is never overwritten. Counts are derived, not stored.
 
-    label: int64, -1 where there is none. source: int8, a `Source`. round: int32, the round in which the label was given
+    label: int64, -1 where there is none: nobody was asked yet, or a human cannot tell. source: int8, a `Source`. round: int32, the round in which the label was given
     (0: before the first), -1 where there is none. order: int64, ascending in the order in which labels were given, -1
     where there is none. scored: int32, the last round to score the image, -1 where none did. guess: int64 and doubt:
     float32, the class and log(1 - p_max) that it gave (-1 and nan where none did): those of a permanent auto label are
@@ -84,8 +89,18 @@ class Ledger:
 
     @property
     def hand(self) -> Array:
-        """bool [N]: labeled by a human."""
+        """bool [N]: labeled by a human, or set aside by one."""
         return np.greater_equal(self.source, Source.FIRST)
+
+    @property
+    def aside(self) -> Array:
+        """bool [N]: a human cannot tell."""
+        return self.hand & np.equal(self.label, CANNOT_TELL)
+
+    @property
+    def paid(self) -> int:
+        """Answers of humans that the labeling asked for."""
+        return int(self.hand.sum()) - self.count(Source.GIVEN)
 
     @property
     def auto(self) -> Array:
@@ -94,13 +109,13 @@ class Ledger:
 
     @property
     def unlabeled(self) -> Array:
-        """int64 [n]: indices without a label, ascending."""
+        """int64 [n]: indices without a label that nobody was asked about, ascending."""
         return np.flatnonzero(self.source == Source.NONE)
 
     @property
     def labeled(self) -> Array:
         """int64 [n]: indices with a label, in the order in which the labels were given."""
-        index = np.flatnonzero(self.source)
+        index = np.flatnonzero(np.not_equal(self.source, Source.NONE) & ~self.aside)
         return index[np.argsort(self.order[index])]
 
     @property
@@ -134,7 +149,7 @@ class Ledger:
             raise ValueError(f"{len(label)} labels for {len(np.unique(index))} distinct images of {len(index)}")
         if self.source[index].any():
             raise ValueError(f"labeled already: {index[self.source[index] != Source.NONE][:5]}")
-        if len(label) and label.min() < 0:
+        if len(label) and label.min() < (0 if source is Source.AUTO else CANNOT_TELL):
             raise ValueError(f"not a class: {label.min()}")
         start = int(self.order.max(initial=-1)) + 1
         self.label[index], self.source[index], self.round[index] = label, source, round

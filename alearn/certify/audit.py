@@ -17,11 +17,11 @@ import numpy as np
 from alearn.audited import Names, audited, digest, order
 from alearn.certify import labels, options
 from alearn.certify.labels import Labels
-from alearn.certify.sheets import Sheets, WaitingError
+from alearn.certify.sheets import Sheets
 from alearn.certify.tables import has_column, table
 from alearn.decide import audit
 from alearn.decide.audit import Terms
-from alearn.errors import AlearnError
+from alearn.errors import AlearnError, WaitingError
 from alearn.events import AuditDrawn, AuditStage, AuditStarted, TrialDone
 from alearn.ledger import Audit, Ledger
 from alearn.record import files

@@ -10,16 +10,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from alearn.certify.tables import answers, table
+from alearn.errors import WaitingError
 from alearn.events import Array
 from alearn.ledger import Source
 from alearn.record import files
 
 SHEET, AGAIN, REST, LOOK = "sheet.csv", "again.csv", "rest.csv", "look"
 COLUMNS = ("item", "answer")
-
-
-class WaitingError(Exception):
-    """Answers are missing; the message says how many, and where they go."""
 
 
 class Sheets:

@@ -8,7 +8,17 @@ value and what is allowed.
 from alearn.config.config import Config, flatten, free
 from alearn.config.data import Data, Folder, Imbalance, Standard
 from alearn.config.model import Model, Resnet, SmallCnn, SourceCnn, Torchvision
-from alearn.config.others import NoisyOracle, Oracle, Published, Record, Search, Trial, TrueOracle
+from alearn.config.others import (
+    LabelStudioOracle,
+    NoisyOracle,
+    Oracle,
+    Published,
+    Record,
+    Search,
+    Trial,
+    TrueOracle,
+    WebOracle,
+)
 from alearn.config.parse import load, parse, parse_model, parse_search
 from alearn.config.policy import Policy
 from alearn.config.train import Train
@@ -18,6 +28,7 @@ __all__ = [
     "Data",
     "Folder",
     "Imbalance",
+    "LabelStudioOracle",
     "Model",
     "NoisyOracle",
     "Oracle",
@@ -33,6 +44,7 @@ __all__ = [
     "Train",
     "Trial",
     "TrueOracle",
+    "WebOracle",
     "flatten",
     "free",
     "load",

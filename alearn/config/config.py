@@ -15,7 +15,10 @@ from alearn.config.policy import Policy
 from alearn.config.section import Count, Section
 from alearn.config.train import Train
 
-FREE = ("data.root", "policy.audit_seed", "policy.max_rounds", "record.projector", "resume")
+FREE = (
+    *("data.root", "data.cache", "policy.audit_seed", "policy.max_rounds", "record.projector", "resume"),
+    *("oracle.host", "oracle.port", "oracle.names", "oracle.url", "oracle.project"),
+)
 """Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels.
 (Without policy.audit_seed two runs draw differently anyway; a draw that was made stays.)"""
 

@@ -37,13 +37,24 @@ class Standard(_Source):
 
 
 class Folder(_Source):
-    """Image files in a folder a class: root/train/CLASS/* and perhaps root/test/CLASS/*, or root/CLASS/* alone."""
+    """Image files of one's own: see alearn.data.folder for how they may lie."""
 
     name: Literal["folder"]
-    size: Count
-    """Pixels a side that every image is resized to."""
-    channels: Literal[1, 3]
-    """1 for grey, 3 for colour."""
+    size: Annotated[int, Field(ge=8, le=1024)] | Literal["auto"]
+    """Pixels a side that every image is resized to, for the model; people see the files themselves. auto: chosen from
+    the images."""
+    channels: Literal[1, 3, "auto"]
+    """1 for grey, 3 for colour; auto: colour if any of the images has some."""
+    layout: Literal["auto", "classes", "unlabeled"]
+    """classes: the folders below root are classes, so labels are known (but for those in root/unlabeled). unlabeled: no
+    folder means anything. auto: classes if every image lies in a folder below root."""
+    labels: str | None
+    """A table of path and, where it is known, label: *.csv, or *.jsonl as alearn-export writes it; its rows are the data
+    set. Relative to root, as its paths are. null takes all images below root."""
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)] | None
+    """Names of the classes, in this order. null: those of folders and labels, and what people add."""
+    cache: str
+    """Folder for decoded images."""
 
 
 Data = Annotated[Standard | Folder, Field(discriminator="name")]

@@ -49,7 +49,19 @@ class Torchvision(Section):
     """As in source_cnn."""
 
 
-OWN = ("source_cnn", "small_cnn", "resnet")
+class Auto(Section):
+    """One of the two below, by the images: `alearn.data.choose`."""
+
+    name: Literal["auto"]
+    small: SmallCnn
+    """For small grey images."""
+    large: SmallCnn | Resnet
+    """For all others."""
+    lr: Annotated[float, Field(gt=0)]
+    """As in source_cnn."""
+
+
+OWN = ("source_cnn", "small_cnn", "resnet", "auto")
 
 
 def _kind(model: Any) -> str | None:
@@ -64,6 +76,7 @@ Model = Annotated[
     Annotated[SourceCnn, Tag("source_cnn")]
     | Annotated[SmallCnn, Tag("small_cnn")]
     | Annotated[Resnet, Tag("resnet")]
+    | Annotated[Auto, Tag("auto")]
     | Annotated[Torchvision, Tag("torchvision")],
     Discriminator(
         _kind,

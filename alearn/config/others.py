@@ -21,7 +21,30 @@ class NoisyOracle(Section):
     """The probability that an answer is one of the other classes instead."""
 
 
-Oracle = Annotated[TrueOracle | NoisyOracle, Field(discriminator="name")]
+class WebOracle(Section):
+    """People, on a page in their browsers."""
+
+    name: Literal["web"]
+    host: str
+    """Address to serve the page at. Any but a loopback address is reachable by others, who then need the token that is
+    in the link."""
+    port: Annotated[int, Field(ge=0, le=65535)]
+    """0 for any that is free."""
+    names: tuple[str, ...]
+    """Further host names by which people may reach it, e.g. behind a proxy."""
+
+
+class LabelStudioOracle(Section):
+    """People, in Label Studio."""
+
+    name: Literal["labelstudio"]
+    url: str | None
+    """Of the server; its key is taken from the variable LABEL_STUDIO_API_KEY. null: by files, without a server."""
+    project: str | None
+    """Title of the project, made if there is none; null is the name of the trial's folder."""
+
+
+Oracle = Annotated[TrueOracle | NoisyOracle | WebOracle | LabelStudioOracle, Field(discriminator="name")]
 """Who answers for the human."""
 
 

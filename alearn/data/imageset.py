@@ -1,34 +1,40 @@
 """The one type of a data set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from alearn.events import Array
+from alearn.events import Array, Images
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """N images, resident on one device.
+    """N images.
 
-    images: uint8 [N, C, H, W]. ids: N names, stable across runs (a file's path, or the data set's own number). classes:
-    K names. truth: int64 [N], the true classes, or None where nobody knows them. Only an oracle and the measuring code
-    may read `truth`.
+    ids: N names, stable across runs (a file's path, or the data set's own number). classes: names of the classes by
+    number; where people may add some, a list that grows. truth: int64 [N], the true classes, or None where nobody knows
+    them. Only an oracle and the measuring code may read `truth`. given: int64 [N], labels that are there already and
+    cost nothing, -1 where there is none; None where there are none at all. root: the folder in which the ids are files,
+    if they are.
     """
 
-    images: Tensor
+    images: Images
     ids: tuple[str, ...]
-    classes: tuple[str, ...]
+    classes: Sequence[str]
     truth: Array | None
+    given: Array | None = None
+    root: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
-            raise ValueError(f"images must be uint8 [N, C, H, W], got {self.images.dtype} {tuple(self.images.shape)}")
-        if len(self.ids) != len(self) or (self.truth is not None and len(self.truth) != len(self)):
-            raise ValueError(f"{len(self)} images need as many ids and truths, got {len(self.ids)} ids")
+        shape = tuple(self.images.shape)
+        if self.images.dtype != torch.uint8 or len(shape) != 4:
+            raise ValueError(f"images must be uint8 [N, C, H, W], got {self.images.dtype} {shape}")
+        if len(self.ids) != len(self) or any(x is not None and len(x) != len(self) for x in (self.truth, self.given)):
+            raise ValueError(f"{len(self)} images need as many ids, truths and given labels, got {len(self.ids)} ids")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -44,6 +50,7 @@ class ImageSet:
             images=self.images[torch.from_numpy(index).to(self.images.device)],
             ids=tuple(self.ids[i] for i in index),
             truth=None if self.truth is None else self.truth[index],
+            given=None if self.given is None else self.given[index],
         )
 
     def sample(self, count: int, generator: np.random.Generator) -> Self:
