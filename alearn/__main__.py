@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alearn.errors import AlearnError
+from alearn.errors import AlearnError, WaitingError
 from alearn.record import sweep
 from alearn.record.sweep import CONF, explain
 
@@ -82,6 +82,9 @@ def job(composed: DictConfig) -> tuple[float, float]:
             if alone
             else run(config.in_sweep(), folder, Origin(words, settings.job.num))
         )
+    except WaitingError as waiting:
+        print(waiting, flush=True)
+        raise SystemExit(0) from None
     except AlearnError as error:
         if alone:
             sys.exit(f"error: {error}")

@@ -1,7 +1,7 @@
 """Step 7 with a guarantee: freeze what the model says, draw, ask blind, accept up to the cut, hand label the rest."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 
 import numpy as np
@@ -12,13 +12,15 @@ from alearn.decide.audit import Group, Terms
 from alearn.decide.plan import Costs, Known
 from alearn.errors import AlearnError
 from alearn.events import Array, AuditDrawn, AuditStage, AuditStarted, Event
-from alearn.ledger import Audit, Ledger, Source
+from alearn.ledger import CANNOT_TELL_TEXT, Audit, Ledger, Source
 from alearn.oracle import Oracle
 
 HORIZON = 1, 2, 4
 """Rounds ahead that are weighed against an audit now."""
 ROUNDING = 1e-12
 """Of the logarithm of a doubt."""
+UNSURE_AT_FIRST = -2
+"""In `Audit.first`."""
 FADES = 0.5
 """What the answers to a round's questions count, of those of the next round, where they tell how often the model is
 wrong: it gets better."""
@@ -26,10 +28,23 @@ wrong: it gets better."""
 
 @dataclass(frozen=True)
 class Names:
-    """Of the images and the classes, by their numbers: what is frozen is text."""
+    """Of the images and the classes, by their numbers: what is frozen is text.
+
+    first: how many classes there are when this is made; people may add some later.
+    """
 
     ids: Sequence[str]
     classes: Sequence[str]
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", len(self.classes))
+        if CANNOT_TELL_TEXT in self.classes:
+            raise AlearnError(f"class {CANNOT_TELL_TEXT}: no class may have this name; it is what a human may answer")
+
+    def answer(self, number: int) -> str:
+        """What a human said, in words."""
+        return self.classes[number] if number >= 0 else CANNOT_TELL_TEXT
 
 
 def terms(policy: Policy) -> Terms:
@@ -50,8 +65,8 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     """Whether to hand label `asks` more and train again before the audit: not if that is expected to cost more hand
     labels in all than to begin it now. Notes the forecast in the ledger, whose scores are this round's.
     """
-    item, hand = order(terms, ledger), int(ledger.hand.sum())
-    below = len(ledger) - hand - len(item)
+    item, hand = order(terms, ledger), ledger.paid
+    below = int((~ledger.hand).sum()) - len(item)
     likely = error_profile(ledger, item)
     now = hand + below + _cost(terms, ledger, item, likely)
     ledger.forecast = np.concatenate([ledger.forecast, [[hand, likely.sum(), now]]])
@@ -158,7 +173,7 @@ def _freeze(terms: Terms, names: Names, ledger: Ledger) -> float:
         seed=np.zeros(0, np.uint8),
         first=np.full(len(item), -1, np.int64),
     )
-    return len(ledger) - len(item) + sum(one.mean for one in chosen)
+    return ledger.paid + int((~ledger.hand).sum()) - len(item) + sum(one.mean for one in chosen)
 
 
 def _check(terms: Terms, oracle: Oracle, ledger: Ledger, place: Array) -> None:
@@ -171,7 +186,7 @@ def _check(terms: Terms, oracle: Oracle, ledger: Ledger, place: Array) -> None:
     answer = oracle.label(frozen.item[place], Source.AUDIT)
     differ = answer != frozen.label[place]
     if terms.answers == 2 and differ.any():
-        frozen.first[place[differ]] = answer[differ]
+        frozen.first[place[differ]] = np.where(answer[differ] < 0, UNSURE_AT_FIRST, answer[differ])
         answer = answer.copy()
         answer[differ] = oracle.label(frozen.item[place[differ]], Source.AUDIT, again=True)
     _write(ledger, frozen.item[place], answer, Source.AUDIT)

@@ -9,4 +9,4 @@ class AlearnError(Exception):
 
 
 class WaitingError(Exception):
-    """Nothing is wrong, but answers of people are missing; the message says how many, where they go, what to do then."""
+    """Nothing is wrong, but answers of people are missing; the message says how many, where they go, what then."""

@@ -8,9 +8,10 @@ import numpy as np
 
 from alearn.events import Array, Scores
 
-
 CANNOT_TELL = -1
 """A human's answer to an image that has no label: it is set aside."""
+CANNOT_TELL_TEXT = "(cannot tell)"
+"""The same in files of answers; no class may have this name."""
 
 
 class Source(IntEnum):
@@ -33,7 +34,7 @@ class Audit:
     item: int64 [n], the images that no human had labeled, from most to least trusted. label: int64 [n], the labels that
     were frozen. stages: int64 [S, 3], a row (group, labels checked so far, errors tolerated) a stage, see
     `alearn.decide.audit.places`. allowed: int64 [groups], wrong labels that may be left in each. seed: uint8, its text
-    as UTF-8. first: int64 [n], the first answer where the human was asked twice, else -1.
+    as UTF-8. first: int64 [n], the first answer where the human was asked twice, else -1; -2 for "cannot tell".
     """
 
     item: Array
@@ -50,14 +51,14 @@ class Ledger:
 
     A human's label is never overwritten. Counts are derived, not stored.
 
-    label: int64, -1 where there is none: nobody was asked yet, or a human cannot tell. source: int8, a `Source`. round: int32, the round in which the label was given
-    (0: before the first), -1 where there is none. order: int64, ascending in the order in which labels were given, -1
-    where there is none. scored: int32, the last round to score the image, -1 where none did. guess: int64 and doubt:
-    float32, the class and log(1 - p_max) that it gave (-1 and nan where none did): those of a permanent auto label are
-    the ones it was given by. probs: float32 [N, K], all of its probabilities (nan where none did), or None where the
-    policy does not need them. forecast: float64 [rounds, 3], of a trial that ends with an audit: hand labels, wrong
-    ones among the others and all hand labels with an audit, had it begun in that round; the last two are estimates.
-    audit: None before it.
+    label: int64, -1 where there is none: nobody was asked yet, or a human cannot tell. source: int8, a `Source`. round:
+    int32, the round in which the label was given (0: before the first), -1 where there is none. order: int64, ascending
+    in the order in which labels were given, -1 where there is none. scored: int32, the last round to score the image,
+    -1 where none did. guess: int64 and doubt: float32, the class and log(1 - p_max) that it gave (-1 and nan where none
+    did): those of a permanent auto label are the ones it was given by. probs: float32 [N, K], all of its probabilities
+    (nan where none did), or None where the policy does not need them. forecast: float64 [rounds, 3], of a trial that
+    ends with an audit: hand labels, wrong ones among the others and all hand labels with an audit, had it begun in that
+    round; the last two are estimates. audit: None before it.
     """
 
     label: Array
@@ -135,6 +136,8 @@ class Ledger:
             probs = scores.probs.cpu().numpy()
             if self.probs is None:
                 self.probs = np.full((len(self), probs.shape[1]), np.nan, np.float32)
+            if more := probs.shape[1] - self.probs.shape[1]:  # classes that people have added since
+                self.probs = np.pad(self.probs, ((0, 0), (0, more)))
             self.probs[scores.index] = probs
 
     def take_back(self, index: Array) -> None:

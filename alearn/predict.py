@@ -15,7 +15,7 @@ from typing import TextIO
 import numpy as np
 import torch
 
-from alearn.data.folder import decoded
+from alearn.data.decode import NotReadError, decoded
 from alearn.errors import AlearnError
 from alearn.events import Array
 from alearn.learn import device, models
@@ -50,10 +50,10 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
     )
     write(HEADER)
 
-    def read(path: Path) -> Array | AlearnError:
+    def read(path: Path) -> Array | NotReadError:
         try:
             return decoded(str(path), saved.shape[1:], saved.shape[0])
-        except AlearnError as error:
+        except NotReadError as error:
             return error
 
     with ThreadPoolExecutor() as threads:
@@ -61,7 +61,7 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
         while chunk := list(islice(rest, runtime.chunk)):
             good, pixels = list[Path](), list[Array]()
             for path, image in zip(chunk, threads.map(read, chunk), strict=True):
-                if isinstance(image, AlearnError):
+                if isinstance(image, NotReadError):
                     problems.append(str(image))
                 else:
                     good.append(path)

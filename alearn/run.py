@@ -1,23 +1,33 @@
 """One trial, from a config to a folder of results: checks it, builds the parts, drives the events into the sinks."""
 
+import csv
+import io
 import logging
 import os
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from omegaconf import OmegaConf
 
 from alearn import oracle, trial
 from alearn.audited import Names, terms
-from alearn.config import Config, flatten, free
-from alearn.data import sources
+from alearn.config import Auto, Config, flatten, free, load
+from alearn.data import choose, sources
+from alearn.data.imageset import ImageSet
 from alearn.decide import policy as decisions
-from alearn.errors import AlearnError
-from alearn.events import TrialDone
+from alearn.errors import AlearnError, WaitingError
+from alearn.events import Asked, Event, TrialDone
 from alearn.learn import device, models
-from alearn.record import certificate, checkpoint, console, files, model, row, status
+from alearn.ledger import Source
+from alearn.oracle import Oracle
+from alearn.oracle.people import Insight
+from alearn.record import certificate, checkpoint, console, files, labels, measure, model, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
 from alearn.record.metrics import MetricsJsonl
@@ -28,14 +38,17 @@ from alearn.record.tensorboard import projector
 from alearn.record.tensorboard.sink import TensorBoard
 
 log = logging.getLogger(__name__)
+SKIPPED = "skipped.csv"
 
 
 def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any]:
     """Run a trial in a folder, or go on with the one that is there; returns its row. origin: recorded in the row.
 
-    A finished trial of the same config is not run again. Raises AlearnError for everything that the user can mend.
+    A finished trial of the same config is not run again. Raises AlearnError for everything that the user can mend, and
+    WaitingError if it goes on only once people have answered.
     """
     check(config, folder)
+    config, chosen = choose.settle(as_before(config, folder), torch.cuda.is_available() and config.device != "cpu")
     done = row.load(folder)
     try:
         if done is not None and done["digest"] == config.digest():
@@ -46,19 +59,19 @@ def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any
             folder.mkdir(parents=True, exist_ok=True)
             with status.lock(folder, "trial"):
                 (folder / status.FAILED).unlink(missing_ok=True)
-                done = _recorded(config, folder, origin)
+                done = _recorded(config, folder, origin, chosen)
     except OSError as error:
         raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
     console.summary(done, folder)
     return done
 
 
-def _recorded(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
+def _recorded(config: Config, folder: Path, origin: Origin, chosen: Sequence[str]) -> dict[str, Any]:
     """Run it; if it fails, leave word of why before the sinks close: the report repeats it."""
     with ExitStack() as end:
         try:
-            done = _run(config, folder, origin, end)
-        except OSError:
+            done = _run(config, folder, origin, chosen, end)
+        except (OSError, WaitingError):
             raise  # a disk that is full has no room for the word
         except AlearnError as error:
             log.error("%s", error)
@@ -71,18 +84,32 @@ def _recorded(config: Config, folder: Path, origin: Origin) -> dict[str, Any]:
     return done
 
 
-def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[str, Any]:
-    """The row of the trial. end: closes the sinks, whatever happens."""
+def _run(config: Config, folder: Path, origin: Origin, chosen: Sequence[str], end: ExitStack) -> dict[str, Any]:
+    """The row of the trial. chosen: what was chosen from the data, in sentences. end: closes what is open, whatever
+    happens.
+    """
     runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
     pool, test = sources.load(config)
-    state = checkpoint.load(folder, config, len(pool))
+    names = Names(pool.ids, pool.classes)
+    state = _state(config, folder, pool)
+    _skipped(folder, pool)
     files.replace(folder / "config.yaml", config.yaml())
     pool, test = pool.to(runtime.device), test.to(runtime.device)
     log.info("%s", row.versions())
 
-    names = Names(pool.ids, pool.classes)
-    human = oracle.build(config.oracle, pool, config.seed)
-    events = trial.label(config, runtime, pool.images, names, human, state.ledger)
+    human: Oracle | None = oracle.simulated(config.oracle, pool, config.seed)
+    people = None
+    if human is None:
+        insight = Insight(state.ledger, lambda: measure.estimated(state.ledger))
+        human = people = oracle.people(
+            config.oracle, pool, insight, folder, lambda done, total: sinks.write(Asked(done, total, where))
+        )
+        end.callback(people.close)
+        where = people.where
+        chosen = [*chosen, f"people answer at {where}"]
+        _show(people.link, where)
+    test = replace(test, classes=pool.classes)
+    events: Iterator[Event] = trial.label(config, runtime, pool.images, names, human, state.ledger)
     certificates = []
     if config.policy.finish == "audit":
         certificates = [certificate.Certificate(folder, terms(config.policy), names)]
@@ -95,10 +122,12 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
             model.ModelFile(folder, config, state, pool.classes, tuple(pool.images.shape[1:])),
             Report(folder, config, origin, pool, state, runtime),
-            console.Console(config, folder, state.ledger, pool.classes, runtime.describe()),
+            console.Console(config, folder, state.ledger, pool.classes, runtime.describe(), chosen),
         ]
     )
     end.callback(sinks.close)
+    if people is not None:
+        events = people.with_all_answers(events)
     done: dict[str, Any] = {}
     for event in measured(events, pool.truth, test, runtime):
         if isinstance(event, TrialDone):
@@ -111,6 +140,44 @@ def _run(config: Config, folder: Path, origin: Origin, end: ExitStack) -> dict[s
     return done
 
 
+def _state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
+    """Where the trial stands; at its start, with the labels that are there already. Raises AlearnError if its images
+    are not these.
+    """
+    before = labels.ids(folder)
+    came, went = (set(), set()) if before is None else (set(pool.ids) - set(before), set(before) - set(pool.ids))
+    if before is not None and (came or went):
+        raise AlearnError(
+            f"{folder}: this trial is of {len(before):,} images, and data.root={config.data.root} has changed since: "
+            f"{len(came):,} came{_such(came)}, {len(went):,} went{_such(went)}. Put them back, or start anew in "
+            "another folder; alearn-export gives data.labels with what is labeled so far"
+        )
+    state = checkpoint.load(folder, config, len(pool))
+    state.classes = pool.classes
+    if pool.given is not None and not state.ledger.source.any():
+        index = np.flatnonzero(pool.given >= 0)
+        state.ledger.write(index, pool.given[index], Source.GIVEN, round=0)
+    return state
+
+
+def _such(ids: set[str]) -> str:
+    return f" ({min(ids)}{', ...' if len(ids) > 1 else ''})" if ids else ""
+
+
+def _skipped(folder: Path, pool: ImageSet) -> None:
+    """skipped.csv: files that are no images of the data set, and why."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *pool.skipped])
+    if pool.skipped or (folder / SKIPPED).exists():
+        files.replace(folder / SKIPPED, text.getvalue())
+
+
+def _show(link: str, where: str) -> None:
+    """A link with a token is for a terminal, never for a log."""
+    if link != where and sys.stdout.isatty():
+        print(f"open {link}", flush=True)
+
+
 def _project(config: Config, folder: Path) -> None:
     """The projector of a finished trial."""
     pool, _ = sources.load(config)
@@ -121,6 +188,7 @@ def check(config: Config, folder: Path) -> None:
     """Raises AlearnError if a trial cannot start: shares too small, a model or data set that cannot be had, folder in
     use or not writable. Changes nothing.
     """
+    config = as_before(config, folder)
     models.check(config.model)
     total = sources.check(config.data)
     if total is not None:
@@ -142,6 +210,22 @@ def check(config: Config, folder: Path) -> None:
         raise AlearnError(
             "\n".join([f"{folder} holds a trial of another config; give another folder. They differ in", *lines])
         )
+
+
+def as_before(config: Config, folder: Path) -> Config:
+    """The config, with what it leaves open as the trial in the folder has it, if there is one."""
+    try:
+        before = load(folder / "config.yaml")
+    except AlearnError:
+        return config
+    data = {key: getattr(before.data, key, "auto") for key in ("size", "channels", "augment")}
+    data = {key: value for key, value in data.items() if getattr(config.data, key, None) == "auto"}
+    changed: dict[str, Any] = {"data": config.data.model_copy(update=data)}
+    if config.train.augment == "auto":
+        changed["train"] = config.train.model_copy(update={"augment": before.train.augment})
+    if isinstance(config.model, Auto) and before.model in (config.model.small, config.model.large):
+        changed["model"] = before.model
+    return config.model_copy(update=changed)
 
 
 def writable(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """The seven steps: a labeling from nothing to all, as a generator of events. No I/O, and no sight of the true labels.
 
-1. Hand label a small portion of the data set.
+1. Hand label a small portion of the data set; labels that are there already count.
 2. With the labeled data, train a classifier that returns class probabilities.
 3. Predict class probabilities for all unlabeled data.
 4. Take every prediction above a probability threshold as true: auto labels.
@@ -13,7 +13,6 @@ from collections.abc import Generator
 from time import perf_counter
 
 import numpy as np
-from torch import Tensor
 
 from alearn import rng
 from alearn.audited import Names, audited, pays, terms
@@ -21,7 +20,7 @@ from alearn.config import Config
 from alearn.decide import policy as decisions
 from alearn.decide.stop import allowance, finished
 from alearn.errors import AlearnError
-from alearn.events import Array, Decision, Event, RoundDone, RoundStarted, Scores, TrialDone
+from alearn.events import Array, Decision, Event, Images, RoundDone, RoundStarted, Scores, TrialDone
 from alearn.learn.device import Runtime
 from alearn.learn.fit import fit
 from alearn.learn.predict import predict
@@ -29,9 +28,12 @@ from alearn.learn.training_set import TrainingSet
 from alearn.ledger import Ledger, Source
 from alearn.oracle import Oracle
 
+MORE = 10
+"""More first images that are asked about, while the others had no label or were all of one class."""
+
 
 def label(
-    config: Config, runtime: Runtime, images_nchw: Tensor, names: Names, oracle: Oracle, ledger: Ledger
+    config: Config, runtime: Runtime, images_nchw: Images, names: Names, oracle: Oracle, ledger: Ledger
 ) -> Generator[Event, None, None]:
     """Label every image, writing into the ledger; goes on from wherever the ledger stands.
 
@@ -42,9 +44,12 @@ def label(
     policy, total = config.policy, len(ledger)
     decisions.check(policy, total)
 
-    if not ledger.source.any():  # step 1
-        first = decisions.first(policy, images_nchw, config.seed)
-        ledger.write(first, oracle.label(first, Source.FIRST), Source.FIRST, round=0)
+    if not ledger.rounds:  # step 1
+        asks = policy.init_size(total) - len(ledger.labeled)
+        while len(ledger.unlabeled) and (asks > 0 or known(ledger, names) < 2 or not len(ledger.labeled)):
+            first = decisions.first(policy, images_nchw, config.seed, ledger, asks if asks > 0 else MORE)
+            ledger.write(first, oracle.label(first, Source.FIRST), Source.FIRST, round=0)
+            asks = 0
 
     while ledger.audit is None and not finished(policy, ledger):  # step 6; nothing is trained after an audit
         number = ledger.rounds + 1
@@ -59,7 +64,7 @@ def label(
         clock = _Clock(runtime)
 
         fitted = yield from fit(
-            config, runtime, images_nchw, TrainingSet.of(ledger), len(names.classes), number
+            config, runtime, images_nchw, TrainingSet.of(ledger), known(ledger, names), number
         )  # step 2
         clock.lap("fit")
 
@@ -90,6 +95,13 @@ def label(
     ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)
     clock.lap("ask")
     yield TrialDone(ledger, clock.seconds)
+
+
+def known(ledger: Ledger, names: Names) -> int:
+    """How many classes the model tells apart: those that there were at first, and those of which there is a label. (Not
+    all that people have added: a resumed trial, which knows them from its start, must train as if it did not.)
+    """
+    return max(names.first, int(ledger.label.max(initial=-1)) + 1)
 
 
 def _changed(ledger: Ledger, scores: Scores, decision: Decision) -> Array:

@@ -13,7 +13,7 @@ ROOT = Path(alearn.__file__).parent
 LAYER = {  # a module may import from its own package and from lower layers
     "__init__": 0, "errors": 0, "rng": 0, "config": 1, "events": 1, "ledger": 1,
     "data": 2, "oracle": 3, "learn": 3, "decide": 3, "audited": 4, "trial": 5, "record": 6, "run": 7, "search": 7,
-    "certify": 7, "predict": 7, "worker": 8, "__main__": 9,
+    "certify": 7, "predict": 7, "export": 8, "example": 7, "worker": 8, "__main__": 9,
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -79,10 +79,14 @@ def test_imports_go_down(path):
                 for name in ("config", "data", "model", "others", "parse", "policy", "section", "train")
             },
         ),
-        ("rich", {"alearn.record.console", "alearn.record.progress"}),
+        ("rich", {"alearn.data.bar", "alearn.record.console", "alearn.record.progress"}),
         ("jinja2", {"alearn.record.page"}),
         ("matplotlib", {"alearn.record.curves", "alearn.record.tradeoff"}),
-        ("PIL", {"alearn.data.folder", "alearn.record.pictures", "alearn.record.thumbnails"}),
+        (
+            "PIL",
+            {"alearn.data.decode", "alearn.record.pictures", "alearn.record.thumbnails"}
+            | {"alearn.example.paint", "alearn.example.scene"},
+        ),
         ("torchvision", {"alearn.data.mirror", "alearn.data.standard", "alearn.learn.zoo"}),
     ],
 )
@@ -115,6 +119,7 @@ def test_only_the_oracle_and_the_measuring_code_read_the_truth():
     handing_on = {"alearn.run", "alearn.record.tensorboard.projector", "alearn.record.tensorboard.sink"} | {
         "alearn.record.trial_page",
         "alearn.record.report",
+        "alearn.example.command",
     }
     assert readers <= allowed | handing_on, "the latter pass it to measure, and show what measure finds"
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from alearn.events import Scores
-from alearn.ledger import Ledger, Source
+from alearn.ledger import CANNOT_TELL, Ledger, Source
 
 
 def filled() -> Ledger:
@@ -34,7 +34,7 @@ def test_an_empty_one_has_no_rounds():
     [
         ([2, 4], [0, 0], "labeled already"),
         ([2, 2], [0, 0], "distinct"),
-        ([2], [-1], "not a class"),
+        ([2], [-2], "not a class"),
         ([2], [0, 1], "labels"),
     ],
 )
@@ -81,3 +81,31 @@ def test_an_auto_label_can_be_taken_back_and_a_humans_cannot():
     assert (ledger.label[auto] == -1).all()
     ledger.write(auto, np.zeros(len(auto), np.int64), Source.AUTO, 3)
     assert ledger.labeled.tolist()[-len(auto) :] == auto.tolist()
+
+
+def test_an_image_of_which_a_human_cannot_tell_is_set_aside():
+    ledger = filled()
+    ledger.write(np.array([2]), np.array([CANNOT_TELL]), Source.QUERY, 2)
+    assert ledger.aside.tolist() == [False, False, True, False, False, False]
+    assert ledger.hand[2]
+    assert len(ledger.unlabeled) == 0
+    assert ledger.labeled.tolist() == [4, 1, 5, 0, 3], "there is nothing to learn from it"
+    assert ledger.paid == 4
+    with pytest.raises(ValueError, match="not a class"):
+        Ledger.empty(3).write(np.array([1]), np.array([CANNOT_TELL]), Source.AUTO, 1)
+
+
+def test_labels_that_were_there_cost_nothing():
+    ledger = filled()
+    ledger.write(np.array([2]), np.array([1]), Source.GIVEN, 0)
+    assert (int(ledger.hand.sum()), ledger.paid) == (4, 3)
+
+
+def test_probabilities_of_classes_that_came_later_are_remembered():
+    ledger = Ledger.empty(3)
+    few, more = torch.tensor([[0.4, 0.6], [0.9, 0.1]]), torch.tensor([[0.2, 0.3, 0.5]])
+    for index, probs, number in (([0, 2], few, 1), ([2], more, 2)):
+        n = len(index)
+        note = Scores(np.array(index), np.zeros(n, int), np.zeros(n, np.float32), np.zeros(n), probs=probs)
+        ledger.note(note, number)
+    np.testing.assert_allclose(ledger.probs[[0, 2]], [[0.4, 0.6, 0], [0.2, 0.3, 0.5]], rtol=1e-6)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from alearn import predict
-from alearn.data import folder
+from alearn.data import decode
 from alearn.errors import AlearnError
 from alearn.events import TrialDone
 from alearn.learn import models
@@ -67,7 +67,7 @@ def test_new_images_get_labels_and_confidences(monkeypatch, capsys, trained, fil
     assert [line["path"] for line in lines] == sorted(truth)
     assert np.mean([line["label"] == truth[line["path"]] for line in lines]) > 0.95
     for line in lines:
-        pixels = torch.from_numpy(folder.decoded(line["path"], (20, 20), 1).copy())[None]
+        pixels = torch.from_numpy(decode.decoded(line["path"], (20, 20), 1).copy())[None]
         p = trained[1].eval()(models.to_float(pixels)).softmax(1)[0].detach()
         assert line["label"] == CLASSES[int(p.argmax())]
         assert float(line["confidence"]) == pytest.approx(float(p.max()), abs=1e-5)

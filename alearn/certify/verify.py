@@ -14,6 +14,7 @@ import numpy as np
 from alearn.decide import audit, certificate
 from alearn.decide.audit import Group, Scope, Terms
 from alearn.errors import AlearnError
+from alearn.ledger import CANNOT_TELL_TEXT
 from alearn.record.certificate import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES, words
 from alearn.record.labels import HEADER
 
@@ -22,7 +23,8 @@ SHOWN = 3
 
 
 KEYS = (
-    "statement", "alearn", "total", "scope", "target_error", "risk", "number", "answers", "hand", "asked_twice", "auto",
+    "statement", "alearn", "total", "scope", "target_error", "risk", "number", "answers", "hand", "given",
+    "aside", "asked_twice", "auto",
     "items", "groups", "seed", "commitment_sha256", "frozen_sha256", "audit_sha256", "labels_sha256",
 )  # fmt: skip
 GROUP = "name", "items", "wrong_at_most", "stages", "audited", "errors", "errors_accepted", "cut"
@@ -144,7 +146,8 @@ def _check_delivered(
     _same(path, "lines", len(lines), made["total"])
     _same(path, "distinct items", len(rows), made["total"])
     _same(path, "its indices", [line["index"] for line in lines], list(map(str, range(len(lines)))))
-    expected = {one: (answer, "hand", "audit") for one, answer in answers.items()}
+    label = {one: "" if answer == CANNOT_TELL_TEXT else answer for one, answer in answers.items()}
+    expected = {one: (label[one], "hand", "audit") for one in answers}
     expected |= {one: (label, "auto", "") for one, label in model.items()}
     for one in item:
         if one not in rows:
@@ -153,12 +156,15 @@ def _check_delivered(
             for what, value in zip(("label", "source", "purpose"), expected[one], strict=True):
                 _same(path, f"the {what} of item {one}", rows[one][what], value)
     others = [(one, line) for one, line in rows.items() if one not in expected]
-    unproven = [one for one, line in others if line["source"] != "hand" or not line["label"]]
+    unproven = [one for one, line in others if line["source"] != "hand"]
     if unproven:
         raise AlearnError(f"{path}: items {unproven[:SHOWN]} have no human's label, and the audit does not cover them")
     purposes = [line["purpose"] for line in lines if line["source"] == "hand"]
     _same(folder / NAME, "hand", made["hand"], {purpose: purposes.count(purpose) for purpose in PURPOSES})
-    _same(folder / NAME, "hand labels", sum(made["hand"].values()), len(purposes))
+    _same(folder / NAME, "given", made["given"], purposes.count("given"))
+    _same(folder / NAME, "hand labels", sum(made["hand"].values()) + made["given"], len(purposes))
+    aside = sum(line["source"] == "hand" and not line["label"] for line in lines)
+    _same(folder / NAME, "aside", made["aside"], aside)
     _same(folder / NAME, "hand labels to audit", made["hand"]["audit"], len(answers))
     _same(folder / NAME, "auto", made["auto"], len(lines) - len(purposes))
 

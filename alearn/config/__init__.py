@@ -7,7 +7,7 @@ value and what is allowed.
 
 from alearn.config.config import Config, flatten, free
 from alearn.config.data import Data, Folder, Imbalance, Standard
-from alearn.config.model import Model, Resnet, SmallCnn, SourceCnn, Torchvision
+from alearn.config.model import Auto, Model, Resnet, SmallCnn, SourceCnn, Torchvision
 from alearn.config.others import (
     LabelStudioOracle,
     NoisyOracle,
@@ -24,6 +24,7 @@ from alearn.config.policy import Policy
 from alearn.config.train import Train
 
 __all__ = [
+    "Auto",
     "Config",
     "Data",
     "Folder",

@@ -14,6 +14,7 @@ from alearn.config.others import Oracle, Published, Record, Trial
 from alearn.config.policy import Policy
 from alearn.config.section import Count, Section
 from alearn.config.train import Train
+from alearn.errors import AlearnError
 
 FREE = (
     *("data.root", "data.cache", "policy.audit_seed", "policy.max_rounds", "record.projector", "resume"),
@@ -49,7 +50,14 @@ class Config(Section):
             raise ValueError("policy.query=bald needs a network with dropout: set model.dropout=0.25, for example")
 
     def in_sweep(self) -> Self:
-        """As a job of a sweep has it. With a thread each, jobs fill the cores and no launcher changes their labels."""
+        """As a job of a sweep has it. With a thread each, jobs fill the cores and no launcher changes their labels.
+
+        Raises AlearnError if it would ask people.
+        """
+        if self.oracle.name not in ("truth", "noisy"):
+            raise AlearnError(
+                f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be truth or noisy here"
+            )
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 
     def published(self) -> Published | None:

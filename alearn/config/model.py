@@ -55,7 +55,7 @@ class Auto(Section):
     name: Literal["auto"]
     small: SmallCnn
     """For small grey images."""
-    large: SmallCnn | Resnet
+    large: Annotated[SmallCnn | Resnet, Field(discriminator="name")]
     """For all others."""
     lr: Annotated[float, Field(gt=0)]
     """As in source_cnn."""

@@ -30,7 +30,7 @@ class WebOracle(Section):
     in the link."""
     port: Annotated[int, Field(ge=0, le=65535)]
     """0 for any that is free."""
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], Field(strict=False)]
     """Further host names by which people may reach it, e.g. behind a proxy."""
 
 

@@ -37,7 +37,7 @@ def parse_model(tree: Any) -> Model:
     try:
         return TypeAdapter[Model](Model).validate_python(tree)
     except ValidationError as error:
-        raise AlearnError("\n".join("model." + _explain(problem, tree) for problem in error.errors())) from None
+        raise AlearnError(_explained(error, tree, "model.")) from None
 
 
 def _plain(composed: DictConfig, keys: list[str]) -> Any:
@@ -51,7 +51,16 @@ def _checked(kind: type[S], tree: Any, prefix: str = "") -> S:
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise AlearnError("\n".join(prefix + _explain(problem, tree) for problem in error.errors())) from None
+        raise AlearnError(_explained(error, tree, prefix)) from None
+
+
+def _explained(error: ValidationError, tree: Any, prefix: str) -> str:
+    """A line a key: where a value may be of several kinds, pydantic has a problem a kind."""
+    found: dict[str, str] = {}
+    for problem in error.errors():
+        where, what = _explain(problem, tree)
+        found[where] = f"{found[where]}, or {what}" if where in found else what
+    return "\n".join(f"{prefix}{where}: {what}" if where else what for where, what in found.items())
 
 
 def load(path: Path) -> Config:
@@ -68,21 +77,24 @@ def load(path: Path) -> Config:
         raise AlearnError(f"{path} is no config of this version:\n{error}") from None
 
 
-def _explain(problem: Any, tree: Any) -> str:
+def _explain(problem: Any, tree: Any) -> tuple[str, str]:
+    """The key with its value, and what is wrong with it."""
     keys: list[str] = []
     at: Any = tree
     parts = list(map(str, problem["loc"]))
     for number, part in enumerate(parts, start=1):
+        if keys and not isinstance(at, Mapping):
+            break  # pydantic names the kind of value, or a value of a list
         inside = at if isinstance(at, Mapping) else {}
         if part not in inside and (number < len(parts) or inside.get("name") == part):
             continue  # pydantic names the variant that it chose; the user's key has no such part
         keys, at = [*keys, part], inside.get(part)
     key, value, kind = ".".join(keys), problem["input"], problem["type"]
     if kind == "extra_forbidden":
-        return f"{key}: there is no such key"
+        return key, "there is no such key"
     if kind == "missing":
-        return f"{key}: a value is missing"
+        return key, "a value is missing"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if isinstance(value, Mapping):
-        return f"{key}: {message}" if key else message
-    return f"{key}={value}: {message}"
+    message = message.replace("Tuple should have", "must have").replace(" after validation", "")
+    message = message.replace("a valid tuple", "a list")
+    return key if isinstance(value, Mapping) else f"{key}={value}", message

@@ -20,18 +20,19 @@ class Policy(Section):
     and diverse ones."""
     init_fraction: Share | None
     """So large a share of the data set; null: ..."""
-    init_count: Count | None
-    """... so many images."""
+    init_count: Count | Literal["auto"] | None
+    """... so many images; auto: a twentieth of them, but from 20 to 100."""
     query: Query
     """How a round chooses the images for the human: see alearn.decide.query."""
     query_pool: Annotated[float, Field(ge=1)]
     """Choose diverse ones among so many times as many; 1 takes the most wanted as they come."""
     hand_fraction: Share | None
     """A round hand labels so large a share of the whole data set; null: ..."""
-    hand_per_round: Count | None
-    """... so many images."""
-    hand_budget: Count | None
-    """Hand labels in all, the first ones included; what is left after them is auto labeled. null is no limit."""
+    hand_per_round: Count | Literal["auto"] | None
+    """... so many images; auto: a twentieth of them, but from 10 to 138."""
+    hand_budget: Count | Literal["auto"] | None
+    """Hand labels in all, the first ones included; what is left after them is auto labeled. null is no limit. auto: the
+    first ones and four rounds; no limit with finish=audit, which ends the rounds when they do not pay any more."""
     auto: Literal["none", "threshold", "class_threshold", "entropy", "count"]
     """Which predictions become auto labels: see alearn.decide.auto."""
     threshold: Share
@@ -93,19 +94,35 @@ class Policy(Section):
 
     def init_size(self, total: int) -> int:
         """Hand labels before the first round, for a data set of `total` images."""
-        return self.init_count if self.init_fraction is None else round(self.init_fraction * total)  # type: ignore[return-value]
+        if self.init_fraction is not None:
+            return round(self.init_fraction * total)
+        assert self.init_count is not None
+        return min(total, max(20, min(100, total // 20))) if self.init_count == "auto" else self.init_count
 
     def round_size(self, total: int) -> int:
         """Hand labels a round."""
-        return self.hand_per_round if self.hand_fraction is None else round(self.hand_fraction * total)  # type: ignore[return-value]
+        if self.hand_fraction is not None:
+            return round(self.hand_fraction * total)
+        assert self.hand_per_round is not None
+        return max(10, min(138, total // 20)) if self.hand_per_round == "auto" else self.hand_per_round
 
-    def words(self) -> str:
-        """In words, for people who read a result."""
-        first = f"{self.init_count} images" if self.init_fraction is None else f"{self.init_fraction:g} of the images"
+    def budget(self, total: int) -> int | None:
+        """Hand labels in all, None for no limit."""
+        if self.hand_budget != "auto":
+            return self.hand_budget
+        if self.finish == "audit":
+            return None
+        return min(total, self.init_size(total) + 4 * self.round_size(total))
+
+    def words(self, total: int) -> str:
+        """In words, for people who read a result of `total` images."""
+        first = (
+            f"{self.init_size(total)} images" if self.init_fraction is None else f"{self.init_fraction:g} of the images"
+        )
         kind = {"first": "the first", "random": "random", "typical": "typical"}[self.init]
-        asks = f"{self.hand_per_round}" if self.hand_fraction is None else f"{self.hand_fraction:g} of them"
+        asks = f"{self.round_size(total)}" if self.hand_fraction is None else f"{self.hand_fraction:g} of them"
         text = f"{first} by hand first ({kind}), then {asks} a round ({self.query})"
-        text += "" if self.hand_budget is None else f", {self.hand_budget} in all"
+        text += "" if (budget := self.budget(total)) is None else f", {budget} in all"
         if self.finish == "audit":
             text += f"; audited until at most {self.target_error:.4g} is wrong, risk {self.risk:g}"
         rule = {"threshold": f" > {self.threshold}", "class_threshold": f" > {self.threshold} by class"}.get(self.auto)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Augment = Literal["none", "digits", "numbers", "objects", "clothes", "auto"]
-"""Random distortions, by what they suit: see `alearn.data.augment.AUGMENT`. auto, of a folder: chosen from the images."""
+"""Random distortions, by what they suit: see `alearn.data.augment.AUGMENT`. auto, of a folder: chosen from it."""
 
 
 class Section(BaseModel):

@@ -4,13 +4,15 @@ Shape letters: N images, C channels, H height, W width, D pixels and channels of
 labeled ones, k clusters, s points of one cluster.
 """
 
+from math import prod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from alearn.decide.spread import clusters
-from alearn.events import Array
+from alearn.events import Array, Images
 
 NEIGHBOURS = 20
 """As in the paper."""
@@ -74,7 +76,7 @@ def _densest(features_nf: Tensor, members_s: Array, count: int, generator: np.ra
     return members_s[np.argsort(mean_s.cpu().numpy(), kind="stable")[:count]]
 
 
-def pixel_features(images_nchw: Tensor, generator: np.random.Generator, dims: int = 40) -> Tensor:
+def pixel_features(images_nchw: Images, generator: np.random.Generator, dims: int = 40) -> Tensor:
     """Images as points without a model: made small (SIDE x SIDE), then their first principal components.
 
     images_nchw: uint8 [N, C, H, W]. Returns float32 [N, dims] (fewer, if a small image has fewer values), where the
@@ -94,8 +96,8 @@ def pixel_features(images_nchw: Tensor, generator: np.random.Generator, dims: in
     return found_nf
 
 
-def _chunks(images_nchw: Tensor, index: Array) -> tuple[Tensor, ...]:
-    return torch.split(torch.from_numpy(index).to(images_nchw.device), max(1, PIXELS // images_nchw[0].numel()))
+def _chunks(images_nchw: Images, index: Array) -> tuple[Tensor, ...]:
+    return torch.split(torch.from_numpy(index).to(images_nchw.device), max(1, PIXELS // prod(images_nchw.shape[1:])))
 
 
 def _small(images_bchw: Tensor) -> Tensor:

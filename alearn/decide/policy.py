@@ -3,7 +3,7 @@
 from math import ceil
 
 import numpy as np
-from torch import Tensor
+import torch
 
 from alearn import rng
 from alearn.config import Policy
@@ -11,7 +11,7 @@ from alearn.decide import certificate, query
 from alearn.decide.auto import auto
 from alearn.decide.first import pixel_features, typical
 from alearn.errors import AlearnError
-from alearn.events import Array, Decision, Scores
+from alearn.events import Array, Decision, Images, Scores
 from alearn.ledger import Ledger
 
 
@@ -25,9 +25,10 @@ def check(policy: Policy, total: int) -> None:
             )
     if policy.init_size(total) > total:
         raise AlearnError(f"policy.init_count={policy.init_count}: there are {total} images")
-    if policy.hand_budget is not None and policy.hand_budget < policy.init_size(total):
+    budget = policy.budget(total)
+    if budget is not None and budget < policy.init_size(total):
         raise AlearnError(
-            f"policy.hand_budget={policy.hand_budget}: the {policy.init_size(total)} first images already cost more; "
+            f"policy.hand_budget={budget}: the {policy.init_size(total)} first images already cost more; "
             "raise it, or lower policy.init_count or policy.init_fraction"
         )
     check_target(policy, total)
@@ -45,9 +46,10 @@ def check_target(policy: Policy, total: int) -> None:
             f"takes at least {floor:,} checked ones at policy.risk={policy.risk}, whatever the "
             "model; that is no saving. Allow more errors, or more risk"
         )
-    if policy.hand_budget is not None and policy.hand_budget + floor > total:
+    budget = policy.budget(total)
+    if budget is not None and budget + floor > total:
         raise AlearnError(
-            f"policy.hand_budget={policy.hand_budget}: with the {floor:,} labels that the audit takes at least it is "
+            f"policy.hand_budget={budget}: with the {floor:,} labels that the audit takes at least it is "
             f"more than the {total:,} images"
         )
 
@@ -62,17 +64,23 @@ def wanted(policy: Policy) -> frozenset[str]:
     return frozenset(needs)
 
 
-def first(policy: Policy, images_nchw: Tensor, seed: int) -> Array:
-    """int64 [n]: the images to label by hand before the first round. images_nchw: uint8, all of them."""
-    total = len(images_nchw)
-    count, generator = policy.init_size(total), rng.generator(seed, 0, "first")
+def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count: int) -> Array:
+    """int64 [n]: `count` images, or as many as there are, to label by hand before the first round; none that the ledger
+    has a label of. images_nchw: uint8, all of them.
+    """
+    pool, labeled = ledger.unlabeled, ledger.labeled
+    generator, count = rng.generator(seed, 0, "first", *([len(labeled)] if len(labeled) else [])), min(count, len(pool))
     match policy.init:
         case "first":
-            return np.arange(count)
+            return pool[:count]
         case "random":
-            return generator.choice(total, count, replace=False)
+            return generator.choice(pool, count, replace=False)
         case "typical":
-            return typical(pixel_features(images_nchw, generator), count, generator)
+            features_nf = pixel_features(images_nchw, generator)
+            known, labeled_mf = (torch.from_numpy(i).to(features_nf.device) for i in (pool, labeled))
+            if not len(labeled):
+                return typical(features_nf, count, generator)
+            return pool[typical(features_nf[known], count, generator, features_nf[labeled_mf])]
 
 
 def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.random.Generator) -> Decision:  # noqa: A002
@@ -99,7 +107,8 @@ def finish(policy: Policy, ledger: Ledger) -> tuple[Array, Array]:
         return rest, rest[:0]
     if policy.finish == "auto":
         return rest[:0], rest
-    left = len(rest) if policy.hand_budget is None else policy.hand_budget - int(ledger.hand.sum())
+    budget = policy.budget(len(ledger))
+    left = len(rest) if budget is None else max(0, budget - ledger.paid)
     if left >= len(rest):
         return rest, rest[:0]
     ranked = rest[np.argsort(-ledger.doubt[rest], kind="stable")]

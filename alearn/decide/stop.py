@@ -29,12 +29,13 @@ def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
     if policy.stop_yield is not None and round > 1 and hand_yield(ledger, round - 1) < policy.stop_yield:
         return 0
     size = policy.round_size(len(ledger))
-    return size if policy.hand_budget is None else min(size, policy.hand_budget - int(ledger.hand.sum()))
+    budget = policy.budget(len(ledger))
+    return size if budget is None else min(size, budget - ledger.paid)
 
 
 def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002
     """Share of a round's queries that the model had guessed wrong: what a hand label of the next round can be worth at
     most, for each is asked where the model is weakest. 1 for a round without queries.
     """
-    asked: Array = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.round == round))
+    asked: Array = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.round == round) & ~ledger.aside)
     return float(np.mean(ledger.guess[asked] != ledger.label[asked])) if len(asked) else 1.0

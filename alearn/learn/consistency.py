@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from alearn.config import Train
 from alearn.data.augment import AUGMENT
+from alearn.events import Images
 from alearn.learn import models
 from alearn.learn.device import Runtime
 
@@ -25,7 +26,7 @@ class Consistency:
         self._train, self._runtime, self._model, self._pool_p = train, runtime, model, pool_p
         self._augment = AUGMENT[train.augment]
 
-    def __call__(self, images_nchw: Tensor) -> Tensor:
+    def __call__(self, images_nchw: Images) -> Tensor:
         """The loss of a batch that is drawn now, a scalar on the device, times train.consistency."""
         train, pool_p = self._train, self._pool_p
         drawn_b = torch.randint(len(pool_p), (train.consistency_batch,), device=pool_p.device)

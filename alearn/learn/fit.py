@@ -20,7 +20,7 @@ from alearn import rng
 from alearn.config import Config, Train
 from alearn.data.augment import AUGMENT
 from alearn.errors import AlearnError
-from alearn.events import Array, EpochDone, Fitted
+from alearn.events import Array, EpochDone, Fitted, Images
 from alearn.learn import device, models
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
@@ -32,7 +32,7 @@ MIN_STEPS = 20
 def fit(
     config: Config,
     runtime: Runtime,
-    images_nchw: Tensor,
+    images_nchw: Images,
     labeled: TrainingSet,
     classes: int,
     round: int,  # noqa: A002
@@ -144,7 +144,7 @@ class Step:
             assert steps is not None
             self._schedule = OneCycleLR(self._optimizer, lr, steps, pct_start=0.2, final_div_factor=50)
 
-    def __call__(self, images_nchw: Tensor, index_b: Tensor, label_b: Tensor) -> Tensor:
+    def __call__(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
         """Train on the images `index_b`; returns the mean loss before the step, a scalar on the device."""
         x_bchw = self._augment(models.to_float(images_nchw[index_b]))
         with self._runtime.autocast():
@@ -159,7 +159,7 @@ class Step:
         return loss.detach()
 
 
-def measure(runtime: Runtime, model: nn.Module, images_nchw: Tensor, index_n: Tensor, label_n: Tensor) -> float:
+def measure(runtime: Runtime, model: nn.Module, images_nchw: Images, index_n: Tensor, label_n: Tensor) -> float:
     """Share of the images that the model classifies right."""
     model.eval()
     right = torch.zeros((), dtype=torch.int64, device=index_n.device)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 
 from alearn.config import Policy
 from alearn.events import Scores
@@ -18,6 +19,7 @@ def averaged(policy: Policy, scores: Scores, ledger: Ledger) -> Scores:
     if not policy.memory or scores.probs is None or ledger.probs is None or ledger.rounds < policy.memory_from:
         return scores
     before = torch.from_numpy(ledger.probs[scores.index]).to(scores.probs.device)
+    before = F.pad(before, (0, scores.probs.shape[1] - before.shape[1]))  # classes that people have added since
     probs = torch.lerp(before, scores.probs, 1 - policy.memory)
     guess, doubt, margin = (t.cpu().numpy() for t in judge_probs(probs))
     return replace(scores, guess=guess, doubt=doubt, margin=margin, probs=probs)

@@ -3,11 +3,11 @@
 from collections.abc import Generator
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from alearn import rng
 from alearn.config import Config
-from alearn.events import Array, ScoreProgress, Scores
+from alearn.events import Array, Images, ScoreProgress, Scores
 from alearn.learn.device import Runtime
 from alearn.learn.memory import averaged
 from alearn.learn.score import score
@@ -19,7 +19,7 @@ def predict(
     config: Config,
     runtime: Runtime,
     model: nn.Module,
-    images_nchw: Tensor,
+    images_nchw: Images,
     ledger: Ledger,
     index: Array,
     want: frozenset[str],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from alearn import rng
 from alearn.errors import AlearnError
-from alearn.events import Array, ScoreProgress, Scores
+from alearn.events import Array, Images, ScoreProgress, Scores
 from alearn.learn import device, models
 from alearn.learn.device import Runtime
 
@@ -27,7 +27,7 @@ the information that the best hundredth has; 10 find 86 %, 50 find 96 %. Only th
 def score(
     runtime: Runtime,
     model: nn.Module,
-    images_nchw: Tensor,
+    images_nchw: Images,
     index: Array,
     want: frozenset[str] = frozenset(),
     labeled: Array | None = None,
@@ -54,7 +54,7 @@ def score(
 def infer(
     runtime: Runtime,
     model: models.Classifier,
-    images_nchw: Tensor,
+    images_nchw: Images,
     index_n: Tensor,
     want: frozenset[str] = frozenset(),
     seed: int = 0,
@@ -88,7 +88,7 @@ def infer(
     return made
 
 
-def features(runtime: Runtime, model: models.Classifier, images_nchw: Tensor, index_n: Tensor) -> Tensor:
+def features(runtime: Runtime, model: models.Classifier, images_nchw: Images, index_n: Tensor) -> Tensor:
     """What enters the head for the images `index_n`: float32 [n, F], on the device."""
     model.eval()
     with torch.inference_mode(), runtime.autocast():

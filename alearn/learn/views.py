@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from alearn import rng
 from alearn.config import Config
 from alearn.data.augment import AUGMENT
-from alearn.events import ScoreProgress, Scores
+from alearn.events import Images, ScoreProgress, Scores
 from alearn.learn import device, models
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge_probs
@@ -27,7 +27,7 @@ def look_again(
     config: Config,
     runtime: Runtime,
     model: nn.Module,
-    images_nchw: Tensor,
+    images_nchw: Images,
     scores: Scores,
     round: int,  # noqa: A002
 ) -> Generator[ScoreProgress, None, Scores]:

@@ -1,14 +1,21 @@
-"""Whoever answers: the true labels for an experiment, a person for real work."""
+"""Whoever answers: the true labels for an experiment, people for real work."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
+from alearn.config import LabelStudioOracle as LabelStudioConfig
 from alearn.config import NoisyOracle as NoisyConfig
 from alearn.config import Oracle as OracleConfig
+from alearn.config import TrueOracle as TrueConfig
+from alearn.config import WebOracle as WebConfig
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.events import Array
 from alearn.ledger import Source
 from alearn.oracle.noisy import Noisy
+from alearn.oracle.people import Channel, Insight, People
+from alearn.oracle.store import NAME, Store
 from alearn.oracle.truth import Truth
 
 
@@ -16,15 +23,49 @@ class Oracle(Protocol):
     """Answers with labels; may take its time."""
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """int64 [n]: the classes of the images `index` (int64 [n]), asked for `purpose`; again: for the second time, of
-        another person if there is one.
+        """int64 [n]: the classes of the images `index` (int64 [n]), asked for `purpose`, or CANNOT_TELL; again: for the
+        second time, of another person if there is one.
         """
 
 
-def build(config: OracleConfig, images: ImageSet, seed: int) -> Oracle:
-    """The oracle that the config names. seed: what it draws follows from it."""
+def simulated(config: OracleConfig, images: ImageSet, seed: int) -> Oracle | None:
+    """The oracle that answers by the true labels, None if the config names people. seed: what it draws follows from it.
+
+    Raises AlearnError where there are no true labels.
+    """
+    if not isinstance(config, TrueConfig | NoisyConfig):
+        return None
     if images.truth is None:
-        raise AlearnError(f"oracle={config.name}: these images have no true labels to answer with")
+        raise AlearnError(
+            f"oracle={config.name}: these images have no true labels to answer with; oracle=web asks people"
+        )
     if isinstance(config, NoisyConfig):
         return Noisy(images.truth, len(images.classes), config.error, seed)
     return Truth(images.truth)
+
+
+def people(
+    config: OracleConfig, images: ImageSet, insight: Insight, folder: Path, report: Callable[[int, int], None]
+) -> People:
+    """The people whom the config names; their answers go into the folder's store. report: see `Channel.ask`.
+
+    Raises AlearnError if another trial holds the store, or if there is no way to them.
+    """
+    store = Store(folder / NAME, images.ids, images.classes)
+    try:
+        return People(store, _channel(config, images, store, insight, folder), insight.ledger, report)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _channel(config: OracleConfig, images: ImageSet, store: Store, insight: Insight, folder: Path) -> Channel:
+    if isinstance(config, WebConfig):
+        from alearn.oracle.web import Web
+
+        return Web(config, images, store, insight, folder)
+    from alearn.oracle import labelstudio
+
+    assert isinstance(config, LabelStudioConfig)
+    kind = labelstudio.Files if config.url is None else labelstudio.Server
+    return kind(config, images, store, insight, folder)

@@ -1,12 +1,12 @@
 """People as an oracle: what they answered stands in a store, and what has no answer there is asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from alearn.events import Array
+from alearn.events import Array, Event, RoundDone
 from alearn.ledger import Ledger, Source
 from alearn.oracle.store import Store
 
@@ -40,7 +40,14 @@ class Insight:
 
 
 class Channel(Protocol):
-    """A way to people."""
+    """A way to people.
+
+    where: where they answer, in words, without anything secret. link: the same for the terminal alone, perhaps with a
+    token.
+    """
+
+    where: str
+    link: str
 
     def ask(self, batch: Batch, report: Callable[[int, int], None]) -> None:
         """Return once each image of the batch has an answer in the store. report: to be told (answered, of how many)
@@ -56,6 +63,7 @@ class People:
 
     def __init__(self, store: Store, channel: Channel, ledger: Ledger, report: Callable[[int, int], None]) -> None:
         self._store, self._channel, self._ledger, self._report = store, channel, ledger, report
+        self.where, self.link = channel.where, channel.link
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
         """The classes that people take them for, CANNOT_TELL where they cannot."""
@@ -66,6 +74,18 @@ class People:
             self._channel.ask(batch, self._report)
             known = self._store.answers(again)
         return np.array([known[i] for i in index.tolist()], np.int64)
+
+    def with_all_answers(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same events. On another machine a resumed round may ask about other images than it did before; what was
+        answered then counts all the same, as of that round.
+        """
+        for event in events:
+            if isinstance(event, RoundDone):
+                ledger, known = event.ledger, self._store.to_rounds(event.round)
+                index = np.array([i for i in sorted(known) if not ledger.hand[i]], np.int64)
+                ledger.take_back(index[ledger.auto[index]])
+                ledger.write(index, np.array([known[i] for i in index], np.int64), Source.QUERY, event.round)
+            yield event
 
     def close(self) -> None:
         """End the channel, then let go of the store."""

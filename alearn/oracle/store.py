@@ -1,7 +1,7 @@
 """What people answered: a SQLite database that has every answer before the next image is shown.
 
-Answers are never deleted: an undone one stays, with the time when it was withdrawn. Whatever happens to the trial's other
-files, the same command with this one asks nothing again that stands here.
+Answers are never deleted: an undone one stays, with the time when it was withdrawn. Whatever happens to the trial's
+other files, the same command with this one asks nothing again that stands here.
 """
 
 import sqlite3
@@ -16,10 +16,12 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from alearn.errors import AlearnError
-from alearn.ledger import CANNOT_TELL, Source
+from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 
 NAME = "answers.db"
 VERSION = 1
+LONGEST = 100
+"""Letters of a class name."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS class (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS answer (
@@ -125,6 +127,24 @@ class Store:
         with self._lock:
             return dict(self._answers[again])
 
+    def givers(self, again: bool = False) -> dict[int, str]:
+        """Who gave the standing answers, by the image's index."""
+        query = "SELECT item, who FROM answer WHERE again = ? AND withdrawn IS NULL"
+        with self._lock:
+            rows = self._base.execute(query, (int(again),)).fetchall()
+        return {self._index[item]: who for item, who in rows if item in self._index}
+
+    def to_rounds(self, last: int) -> dict[int, int]:
+        """Those of the answers that the first `last` rounds, and what came before them, asked for."""
+        query = (
+            "SELECT item, class FROM answer WHERE withdrawn IS NULL AND NOT again AND round <= ? "
+            "AND purpose IN ('first', 'query')"
+        )
+        with self._lock:
+            rows = self._base.execute(query, (last,)).fetchall()
+        found = {self._index[item]: number for item, number in rows if item in self._index}
+        return {index: CANNOT_TELL if number is None else number for index, number in found.items()}
+
     def answer(self, index: int, label: int, purpose: Source, round: int, who: str, again: bool = False) -> bool:  # noqa: A002
         """Keep an answer, a class or CANNOT_TELL; it is on disk when this returns. False, and nothing changes, if there
         is one already.
@@ -159,7 +179,11 @@ class Store:
             self._answers[again].pop(index, None)
 
     def add_class(self, name: str) -> int:
-        """The number of a class, a new one if no class has that name. Raises ValueError where classes are fixed."""
+        """The number of a class, a new one if no class has that name. Raises ValueError where classes are fixed, and
+        for what is no name.
+        """
+        if name.strip() != name or not name.isprintable() or not 0 < len(name) <= LONGEST or name == CANNOT_TELL_TEXT:
+            raise ValueError(f"not a class name: {name!r}")
         with self._lock:
             if name in self.classes:
                 return list(self.classes).index(name)
@@ -200,6 +224,9 @@ def read(path: Path) -> list[Answer]:
     )
     try:
         with _reading(path) as base:
-            return [Answer(*row[:6], bool(row[6])) for row in base.execute(query)]
+            return [
+                Answer(item, label, purpose, round, who, at, bool(again))
+                for item, label, purpose, round, who, at, again in base.execute(query)  # noqa: A001
+            ]
     except sqlite3.Error as error:
         raise AlearnError(f"{path}: cannot be read as a store of answers ({error})") from error

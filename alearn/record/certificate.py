@@ -20,6 +20,7 @@ NAME, FROZEN, ANSWERS, LABELS = "certificate.json", "frozen.csv", "audit.csv", "
 ANSWERED = ("item", "label", "answer", "again")
 """Columns of audit.csv."""
 PURPOSES = {"first": Source.FIRST, "query": Source.QUERY, "audit": Source.AUDIT, "rest": Source.REST}
+"""Of hand labels that were asked for."""
 NAMED = 3
 """Classes that a sentence names."""
 
@@ -60,8 +61,10 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
         "number": terms.number,
         "answers": terms.answers,
         "hand": hand,
-        "asked_twice": int((frozen.first >= 0).sum()),
-        "auto": len(ledger) - sum(hand.values()),
+        "given": ledger.count(Source.GIVEN),
+        "aside": int(ledger.aside.sum()),
+        "asked_twice": int((frozen.first != -1).sum()),
+        "auto": int(ledger.auto.sum()),
         "items": len(frozen.item),
         "groups": [_group(ledger, frozen, group, _checked(ledger, frozen, order)) for group in groups],
         "seed": frozen.seed.tobytes().decode(),
@@ -99,9 +102,9 @@ def answers_csv(ledger: Ledger, terms: Terms, names: Names) -> str:
     frozen, rows = ledger.audit, list[tuple[str, ...]]()
     assert frozen is not None
     for place in _checked(ledger, frozen, audited.draw(terms, names, ledger)):
-        item, last = frozen.item[place], names.classes[ledger.label[frozen.item[place]]]
+        item, last = frozen.item[place], names.answer(ledger.label[frozen.item[place]])
         first = frozen.first[place]
-        answers = (last, "") if first < 0 else (names.classes[first], last)
+        answers = (last, "") if first == -1 else (names.answer(first), last)
         rows.append((names.ids[item], names.classes[frozen.label[place]], *answers))
     return audit.csv_text(ANSWERED, rows)
 
@@ -130,6 +133,10 @@ def words(made: dict[str, Any]) -> str:
     cost = f"{train:,} to train, {hand['audit']:,} to audit, {hand['rest']:,} beyond the cut"
     if made["asked_twice"]:
         cost += f"; {made['asked_twice']:,} of them asked twice"
+    if made["given"]:
+        cost += f"; {made['given']:,} labels were there before"
+    if made["aside"]:
+        cost += f"; {made['aside']:,} images have no label, for the human could not tell"
     return f"{promise}; {sum(hand.values()):,} labels by hand: {cost}."
 
 

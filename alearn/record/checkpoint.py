@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ NAME = "checkpoint.pt"
 @dataclass
 class State:
     """Where a trial stands. history: the metrics of each round so far. model: the last round's weights, None before the
-    first.
+    first. classes: their names by number, those that people added included.
     """
 
     ledger: Ledger
     history: list[dict[str, Any]] = field(default_factory=list)
     model: dict[str, torch.Tensor] | None = None
+    classes: Sequence[str] = ()
 
 
 class Checkpoint:
@@ -59,6 +61,7 @@ def save(path: Path, digest: str, state: State) -> None:
             "ledger": {name: torch.from_numpy(array) for name, array in state.ledger.arrays().items()},
             "history": json.dumps(state.history),
             "model": state.model,
+            "classes": list(state.classes),
         },
         buffer,
     )
@@ -78,7 +81,7 @@ def load(folder: Path, config: Config, total: int) -> State:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         version, digest = saved["version"], saved["digest"]
         ledger = Ledger.restored({name: tensor.numpy() for name, tensor in saved["ledger"].items()})
-        state = State(ledger, json.loads(saved["history"]), saved["model"])
+        state = State(ledger, json.loads(saved["history"]), saved["model"], saved["classes"])
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(
             f"{path} cannot be read ({type(error).__name__}): it is damaged; labels.csv beside it has the labels"

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from alearn import __version__
 from alearn.config import Config
 from alearn.events import (
+    Asked,
     AuditStage,
     AuditStarted,
     EpochDone,
@@ -54,9 +55,12 @@ class Console:
         ledger: Ledger,
         classes: Sequence[str],
         hardware: str,
+        notes: Sequence[str] = (),
         out: rich_console.Console | None = None,
     ) -> None:
-        """ledger: the trial's own. classes: their names. hardware: device and precision, in words."""
+        """ledger: the trial's own. classes: their names. hardware: device and precision, in words. notes: what else to
+        say before it begins.
+        """
         self._ledger, self._classes = ledger, classes
         self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
         self._last, self._doing = monotonic(), ""
@@ -75,6 +79,8 @@ class Console:
             f"seed={config.seed}, {hardware}"
         )
         self._say(f"folder: {folder}")
+        for note in notes:
+            self._say(note)
         self._headed = False
         self._bar.start()
 
@@ -97,6 +103,11 @@ class Console:
                 self._progress(
                     f"{self._doing.split(':')[0]}: scored {event.done:,} of {event.total:,}", event.done / event.total
                 )
+            case Asked():
+                text = f"waiting for answers: {event.done:,} of {event.total:,}, at {event.where}"
+                if not event.done:
+                    log.info("%s", text)
+                self._progress(text, event.done / event.total)
             case RoundDone():
                 self._round(event.metrics)
             case AuditStarted():
@@ -120,10 +131,13 @@ class Console:
         if not self._headed:
             self._say("  ".join(name.rjust(_width(form)) for name, (_, form) in COLUMNS.items()))
             self._headed = True
-        cells = (
+        cells = [
             form.format(metrics[key]) if metrics[key] is not None else "-".rjust(_width(form))
             for key, form in COLUMNS.values()
-        )
+        ]
+        if metrics["wrong_auto"] is None and (estimate := metrics["estimated_mislabeled_auto"]) is not None:
+            at = list(COLUMNS).index("mislabeled")
+            cells[at] = f"~{estimate:.2%}".rjust(_width(COLUMNS["mislabeled"][1]))
         self._say("  ".join(cells))
 
     def _progress(self, text: str, share: float | None) -> None:
@@ -149,17 +163,24 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
         "rounds": ("rounds", "rounds", "{:d}"),
         "hand labeled": ("hand", "hand", "{:,d}"),
         "auto labeled": ("auto", "auto", "{:,d}"),
+        "given labels": ("given", "", "{:,d}"),
+        "set aside: cannot tell": ("aside", "", "{:,d}"),
         "wrong auto labels": ("wrong_auto", "", "{:,d}"),
         "mislabeled, of the auto labels": ("mislabeled_auto", "mislabeled", "{:.2%}"),
+        "... estimated from the answers": ("estimated_mislabeled_auto", "", "{:.2%}"),
         "mislabeled, of all": ("mislabeled_total", "", "{:.2%}"),
         "mislabeled, of the worst class": ("worst_class_error", "", "{:.2%}"),
         "test accuracy": ("test_accuracy", "", "{:.2%}"),
     }
     text = [f"{row['trial']}, seed {row['seed']}: {row['settings']}"]
     text += [f"{'':32}{'this trial':>12}{'published':>12}" if published else f"{'':32}{'this trial':>12}"]
+    without = [key for key in ("given", "aside") if not row.get(key)]
+    without += ["estimated_mislabeled_auto"] if row["wrong_auto"] is not None else []
     for name, (ours, theirs, form) in lines.items():
+        if ours in without:
+            continue
         text.append(
-            f"{name:32}{_optional(form, row[ours]):>12}{_optional(form, published.get(theirs)):>12}".rstrip("- ")
+            f"{name:32}{_optional(form, row.get(ours)):>12}{_optional(form, published.get(theirs)):>12}".rstrip("- ")
         )
     text += [f"{'seconds':32}{row['seconds']['total']:>12.0f}"]
     if row.get("certificate"):

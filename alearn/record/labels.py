@@ -2,12 +2,14 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from alearn.errors import AlearnError
 from alearn.events import AuditStage, Event, RoundDone, TrialDone
-from alearn.ledger import Ledger, Source
+from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.record import files
 
 HEADER = ("index", "id", "label", "source", "purpose", "round", "confidence")
@@ -16,7 +18,7 @@ HEADER = ("index", "id", "label", "source", "purpose", "round", "confidence")
 class LabelsCsv:
     """A sink that keeps labels.csv up to date."""
 
-    def __init__(self, folder: Path, ids: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, ids: tuple[str, ...], classes: Sequence[str]) -> None:
         self._path, self._ids, self._classes = folder / "labels.csv", ids, classes
 
     def write(self, event: Event) -> None:
@@ -28,12 +30,26 @@ class LabelsCsv:
         """Everything is on disk already."""
 
 
-def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: tuple[str, ...]) -> str:
-    """label: a class name. source: hand or auto. purpose, of hand labels: first, query, audit or rest. round: 0 is
-    before the first.
+def ids(folder: Path) -> list[str] | None:
+    """The images of the trial in a folder, in data set order; None before its first round. Raises AlearnError if the
+    file cannot be read.
+    """
+    path = folder / "labels.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [line["id"] for line in csv.DictReader(file)]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, csv.Error, KeyError) as error:
+        raise AlearnError(f"{path}: cannot be read ({type(error).__name__})") from error
+
+
+def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: Sequence[str]) -> str:
+    """label: a class name. source: hand or auto. purpose, of hand labels: first, query, audit or rest, and given
+    for those that were there before. round: 0 is before the first.
 
     confidence: 1 for a human's label; for an auto label the probability that it was given by, empty where that is not
-    known. Without a label all these are empty.
+    known. Where a human could not tell, label and confidence are empty. Without a label all these are.
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
@@ -55,5 +71,6 @@ def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: tuple[str, ...]) -> st
                 )
             )
         else:
-            write((i, name, classes[ledger.label[i]], "hand", source.name.lower(), ledger.round[i], 1))
+            label = ("", "") if ledger.label[i] == CANNOT_TELL else (classes[ledger.label[i]], 1)
+            write((i, name, label[0], "hand", source.name.lower(), ledger.round[i], label[1]))
     return text.getvalue()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from alearn.audited import error_profile
 from alearn.data.imageset import ImageSet
 from alearn.events import Array, Event, RoundDone, TrialDone
 from alearn.learn.device import Runtime
@@ -46,20 +47,23 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
     the whole data set, hand labels that are wrong (wrong_hand) included. wrong_if_finished, mislabeled_if_finished: how
     many labels, and what share of all, would be wrong if the model labeled all the rest now. None where the truth is
-    not known, or of no labels at all. forecast_hand, expected_wrong, expected_hand: see `Ledger.forecast`; None without
-    an audit.
+    not known, or of no labels at all. estimated_mislabeled_auto: what mislabeled_auto probably is, judged without the
+    truth, by how the rounds' answers fit the model's guesses. forecast_hand, expected_wrong, expected_hand: see
+    `Ledger.forecast`; None without an audit.
     """
     total, auto = len(ledger), ledger.auto
-    counts = {"hand": int(ledger.hand.sum()), "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
+    counts = {"hand": ledger.paid, "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
     result: dict[str, Any] = counts | {f"{name}_share": count / total for name, count in counts.items()}
     result |= {
         "first": ledger.count(Source.FIRST),
         "query": ledger.count(Source.QUERY),
         "rest": ledger.count(Source.REST),
         "audit": ledger.count(Source.AUDIT),
+        "given": ledger.count(Source.GIVEN),
+        "aside": int(ledger.aside.sum()),
     }
     wrong = None if truth is None else auto & (ledger.label != truth)
-    slips = None if truth is None else int((ledger.hand & (ledger.label != truth)).sum())
+    slips = None if truth is None else int((ledger.hand & ~ledger.aside & (ledger.label != truth)).sum())
     total_wrong = None if wrong is None or slips is None else float((wrong.sum() + slips) / total)
     result |= _wrong("auto", wrong, auto) | {"wrong_hand": slips, "mislabeled_total": total_wrong}
     rest = ledger.unlabeled
@@ -67,6 +71,7 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
     if truth is not None and wrong is not None and slips is not None:
         guessed = slips + int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
     result |= {"wrong_if_finished": guessed, "mislabeled_if_finished": None if guessed is None else guessed / total}
+    result["estimated_mislabeled_auto"] = estimated(ledger)
     forecast = ledger.forecast[-1].tolist() if len(ledger.forecast) else [None, None, None]
     result |= dict(zip(("forecast_hand", "expected_wrong", "expected_hand"), forecast, strict=True))
     if round is not None:
@@ -74,6 +79,12 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
         result |= {"round": round, "new_hand": int((ledger.hand & new).sum()), "new_auto": int((auto & new).sum())}
         result |= _wrong("new_auto", None if wrong is None else wrong & new, auto & new)
     return result
+
+
+def estimated(ledger: Ledger) -> float | None:
+    """The share of the auto labels that is probably wrong: see `alearn.audited.error_profile`. None without any."""
+    auto = np.flatnonzero(ledger.auto & ~np.isnan(ledger.doubt))
+    return float(error_profile(ledger, auto).mean()) if len(auto) else None
 
 
 def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[
 
 def without_hand_label(ledger: Ledger, classes: int) -> Array:
     """The classes that no human has given to an image yet, int64 [n], ascending."""
-    return np.flatnonzero(np.bincount(ledger.label[ledger.hand], minlength=classes) == 0)
+    return np.flatnonzero(np.bincount(ledger.label[ledger.hand & ~ledger.aside], minlength=classes) == 0)
 
 
 def warning(ledger: Ledger, names: Sequence[str]) -> str:

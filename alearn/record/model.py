@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class ModelFile:
     """A sink that leaves model.pt at the end. Comes after the checkpoint, which keeps the state's model up to date."""
 
     def __init__(
-        self, folder: Path, config: Config, state: State, classes: tuple[str, ...], shape: tuple[int, ...]
+        self, folder: Path, config: Config, state: State, classes: Sequence[str], shape: tuple[int, ...]
     ) -> None:
         self._path, self._config, self._state, self._classes, self._shape = folder / NAME, config, state, classes, shape
 
@@ -45,7 +46,7 @@ class ModelFile:
             about = {
                 "alearn": __version__,
                 "model": self._config.model.model_dump(),
-                "classes": self._classes,
+                "classes": self._classes[: len(self._state.model["head.bias"])],  # people may have added some since
                 "shape": self._shape,
             }
             buffer = io.BytesIO()

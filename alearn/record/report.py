@@ -5,6 +5,7 @@ A trial writes its own while it runs; `alearn-report DIR` makes that of any tria
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -108,6 +109,8 @@ def rebuild(folder: Path) -> None:
         nobody = Runtime(torch.device("cpu"), bf16=False)
         unknown = dict.fromkeys(("device", "hardware", "versions", "git_commit"))  # the row will know what it ran on
         done = row.build(config, _origin(folder), state.history, final, nobody) | unknown
+    if pool is not None and len(state.classes) > len(pool.classes):
+        pool = replace(pool, classes=state.classes)  # people added some
     trial(folder, config, done, state, pool, status.of(folder), missing)
 
 

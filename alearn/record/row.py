@@ -46,7 +46,7 @@ def build(
     """
     policy, published = config.policy, config.published()
     seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
-    images = final["hand"] + final["auto"] + final["unlabeled"]
+    images = final["hand"] + final.get("given", 0) + final["auto"] + final["unlabeled"]
     keys = (
         "hand",
         "auto",
@@ -62,15 +62,23 @@ def build(
     return {
         "trial": config.trial.name,
         "seed": config.seed,
-        "settings": policy.words(),
+        "settings": policy.words(images),
         "init_fraction": policy.init_fraction or round(policy.init_size(images) / images, 6),
         "threshold": policy.threshold,
         "hand_fraction": policy.hand_fraction or round(policy.round_size(images) / images, 6),
         "rounds": len(history),
         **{key: final[key] for key in keys},
+        **{key: final.get(key, 0) for key in ("given", "aside")},
         **{
             key: final.get(key)
-            for key in ("certificate", "worst_class_error", "mean_class_error", "missing_classes", "per_class")
+            for key in (
+                "certificate",
+                "estimated_mislabeled_auto",
+                "worst_class_error",
+                "mean_class_error",
+                "missing_classes",
+                "per_class",
+            )
         },
         "learning_curve": [[metrics["hand"], metrics["wrong_if_finished"]] for metrics in history],
         "test_accuracy": history[-1]["test_accuracy"] if history else None,

@@ -1,7 +1,7 @@
 """What a trial's report shows: sentences, tables, curves and pictures, gathered from its row, rounds and ledger."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.events import Array
-from alearn.ledger import Ledger, Source
+from alearn.ledger import CANNOT_TELL, Ledger
 from alearn.record import certificate, measure
 from alearn.record.checkpoint import State
+from alearn.record.class_tables import CLASSES, HAND, class_errors, classes, confusion, pairs
 from alearn.record.curves import Chart, Series, lines, stacked
 from alearn.record.page import accuracy, certainty, count, duration, percent
 from alearn.record.row import PHASES, command
@@ -22,10 +23,6 @@ from alearn.record.thumbnails import Picture, strip
 
 PICTURES = 48
 """Images in a strip, at most."""
-CLASSES = 20
-"""Classes in a table, at most: of more, the worst are shown."""
-HAND = {"first": Source.FIRST, "query": Source.QUERY, "audit": Source.AUDIT, "rest": Source.REST}
-
 
 def content(
     folder: Path, config: Config, row: dict[str, Any], state: State, pool: ImageSet | None, standing: tuple[Status, str]
@@ -36,7 +33,8 @@ def content(
     images cannot be had. standing: as `alearn.record.status.of` says it.
     """
     ledger, truth = state.ledger, None if pool is None else pool.truth
-    names = pool.classes if pool is not None else tuple(map(str, range(int(ledger.label.max(initial=-1)) + 1)))
+    numbered = tuple(map(str, range(int(ledger.label.max(initial=-1)) + 1)))
+    names = pool.classes if pool is not None else state.classes or numbered
     matrix = None if truth is None or not ledger.auto.any() else measure.confusion(ledger, truth, len(names))
     return {
         "title": f"{row['trial']}, seed {row['seed']}",
@@ -100,16 +98,25 @@ def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
 
     shown = [
         ("hand labels", count(row["hand"]), theirs("hand", count)),
+        ("given labels", count(row["given"]) if row["given"] else "", ""),
         ("auto labels", count(row["auto"]), theirs("auto", count)),
         ("unlabeled", count(row["unlabeled"]) if row["unlabeled"] else "", ""),
+        ("cannot tell", count(row["aside"]) if row["aside"] else "", ""),
         ("wrong auto labels", count(row["wrong_auto"]), ""),
         ("mislabeled, of auto", percent(row["mislabeled_auto"]), theirs("mislabeled", percent)),
+        ("mislabeled, of auto, estimated", _estimate(row), ""),
         ("mislabeled, of all", percent(row["mislabeled_total"]), ""),
         ("test accuracy", accuracy(row["test_accuracy"]), ""),
         ("rounds", count(row["rounds"]), theirs("rounds", count)),
         ("time", duration(row["seconds"]["total"]), ""),
     ]
     return [tile for tile in shown if tile[1] not in ("", "-")]
+
+
+def _estimate(row: dict[str, Any]) -> str:
+    """Where the truth is not known."""
+    estimated = row.get("estimated_mislabeled_auto")
+    return "" if estimated is None or row["wrong_auto"] is not None else percent(estimated)
 
 
 def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: bool) -> list[Chart]:
@@ -126,6 +133,7 @@ def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: boo
     wrong = [
         Series("of the round's auto labels", "auto", over("mislabeled_new_auto")),
         Series("of all auto labels", "wrong", over("mislabeled_auto")),
+        Series("of all auto labels, estimated", "soft", over("estimated_mislabeled_auto"), dashed=True),
         Series("of all images", "query", over("mislabeled_total")),
         Series("of all images, if it finished now", "first", over("mislabeled_if_finished")),
     ]
@@ -198,7 +206,7 @@ def strips(ledger: Ledger, pool: ImageSet, names: Sequence[str]) -> list[tuple[s
     found.append(("Most doubtful auto labels", note, shown, about))
     hand = np.flatnonzero(ledger.hand)
     shown = hand[np.argsort(-ledger.order[hand], kind="stable")][:PICTURES]
-    about = [(names[ledger.label[i]], *_guess(ledger, i, names)) for i in shown]
+    about = [(_answer(ledger, i, names), *_guess(ledger, i, names)) for i in shown]
     note = f"{_of(len(shown), len(hand))} hand labels, the latest first: label, what the model took it for before."
     found.append(("Asked last", note, shown, about))
     return [(title, note, strip(pool, index, about)) for title, note, index, about in found if len(index)]
@@ -208,66 +216,12 @@ def _of(shown: int, there: int) -> str:
     return f"All {count(there)}" if shown == there else f"{count(shown)} of {count(there)}"
 
 
+def _answer(ledger: Ledger, i: int, names: Sequence[str]) -> str:
+    return names[ledger.label[i]] if ledger.label[i] != CANNOT_TELL else "cannot tell"
+
+
 def _guess(ledger: Ledger, i: int, names: Sequence[str]) -> tuple[str, ...]:
     return () if ledger.guess[i] < 0 else (f"{names[ledger.guess[i]]}?", certainty(ledger.doubt[i]))
-
-
-def classes(ledger: Ledger, names: Sequence[str], truth: Array | None) -> list[dict[str, Any]]:
-    """A line a class, by the label that was given: hand labels by purpose, auto labels, the wrong ones among them (None
-    where the truth is not known). Of more than 20 classes those with the most wrong or hand labels.
-    """
-    if not ledger.source.any():
-        return []
-
-    def by_class(chosen: Array) -> list[int]:
-        return np.bincount(ledger.label[chosen], minlength=len(names)).tolist()  # type: ignore[no-any-return]
-
-    hand = {name: by_class(ledger.source == source) for name, source in HAND.items()}
-    auto = by_class(ledger.auto)
-    wrong = None if truth is None else by_class(measure.wrong(ledger, truth))
-    found: list[dict[str, Any]] = [
-        {
-            "name": name,
-            **{purpose: counts[k] for purpose, counts in hand.items()},
-            "hand": sum(counts[k] for counts in hand.values()),
-            "auto": auto[k],
-            "wrong": None if wrong is None else wrong[k],
-            "share": wrong[k] / auto[k] if wrong is not None and auto[k] else None,
-        }
-        for k, name in enumerate(names)
-    ]
-    if len(found) > CLASSES:
-        found.sort(key=lambda line: (line["wrong"] or 0, line["hand"]), reverse=True)
-    return found[:CLASSES]
-
-
-def class_errors(per_class: Mapping[str, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-    """A line a class, by the truth: its images, those that a human labeled, those with a wrong auto label, their share,
-    and that relative to the largest. Of more than 20 classes the worst; none where the truth is not known.
-    """
-    found = [{"name": name, **one} for name, one in (per_class or {}).items() if one["images"]]
-    worst = max((one["error"] for one in found), default=0.0) or 1.0
-    if len(found) > CLASSES:
-        found = sorted(found, key=lambda one: -one["error"])[:CLASSES]
-    return [{**one, "relative": one["error"] / worst} for one in found]
-
-
-def confusion(matrix: Array) -> list[list[tuple[int, float]]]:
-    """For each cell its count and how much to shade it, 0 to 1: wrong ones only, by the root of their number."""
-    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
-    shade = np.sqrt(wrong / max(1, wrong.max()))
-    return [
-        list(zip(counts.tolist(), shades.round(2).tolist(), strict=True))
-        for counts, shades in zip(matrix, shade, strict=True)
-    ]
-
-
-def pairs(matrix: Array, names: Sequence[str]) -> list[tuple[str, str, int]]:
-    """The most frequent mistakes: truth, label, how often."""
-    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
-    worst = np.argsort(-wrong, axis=None, kind="stable")[:CLASSES]
-    found = [(int(at) // len(names), int(at) % len(names)) for at in worst]
-    return [(names[true], names[label], int(wrong[true, label])) for true, label in found if wrong[true, label]]
 
 
 def time(history: Sequence[dict[str, Any]]) -> Chart | None:

@@ -17,24 +17,58 @@ def scores(index, guess, p_max) -> Scores:
     return Scores(np.array(index), np.array(guess), np.log1p(-p).astype(np.float32), 2 * p - 1)
 
 
+def first(policy, images, seed, ledger=None, count=None):
+    ledger = ledger or Ledger.empty(len(images))
+    return decisions.first(policy, images, seed, ledger, policy.init_size(len(images)) if count is None else count)
+
+
 def test_first_labels():
-    assert decisions.first(compose("trial=t1").policy, IMAGES, 0).tolist() == list(range(10))
+    assert first(compose("trial=t1").policy, IMAGES, 0).tolist() == list(range(10))
     random = compose("policy.init=random", "policy.init_fraction=0.1").policy
-    drawn = decisions.first(random, IMAGES, 3)
+    drawn = first(random, IMAGES, 3)
     assert len(set(drawn.tolist())) == 100
     assert drawn.max() > 500
-    assert drawn.tolist() == decisions.first(random, IMAGES, 3).tolist() != decisions.first(random, IMAGES, 4).tolist()
+    assert drawn.tolist() == first(random, IMAGES, 3).tolist() != first(random, IMAGES, 4).tolist()
     counted = compose("policy.init=random", "policy.init_fraction=null", "policy.init_count=7").policy
-    assert len(decisions.first(counted, IMAGES, 0)) == 7
+    assert len(first(counted, IMAGES, 0)) == 7
+
+
+LEVELS = torch.tensor([20] * 900 + [120] * 80 + [220] * 20)
+
+
+def kinds() -> torch.Tensor:
+    noise = torch.randint(0, 10, (1000, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    return (LEVELS[:, None, None, None] + noise).to(torch.uint8)
 
 
 def test_typical_first_labels_are_spread_over_the_kinds_of_images():
     """Three kinds, of which a random draw of three would most often miss one."""
-    levels = torch.tensor([20] * 900 + [120] * 80 + [220] * 20)
-    noise = torch.randint(0, 10, (1000, 1, 16, 16), generator=torch.Generator().manual_seed(0))
-    images = (levels[:, None, None, None] + noise).to(torch.uint8)
     policy = compose("policy.init=typical", "policy.init_fraction=0.003").policy
-    assert sorted(levels[decisions.first(policy, images, 1)].tolist()) == [20, 120, 220]
+    assert sorted(LEVELS[first(policy, kinds(), 1)].tolist()) == [20, 120, 220]
+
+
+@pytest.mark.parametrize("init", ["first", "random", "typical"])
+def test_what_has_a_label_is_not_asked_first(init):
+    ledger = Ledger.empty(1000)
+    ledger.write(np.arange(950), np.zeros(950, np.int64), Source.GIVEN, 0)
+    asked = first(compose(f"policy.init={init}").policy, kinds(), 1, ledger, 30)
+    assert len(set(asked.tolist())) == 30
+    assert asked.min() >= 950
+    assert len(first(compose(f"policy.init={init}").policy, kinds(), 1, ledger, 100)) == 50
+
+
+def test_typical_first_labels_are_of_kinds_that_have_none_yet():
+    ledger = Ledger.empty(1000)
+    ledger.write(np.array([0, 900]), np.array([0, 1]), Source.GIVEN, 0)
+    assert LEVELS[first(compose("policy.init=typical").policy, kinds(), 1, ledger, 1)].tolist() == [220]
+
+
+def test_sizes_that_are_chosen_by_the_number_of_images():
+    policy = compose("policy=own").policy
+    sizes = {n: (policy.init_size(n), policy.round_size(n), policy.budget(n)) for n in (12, 300, 1000, 60_000)}
+    assert sizes == {12: (12, 10, 12), 300: (20, 15, 80), 1000: (50, 50, 250), 60_000: (100, 138, 652)}
+    assert compose("policy=own", "policy.finish=audit", "policy.target_error=0.01").policy.budget(1000) is None
+    assert compose("policy=own", "policy.hand_fraction=0.01", "policy.init_fraction=0.1").policy.budget(1000) == 140
 
 
 def test_the_human_is_asked_before_anything_is_auto_labeled():

@@ -27,7 +27,7 @@ def labeled(*classes: int) -> Ledger:
 def show(config, tmp_path, events, terminal: bool, ledger: Ledger | None = None) -> str:
     text = io.StringIO()
     out = RichConsole(file=text, force_terminal=terminal, width=160, highlight=False, soft_wrap=True)
-    sink = console.Console(config(), tmp_path, ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), "a machine", out)
+    sink = console.Console(config(), tmp_path, ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), "a machine", out=out)
     for event in events:
         sink.write(event)
     sink.close()
@@ -113,7 +113,7 @@ def test_the_summary_has_the_published_row_beside_ours(tmp_path, published):
     console.summary(
         ROW | {"published": ROW["published"] if published else None},
         tmp_path,
-        RichConsole(file=text, width=60, soft_wrap=True),
+        out=RichConsole(file=text, width=60, soft_wrap=True),
     )
     lines = {line[:32].strip(): line[32:].split() for line in text.getvalue().splitlines() if len(line) > 32}
     assert lines["mislabeled, of the auto labels"] == (["1.00%", "1.93%"] if published else ["1.00%"])

@@ -23,7 +23,8 @@ def test_counts_and_wrong_labels_in_all_and_in_a_round():
     found = measure.labels(book, TRUTH, 2)
     expected = {
         "hand": 3, "auto": 5, "unlabeled": 2, "hand_share": 0.3, "auto_share": 0.5, "unlabeled_share": 0.2,
-        "first": 2, "query": 1, "rest": 0, "audit": 0, "wrong_auto": 2, "wrong_hand": 0,
+        "first": 2, "query": 1, "rest": 0, "audit": 0, "given": 0, "aside": 0,
+        "estimated_mislabeled_auto": None, "wrong_auto": 2, "wrong_hand": 0,
             "forecast_hand": None, "expected_wrong": None, "expected_hand": None,
             "mislabeled_auto": 0.4, "mislabeled_total": 0.2,
         "round": 2, "new_hand": 0, "new_auto": 3, "wrong_new_auto": 1, "mislabeled_new_auto": pytest.approx(1 / 3),
@@ -84,3 +85,16 @@ def test_wrong_auto_labels_are_found_the_surest_first():
     book.doubt[[1, 2, 3, 4]] = [-9.0, -3.0, -5.0, -4.0]
     assert measure.wrong(book, truth).tolist() == [3, 4, 2]
     assert measure.confusion(book, truth, 3).tolist() == [[0, 0, 1], [0, 1, 1], [1, 0, 0]]
+
+
+def test_the_estimate_follows_the_answers_to_the_rounds_questions():
+    """A model that is as often right as it says, and one that says 0.9 and is right half of the time."""
+    random = np.random.default_rng(0)
+    for honest, low, high in ((True, 0.05, 0.15), (False, 0.35, 0.65)):
+        book = Ledger.empty(2000)
+        book.scored[:], book.guess[:], book.doubt[:] = 1, 0, np.log(0.1)
+        answers = (random.random(1000) < (0.1 if honest else 0.5)).astype(np.int64)
+        book.write(np.arange(1000), answers, Source.QUERY, 1)
+        assert measure.estimated(book) is None, "there is no auto label"
+        book.write(np.arange(1000, 2000), np.zeros(1000, np.int64), Source.AUTO, 1)
+        assert low < measure.estimated(book) < high

@@ -39,7 +39,7 @@ def test_nobody_knows_the_truth(config, tmp_path):
     assert "50 images labeled with 10 hand labels (20.0 %); the other 40 were labeled automatically." in page.text
     shown = page.text.partition("The whole config")[0]
     assert "wrong" not in shown
-    assert "islabeled" not in shown
+    assert "mislabeled, of auto, estimated" in shown
     assert len(page.all("img")) == 40 + 10
 
 

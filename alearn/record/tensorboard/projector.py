@@ -13,7 +13,7 @@ from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.events import Array
 from alearn.learn import models
-from alearn.ledger import Ledger
+from alearn.ledger import CANNOT_TELL, Ledger
 from alearn.record import files, measure, pictures
 from alearn.record.checkpoint import State
 
@@ -71,7 +71,7 @@ def metadata(ledger: Ledger, images: ImageSet, index: Array) -> str:
     for i in index:
         words = (
             images.ids[i],
-            images.classes[ledger.label[i]],
+            images.classes[ledger.label[i]] if ledger.label[i] != CANNOT_TELL else "cannot tell",
             "hand" if ledger.hand[i] else "auto",
             str(ledger.round[i]),
             f"{sure[i]:.9g}",

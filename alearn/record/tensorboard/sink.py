@@ -1,7 +1,7 @@
 """A trial's own run: its curves, pictures, texts and hyperparameters."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from alearn.config import Config, flatten
 from alearn.data.imageset import ImageSet
 from alearn.events import Array, Event, RoundDone, TrialDone
+from alearn.ledger import CANNOT_TELL
 from alearn.record import measure, pictures
 from alearn.record.checkpoint import State
 from alearn.record.tensorboard import hparams, layout, projector
@@ -126,8 +127,8 @@ class TensorBoard:
         self._writer._get_file_writer().add_summary(proto, step)  # type: ignore[no-untyped-call]
 
 
-def _name(classes: tuple[str, ...], label: int) -> str:
-    return pictures.shortened(classes[label])
+def _name(classes: Sequence[str], label: int) -> str:
+    return pictures.shortened(classes[label]) if label != CANNOT_TELL else "cannot tell"
 
 
 def probability(doubt: float) -> str:

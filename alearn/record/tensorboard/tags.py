@@ -10,6 +10,7 @@ SCALARS = {  # tag: metric, one point a round
     "auto_labels/mislabeled_this_round": "mislabeled_new_auto",
     "labels/auto": "auto",
     "labels/hand": "hand",
+    "labels/mislabeled_auto_estimated": "estimated_mislabeled_auto",
     "labels/unlabeled": "unlabeled",
     "mislabeled_classes/mean": "mean_class_error",
     "mislabeled_classes/worst": "worst_class_error",

@@ -1,0 +1,164 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from alearn.errors import AlearnError
+from alearn.events import Decision, Fitted, RoundDone, Scores
+from alearn.ledger import CANNOT_TELL, Ledger, Source
+from alearn.oracle.people import People
+from alearn.oracle.store import Answer, Store, read
+
+IDS = tuple(f"photo {i}.jpg" for i in range(6))
+
+
+def test_answers_stand_until_they_are_withdrawn(tmp_path):
+    classes = ["cat", "dog"]
+    with Store(tmp_path / "answers.db", IDS, classes) as store:
+        assert store.answer(3, 1, Source.FIRST, 0, "Ada")
+        assert not store.answer(3, 0, Source.FIRST, 0, "Bob"), "there is one already"
+        assert store.answer(3, 0, Source.AUDIT, 2, "Bob", again=True), "a second question has an answer of its own"
+        assert store.answer(4, CANNOT_TELL, Source.QUERY, 1, "Ada")
+        assert store.answer(5, 0, Source.QUERY, 1, "Ada")
+        store.withdraw(5)
+        store.withdraw(0)
+        assert store.answers() == {3: 1, 4: CANNOT_TELL}
+        assert store.answers(again=True) == {3: 0}
+        assert store.answer(5, 1, Source.QUERY, 1, "Ada")
+        assert store.to_rounds(0) == {3: 1}
+        assert store.to_rounds(1) == {3: 1, 4: CANNOT_TELL, 5: 1}
+        with pytest.raises(ValueError, match="not a class: 2"):
+            store.answer(0, 2, Source.QUERY, 1, "Ada")
+    found = read(tmp_path / "answers.db")
+    assert [(a.item, a.label, a.purpose, a.round, a.who, a.again) for a in found] == [
+        ("photo 3.jpg", "dog", "first", 0, "Ada", False),
+        ("photo 3.jpg", "cat", "audit", 2, "Bob", True),
+        ("photo 4.jpg", None, "query", 1, "Ada", False),
+        ("photo 5.jpg", "dog", "query", 1, "Ada", False),
+    ]
+    assert all(a.at.endswith("Z") and a.at[:4] >= "2026" for a in found)
+    assert isinstance(found[0], Answer)
+    withdrawn = sqlite3.connect(tmp_path / "answers.db").execute("SELECT count(withdrawn), count(*) FROM answer")
+    assert withdrawn.fetchone() == (1, 5), "what was withdrawn is kept"
+
+
+def test_another_process_finds_answers_and_added_classes(tmp_path):
+    path, classes = tmp_path / "answers.db", ["cat"]
+    with Store(path, IDS, classes) as store:
+        assert (store.add_class("dog"), store.add_class("cat")) == (1, 0)
+        store.answer(0, 1, Source.FIRST, 0, "Ada")
+    later = ["cat"]
+    with Store(path, (*IDS[2:], IDS[0]), later) as store:
+        assert later == ["cat", "dog"]
+        assert store.answers() == {4: 1}, "by the image's name, wherever it is now"
+        with pytest.raises(AlearnError, match="another trial uses these answers"):
+            Store(path, IDS, ["cat"])
+    with pytest.raises(AlearnError, match="its class 0 is cat, and horse is asked for now"):
+        Store(path, IDS, ["horse"])
+    with pytest.raises(AlearnError, match="has the class dog, which is none of cat"):
+        Store(path, IDS, ("cat",))
+    with Store(path, IDS, ("cat", "dog", "horse")) as store, pytest.raises(ValueError, match="fixed"):
+        store.add_class("cow")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 101, "(cannot tell)", " cat"])
+def test_no_class_can_have_such_a_name(tmp_path, name):
+    with Store(tmp_path / "answers.db", IDS, []) as store, pytest.raises(ValueError, match="class name"):
+        store.add_class(name)
+
+
+def test_a_file_that_is_none_of_ours_is_named(tmp_path):
+    path = tmp_path / "answers.db"
+    path.write_text("these are no answers, but they are long enough to be taken for something" * 20)
+    with pytest.raises(
+        AlearnError, match=r"answers\.db: cannot be used as a store of answers \(file is not a database"
+    ):
+        Store(path, IDS, [])
+    with pytest.raises(AlearnError, match=r"answers\.db: cannot be read"):
+        read(path)
+    other = tmp_path / "other.db"
+    sqlite3.connect(other).execute("PRAGMA user_version=99")
+    with pytest.raises(AlearnError, match="another version of alearn"):
+        Store(other, IDS, [])
+
+
+def test_many_threads_answer_each_image_once(tmp_path):
+    ids = tuple(map(str, range(200)))
+    with Store(tmp_path / "answers.db", ids, ["a", "b"]) as store:
+        taken = [[] for _ in range(4)]
+
+        def person(number):
+            for i in range(200):
+                if store.answer(i, number % 2, Source.FIRST, 0, f"person {number}"):
+                    taken[number].append(i)
+
+        threads = [threading.Thread(target=person, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(i for one in taken for i in one) == list(range(200))
+        assert store.answers() == {i: n % 2 for n, one in enumerate(taken) for i in one}
+
+
+def test_what_was_answered_outlives_kill_9(tmp_path):
+    path = tmp_path / "answers.db"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom alearn.ledger import Source\nfrom alearn.oracle.store import Store\n"
+        "store = Store(Path(sys.argv[1]), tuple(map(str, range(100000))), ['a', 'b'])\n"
+        "for i in range(100000):\n"
+        "    store.answer(i, i % 2, Source.FIRST, 0, 'Ada'); print(i, flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+    for _ in range(50):
+        said = int(process.stdout.readline())
+    time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    said = max([said, *(int(line) for line in process.stdout.read().split("\n")[:-1] if line)])
+    process.wait()
+    process.stdout.close()
+    with Store(path, tuple(map(str, range(100000))), ["a", "b"]) as store:
+        assert {i: i % 2 for i in range(said + 1)}.items() <= store.answers().items()
+
+
+class Silent:
+    where = link = "nowhere"
+
+    def ask(self, batch, report):
+        raise AssertionError("nothing is to be asked")
+
+    def close(self):
+        pass
+
+
+def test_answers_to_what_a_resumed_round_does_not_ask_again_count_all_the_same(tmp_path):
+    """As when a trial goes on with another GPU."""
+    ledger = Ledger.empty(6)
+    ledger.write(np.array([0]), np.array([0]), Source.FIRST, 0)
+    ledger.write(np.array([1, 2]), np.array([1, 1]), Source.AUTO, 2)
+    store = Store(tmp_path / "answers.db", IDS, ["cat", "dog"])
+    for index, purpose, number in (
+        (0, Source.FIRST, 0),
+        (2, Source.QUERY, 2),
+        (3, Source.QUERY, 3),
+        (4, Source.AUDIT, 2),
+    ):
+        store.answer(index, 0, purpose, number, "Ada")
+    people = People(store, Silent(), ledger, lambda done, total: None)
+    none = np.zeros(0, np.int64)
+    done = RoundDone(
+        2, ledger, Fitted(None, 1, 1, 1, 0.0, None, ()), Scores(none, none, none, none), Decision(none, none, none), {}
+    )
+    assert list(people.with_all_answers([done])) == [done]
+    assert ledger.source.tolist() == [2, 1, 3, 0, 0, 0], (
+        "the one that was asked in round 2, not those of later questions"
+    )
+    assert ledger.label[2] == 0
+    assert people.label(np.array([0, 2, 3]), Source.QUERY).tolist() == [0, 0, 0]
+    people.close()

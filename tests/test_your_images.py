@@ -1,0 +1,236 @@
+"""The tutorial, as a new user follows it: a folder of photos, a person in a real browser, labels out.
+
+The variable ALEARN_SCREENSHOTS names a folder that gets the tutorial's pictures.
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: neither chromium, chromium-browser nor google-chrome"),
+]
+PATIENCE = 120.0
+SMALL = ("train.steps=40", "train.batch=64", "precision=fp32", "device=cpu", "model.large.width=8", "threads=1")
+
+
+def command(name: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    found = shutil.which(name, path=Path(sys.executable).parent)
+    return subprocess.run([found, *words], capture_output=True, text=True, check=check)
+
+
+def truth_of(photos: Path) -> dict[str, str]:
+    with photos.with_name(f"{photos.name}.truth.csv").open(newline="") as file:
+        return {line["path"]: line["label"] for line in csv.DictReader(file)}
+
+
+class Trial:
+    """`alearn data=folder oracle=web` in a process of its own."""
+
+    def __init__(self, photos: Path, folder: Path, *words: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder, self.log = folder, folder.parent / "out.txt"
+        self.words = [
+            *("data=folder", f"data.root={photos}", f"data.cache={folder.parent / 'cache'}", "oracle=web", *SMALL),
+            *(f"oracle.port={self.port}", f"hydra.run.dir={folder}", *words),
+        ]
+        self.start()
+
+    def start(self, *words: str) -> None:
+        with self.log.open("a") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "alearn", *(words or self.words)], stdout=out, stderr=subprocess.STDOUT
+            )
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def opened(browser: Any, trial: Trial, name: str, **settings: Any) -> Any:
+    context = browser.new_context(**({"viewport": {"width": 1200, "height": 800}} | settings))
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            page.goto(f"http://127.0.0.1:{trial.port}")
+            break
+        except playwright.Error:
+            assert time.monotonic() < deadline, trial.log.read_text()
+            assert trial.process.poll() is None, trial.log.read_text()
+            time.sleep(0.2)
+    page.locator("input[name=who]").fill(name)
+    page.locator("input[name=who]").press("Enter")
+    return page
+
+
+def picture(page: Any, name: str) -> None:
+    folder = os.environ.get("ALEARN_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(300)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+NOW = """() => ({
+  state: document.body.dataset.state,
+  busy: "busy" in document.body.dataset,
+  ids: [...document.querySelectorAll("img[data-id]")].map(image => image.dataset.id),
+  classes: [...document.querySelectorAll("button[data-class]")].map(button => button.dataset.class),
+})"""
+
+
+def answer(page: Any, trial: Trial, truth: dict[str, str], most: int = 10**6, until: str = "done") -> list[str]:
+    """Answer what is shown, one image at a time, by the truth; adds the classes that are missing. Returns the ids."""
+    answered: list[str] = []
+    deadline = time.monotonic() + PATIENCE
+    while len(answered) < most:
+        now = page.evaluate(NOW)
+        if now["state"] == until or (until == "done" and trial.process.poll() is not None):
+            return answered
+        assert time.monotonic() < deadline, (now, trial.log.read_text())
+        if now["state"] != "ask" or now["busy"] or len(now["ids"]) != 1:
+            page.wait_for_timeout(30)
+            continue
+        (image,) = now["ids"]
+        label = truth[image]
+        if label in now["classes"]:
+            page.locator(f'button[data-class="{label}"]').click()
+        else:
+            page.keyboard.press("/")
+            page.keyboard.type(label)
+            page.keyboard.press("Enter")
+        page.wait_for_function(
+            "id => !('busy' in document.body.dataset) && (document.body.dataset.state != 'ask' || "
+            "document.querySelector('img[data-id]')?.dataset.id != id)",
+            arg=image,
+        )
+        answered.append(image)
+        deadline = time.monotonic() + PATIENCE
+    return answered
+
+
+def labels(folder: Path) -> list[dict[str, str]]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("user") / "photos"
+    command("alearn-example", str(folder), "--images", "160")
+    return folder
+
+
+def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser):
+    """One person, classes of her own, kill -9 in the middle, export, and what was skipped."""
+    truth, folder = truth_of(photos), tmp_path / "trial"
+    trial = Trial(photos, folder)
+    page = opened(browser, trial, "Ada")
+    first = answer(page, trial, truth, most=11)
+    trial.kill()
+    page.wait_for_function("document.body.dataset.state == 'away'")
+    trial.start(f"resume={folder}")
+    page.wait_for_function("document.body.dataset.state == 'ask'")
+    rest = answer(page, trial, truth)
+    assert trial.wait() == 0, trial.log.read_text()
+    page.wait_for_function("document.body.dataset.state == 'done'")
+
+    lines = labels(folder)
+    asked = [line["id"] for line in lines if line["source"] == "hand"]
+    assert sorted([*first, *rest]) == sorted(asked), "nothing was asked twice, nothing is lost"
+    assert len(set(asked)) == len(asked)
+    assert all(line["label"] == truth[line["id"]] for line in lines if line["source"] == "hand")
+    auto = [line for line in lines if line["source"] == "auto"]
+    wrong = sum(line["label"] != truth[line["id"]] for line in auto)
+    assert len(auto) + len(asked) == len(lines)
+    assert wrong <= 0.25 * len(auto), "it learned something"
+
+    with (folder / "skipped.csv").open(newline="") as file:
+        skipped = {line["path"]: line["reason"] for line in csv.DictReader(file)}
+    files = {path.relative_to(photos).as_posix() for path in photos.rglob("*") if path.is_file()}
+    assert files == {line["id"] for line in lines} | set(skipped), "no file vanishes"
+    assert len(skipped) >= 4
+    said = trial.log.read_text()
+    for word in ("data.size=64", "data.channels=3", "people answer at", "skipped.csv"):
+        assert word in said
+    assert (json.loads((folder / "row.json").read_text()))["hand"] == len(asked)
+
+    command("alearn-export", str(folder), "--format", "csv", "--out", str(tmp_path / "out.csv"))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        exported = list(csv.DictReader(file))
+    assert [(line["path"], line["label"]) for line in exported] == [(line["id"], line["label"]) for line in lines]
+    assert {line["annotator"] for line in exported if line["source"] == "hand"} == {"Ada"}
+    command("alearn-export", str(folder), "--format", "folders", "--out", str(tmp_path / "sorted"))
+    for line in lines:
+        assert (tmp_path / "sorted" / line["label"] / line["id"]).read_bytes() == (photos / line["id"]).read_bytes()
+
+    before = (folder / "labels.csv").read_bytes()
+    for path in folder.iterdir():
+        if path.is_file() and not path.name.startswith("answers.db"):
+            path.unlink()
+    trial.start()
+    assert trial.wait() == 0, trial.log.read_text()
+    assert (folder / "labels.csv").read_bytes() == before, "the store alone rebuilds it all"
+
+
+def test_two_people_share_a_certified_trial(photos, tmp_path, browser):
+    """No image goes to both, the audit tells no guess, and the certificate holds."""
+    truth, folder = truth_of(photos), tmp_path / "trial"
+    kinds = ",".join(sorted(set(truth.values())))
+    words = ("policy.finish=audit", "policy.target_error=0.2", "policy.audit_seed=3", f"data.classes=[{kinds}]")
+    trial = Trial(photos, folder, *words)
+    ada, bob = (opened(browser, trial, name) for name in ("Ada", "Bob"))
+    turns = {"Ada": (ada, []), "Bob": (bob, [])}
+    while trial.process.poll() is None:
+        for page, answered in turns.values():
+            now = page.evaluate(NOW)
+            if now["state"] == "ask" and not now["busy"] and now["ids"]:
+                answered += answer(page, trial, truth, most=1)
+        both = [set(page.evaluate(NOW)["ids"]) for page, _ in turns.values()]
+        assert not both[0] & both[1]
+        ada.wait_for_timeout(10)
+    assert trial.wait() == 0, trial.log.read_text()
+    given = {name: set(answered) for name, (_, answered) in turns.items()}
+    assert all(len(answered) > 5 for answered in given.values())
+    assert not given["Ada"] & given["Bob"]
+    checked = command("alearn-verify", str(folder)).stdout
+    assert checked.startswith("valid: At most")
+    lines = labels(folder)
+    assert sum(line["label"] != truth[line["id"]] for line in lines) <= 0.2 * len(lines)
+    command("alearn-export", str(folder), "--format", "jsonl-manifest", "--out", str(tmp_path / "out.jsonl"))
+    who = {}
+    for text in (tmp_path / "out.jsonl").read_text().splitlines():
+        line = json.loads(text)
+        if line["label-metadata"]["human-annotated"] == "yes":
+            who.setdefault(line["label-metadata"]["annotator"], set()).add(line["source-ref"])
+    assert who == given
