@@ -92,7 +92,7 @@ def _run(config: Config, folder: Path, origin: Origin, chosen: Sequence[str], en
     pool, test = sources.load(config)
     names = Names(pool.ids, pool.classes)
     state = _state(config, folder, pool)
-    _skipped(folder, pool)
+    notes = [*chosen, *_skipped(folder, [*pool.skipped, *test.skipped])]
     files.replace(folder / "config.yaml", config.yaml())
     pool, test = pool.to(runtime.device), test.to(runtime.device)
     log.info("%s", row.versions())
@@ -106,7 +106,7 @@ def _run(config: Config, folder: Path, origin: Origin, chosen: Sequence[str], en
         )
         end.callback(people.close)
         where = people.where
-        chosen = [*chosen, f"people answer at {where}"]
+        notes.append(f"people answer at {where}")
         _show(people.link, where)
     test = replace(test, classes=pool.classes)
     events: Iterator[Event] = trial.label(config, runtime, pool.images, names, human, state.ledger)
@@ -122,7 +122,7 @@ def _run(config: Config, folder: Path, origin: Origin, chosen: Sequence[str], en
             checkpoint.Checkpoint(folder, config, state),  # after the files above: what it holds, they hold too
             model.ModelFile(folder, config, state, pool.classes, tuple(pool.images.shape[1:])),
             Report(folder, config, origin, pool, state, runtime),
-            console.Console(config, folder, state.ledger, pool.classes, runtime.describe(), chosen),
+            console.Console(config, folder, state.ledger, pool.classes, runtime.describe(), notes),
         ]
     )
     end.callback(sinks.close)
@@ -153,6 +153,8 @@ def _state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
             "another folder; alearn-export gives data.labels with what is labeled so far"
         )
     state = checkpoint.load(folder, config, len(pool))
+    if isinstance(pool.classes, list):  # those that people added; the store knows them, too, if it is still there
+        pool.classes.extend(state.classes[len(pool.classes) :])
     state.classes = pool.classes
     if pool.given is not None and not state.ledger.source.any():
         index = np.flatnonzero(pool.given >= 0)
@@ -164,12 +166,14 @@ def _such(ids: set[str]) -> str:
     return f" ({min(ids)}{', ...' if len(ids) > 1 else ''})" if ids else ""
 
 
-def _skipped(folder: Path, pool: ImageSet) -> None:
-    """skipped.csv: files that are no images of the data set, and why."""
+def _skipped(folder: Path, skipped: list[tuple[str, str]]) -> list[str]:
+    """Write skipped.csv: files that are no images of the data set, and why. Returns what to say of it, if anything."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *pool.skipped])
-    if pool.skipped or (folder / SKIPPED).exists():
+    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *skipped])
+    if skipped or (folder / SKIPPED).exists():
         files.replace(folder / SKIPPED, text.getvalue())
+    several = "1 file is" if len(skipped) == 1 else f"{len(skipped):,} files are"
+    return [f"{several} skipped: {folder / SKIPPED} says why"] if skipped else []
 
 
 def _show(link: str, where: str) -> None:
@@ -218,7 +222,7 @@ def as_before(config: Config, folder: Path) -> Config:
         before = load(folder / "config.yaml")
     except AlearnError:
         return config
-    data = {key: getattr(before.data, key, "auto") for key in ("size", "channels", "augment")}
+    data = {key: getattr(before.data, key, "auto") for key in ("layout", "size", "channels", "augment")}
     data = {key: value for key, value in data.items() if getattr(config.data, key, None) == "auto"}
     changed: dict[str, Any] = {"data": config.data.model_copy(update=data)}
     if config.train.augment == "auto":

@@ -1,81 +1,94 @@
-"""Image files in a folder a class: DIR/train/CLASS/* and DIR/test/CLASS/*, or DIR/CLASS/* without a test set."""
+"""Image files of one's own as a data set: listed, decoded once, without doubles; whatever is left out has a reason.
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+How files may lie, below data.root:
+
+    train/CLASS/**, test/CLASS/**   the labels are known, and a test set measures
+    CLASS/**                        the labels are known
+    CLASS/**, unlabeled/**          some labels are given, the others are to be found
+    **                              no labels; folders mean nothing
+    data.labels                     a table says which files there are, and which labels are known
+"""
+
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from alearn.config import Folder
+from alearn.data import cache, listing
+from alearn.data.cache import Decoded
 from alearn.data.imageset import ImageSet
+from alearn.data.listing import Listing
+from alearn.data.pixels import Mapped
 from alearn.errors import AlearnError
-from alearn.events import Array
+from alearn.events import Array, Images
 
-CHUNK = 64
-"""Files that a thread decodes at a time."""
+IN_MEMORY = 256 << 20
+"""Bytes of images up to which a set is a tensor; a larger one stays on disk."""
 
 
-def load(root: Path, size: int, channels: int) -> tuple[ImageSet, ImageSet]:
-    """Pool and test set (empty if there is none) of images resized to size x size, in grey or colour (1 or 3 channels).
+def load(data: Folder) -> tuple[ImageSet, ImageSet]:
+    """Pool and test set (empty if there is none), on the CPU. data: its size and channels are not auto any more.
 
-    Ids are paths relative to the root, in sorted order; classes are the names of the pool's folders. Hidden files are
-    left out. Raises AlearnError for a folder without images, a test class that the pool does not have, and for a file
-    that is not an image.
+    Ids are paths relative to the root. Where all labels are known, they are the truth; where some are, they are given.
+    Of files with the same content the pool has the first, and the label of the others if that has none. Raises
+    AlearnError if no image is left, and as `alearn.data.listing.listed` and `alearn.data.cache.load` do.
     """
-    split = (root / "train").is_dir()
-    pool, test = listed(root, "train/" if split else ""), listed(root, "test/") if split else {}
-    if not any(pool.values()):
+    assert data.size != "auto"
+    assert data.channels != "auto"
+    root, (pool, test) = Path(data.root).expanduser().absolute(), listing.listed(data)
+    if data.imbalance.shape != "none" and not pool.known:
         raise AlearnError(
-            f"data.root={root}: holds no images; they must be in {root}/train/CLASS/ (and {root}/test/CLASS/), "
-            f"or in {root}/CLASS/"
+            f"data.imbalance.shape={data.imbalance.shape}: needs the true labels of all images; without them "
+            "it must be none"
         )
-    if extra := [name for name in test if name not in pool]:
-        raise AlearnError(f"{root}/test/{extra[0]}: there is no such class in {root}/train")
-    classes = tuple(pool)
-    return _imageset(root, pool, classes, size, channels), _imageset(root, test, classes, size, channels)
+    images = cache.load(Path(data.cache), root, pool.ids + test.ids, data.size, data.channels)
+    shape = (data.channels, data.size, data.size)
+    found = _imageset(root, pool, images, 0, shape)
+    if not len(found):
+        raise AlearnError(f"data.root={data.root}: {listing.nothing(found.skipped)}")
+    return found, _imageset(root, test, images, len(pool.ids), shape)
 
 
-def listed(root: Path, prefix: str) -> dict[str, list[str]]:
-    """The files of each class below root/prefix, as paths relative to the root; classes and files sorted by name."""
-
-    def names(folder: str, kind: str) -> list[str]:
-        with os.scandir(root / folder) as found:
-            return sorted(one.name for one in found if getattr(one, kind)() and not one.name.startswith("."))
-
-    try:
-        kinds = names(prefix, "is_dir")
-        return {kind: [f"{prefix}{kind}/{name}" for name in names(f"{prefix}{kind}", "is_file")] for kind in kinds}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise AlearnError(f"data.root={root}: {error.filename} cannot be read ({error.strerror})") from None
-
-
-def decoded(path: str, size: tuple[int, int], channels: int) -> Array:
-    """An image file as uint8 [channels, height, width]; raises AlearnError that names it if it is none. size: (height,
-    width).
-    """
-    from PIL import Image
-
-    mode, (height, width) = "L" if channels == 1 else "RGB", size
-    try:
-        with Image.open(path) as image:
-            image.draft(mode, (width, height))  # a large JPEG is decoded no larger than it must be
-            pixels = np.asarray(image.convert(mode).resize((width, height), Image.Resampling.BILINEAR))
-    except Exception as error:  # a damaged file can fail in any way
-        raise AlearnError(f"{path} cannot be read as an image ({error}); mend it or take it away") from None
-    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+def _imageset(root: Path, listed: Listing, decoded: Decoded, start: int, shape: tuple[int, int, int]) -> ImageSet:
+    """What could be decoded of a listing, without doubles. start: its first file in `decoded`. shape: (C, H, W)."""
+    number = {name: at for at, name in enumerate(listed.classes)}
+    label = np.array([-1 if name is None else number[name] for name in listed.labels], np.int64)
+    first, skipped = dict[int, int](), list(listed.skipped)  # first: the place of each row's first file
+    for at, row in enumerate(decoded.rows[start : start + len(listed.ids)].tolist()):
+        if row < 0:
+            skipped.append((listed.ids[at], decoded.reasons[start + at]))
+        elif row in first:
+            skipped.append((listed.ids[at], f"is the same image as {_double(listed, label, first[row], at)}"))
+        else:
+            first[row] = at
+    kept, rows = np.array([*first.values()], np.int64), np.array([*first], np.int64)
+    label = label[kept]
+    return ImageSet(
+        images=_images(decoded, rows, shape),
+        ids=tuple(listed.ids[at] for at in kept),
+        classes=listed.classes,
+        truth=label if listed.known or not listed.ids else None,
+        given=label if not listed.known and (label >= 0).any() else None,
+        root=root,
+        skipped=tuple(skipped),
+    )
 
 
-def _imageset(root: Path, files: dict[str, list[str]], classes: tuple[str, ...], size: int, channels: int) -> ImageSet:
-    ids = tuple(name for one in files.values() for name in one)
-    truth = np.array([classes.index(kind) for kind, one in files.items() for _ in one], np.int64)
-    images = np.empty((len(ids), channels, size, size), np.uint8)
+def _images(decoded: Decoded, rows: Array, shape: tuple[int, int, int]) -> Images:
+    if decoded.mapping is None or not len(rows):
+        return torch.empty((0, *shape), dtype=torch.uint8)
+    mapped = Mapped(decoded.mapping, rows)
+    return mapped.tensor(mapped.device) if math.prod(mapped.shape) < IN_MEMORY else mapped
 
-    def fill(start: int) -> None:
-        for number in range(start, min(start + CHUNK, len(ids))):
-            images[number] = decoded(f"{root}/{ids[number]}", (size, size), channels)
 
-    with ThreadPoolExecutor() as threads:  # Pillow decodes outside of Python's lock
-        list(threads.map(fill, range(0, len(ids), CHUNK)))  # a list, so that errors come out
-    return ImageSet(torch.from_numpy(images), ids, classes, truth)
+def _double(listed: Listing, label: Array, first: int, at: int) -> str:
+    """Which image a double is the same as. If only the double has a label, the image gets it."""
+    name, ours, theirs = listed.ids[first], label[first], label[at]
+    if ours < 0 <= theirs:
+        label[first] = theirs
+        return f"{name}, which takes its label, {listed.classes[theirs]}"
+    if theirs >= 0 and ours != theirs:
+        return f"{name}, which is labeled {listed.classes[ours]}, not {listed.classes[theirs]}"
+    return name

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from alearn.data.pixels import Mapped
 from alearn.events import Array, Images
 
 
@@ -19,7 +20,7 @@ class ImageSet:
     number; where people may add some, a list that grows. truth: int64 [N], the true classes, or None where nobody knows
     them. Only an oracle and the measuring code may read `truth`. given: int64 [N], labels that are there already and
     cost nothing, -1 where there is none; None where there are none at all. root: the folder in which the ids are files,
-    if they are.
+    if they are. skipped: the files that are no members, and why: (id, "is empty (0 bytes)").
     """
 
     images: Images
@@ -28,6 +29,7 @@ class ImageSet:
     truth: Array | None
     given: Array | None = None
     root: Path | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -44,10 +46,13 @@ class ImageSet:
         return replace(self, images=self.images.to(device))
 
     def subset(self, index: Array) -> Self:
-        """The images of `index` (int64 [n]), in that order, with their own ids."""
+        """The images of `index` (int64 [n]), in that order, with their own ids. What lies on disk is not copied."""
+        images = self.images
         return replace(
             self,
-            images=self.images[torch.from_numpy(index).to(self.images.device)],
+            images=images.take(index)
+            if isinstance(images, Mapped)
+            else images[torch.from_numpy(index).to(images.device)],
             ids=tuple(self.ids[i] for i in index),
             truth=None if self.truth is None else self.truth[index],
             given=None if self.given is None else self.given[index],

@@ -11,12 +11,12 @@ from alearn.errors import AlearnError
 
 
 def load(config: Config) -> tuple[ImageSet, ImageSet]:
-    """Pool and test set on the CPU. Raises AlearnError for data that is missing and cannot be fetched, damaged, or too
-    small.
+    """Pool and test set on the CPU. config: nothing of data is auto any more (`alearn.data.choose.settle`). Raises
+    AlearnError for data that is missing and cannot be fetched, damaged, or too small.
     """
     data, root = config.data, _root(config.data)
     if isinstance(data, Folder):
-        pool, test = folder.load(root, data.size, data.channels)
+        pool, test = folder.load(data)
     else:
         pool, test = standard.load(data.name, root)
     if data.imbalance.shape != "none":

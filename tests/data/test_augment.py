@@ -152,4 +152,4 @@ def test_none():
 
 
 def test_the_config_knows_the_same_names():
-    assert set(get_args(Augment)) == set(AUGMENT)
+    assert set(get_args(Augment)) == {*AUGMENT, "auto"}

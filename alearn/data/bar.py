@@ -1,0 +1,53 @@
+"""How far the decoding is: a bar on a terminal, a line now and then elsewhere; on standard error."""
+
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+QUIET_SECONDS = 30.0
+"""Without a terminal: time between two lines."""
+
+
+class Bar:
+    """A context; in it, `advance` is told what is done."""
+
+    def __init__(self, total: int, out: Console | None = None) -> None:
+        """total: images."""
+        self._out = out or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("decoding images"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            console=self._out,
+            transient=True,
+            disable=not self._out.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total, rate=0.0)
+        self._total, self._done, self._start = total, 0, monotonic()
+        self._last = self._start
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def advance(self, count: int) -> None:
+        """So many more images are done."""
+        self._done += count
+        now = monotonic()
+        rate = self._done / max(now - self._start, 1e-9)
+        self._bar.update(self._task, advance=count, rate=rate)
+        if not self._out.is_terminal and now - self._last > QUIET_SECONDS:
+            left = (self._total - self._done) / rate
+            self._out.print(
+                f"decoded {self._done:,} of {self._total:,} images, {rate:,.0f} a second, some {left:,.0f} s left",
+                markup=False,
+            )
+            self._last = now

@@ -1,0 +1,183 @@
+"""Which files are a data set, and what is known of their labels. Nothing is decoded here."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alearn.config import Folder
+from alearn.data import table
+from alearn.data.decode import SUFFIXES
+from alearn.errors import AlearnError
+
+UNLABELED = "unlabeled"
+"""The layout in which folders mean nothing; and, beside the folders of classes, the one that is none."""
+
+NAMED = 5
+"""Classes that a sentence names before it says how many more there are."""
+
+FIRST = 3
+"""Files that a message names."""
+
+ILLEGIBLE = {"Cc", "Zl", "Zp", "Cs"}
+"""Kinds of characters that would break a table of paths: control, line ends, and what was no UTF-8."""
+
+Labeled = tuple[str, str | None]
+"""A path and its class."""
+
+Skipped = tuple[str, str]
+"""A path and the reason why it is not in the data set."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """n files that should be images. ids: paths relative to the root. labels: by name, None where nobody knows it.
+    classes: a tuple where they are fixed, else a list. skipped: files that are none of the n.
+    """
+
+    ids: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    classes: Sequence[str]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether there is nothing to find out."""
+        return bool(self.labels) and None not in self.labels
+
+
+def listed(data: Folder) -> tuple[Listing, Listing]:
+    """Pool and test set (empty if there is none), in sorted order of the paths, or in that of data.labels.
+
+    Hidden files and folders are left out; of the links to a folder one is followed. Raises AlearnError for a root that
+    cannot be read, a class that is none of data.classes, one of the test set that the pool does not have, and what is
+    wrong in data.labels.
+    """
+    root = Path(data.root).expanduser()
+    if data.labels is not None:
+        rows = table.read(root, data.labels, data.classes)
+        skipped = [(repr(path), _ILLEGIBLE) for path, _ in rows if not legible(path)]
+        pool = [row for row in rows if legible(row[0])]
+        return _both(data, pool, [], {label for _, label in rows if label is not None}, skipped)
+    paths, skipped = _walk(root)
+    if (layout(root) if data.layout == "auto" else data.layout) == UNLABELED:
+        return _both(data, [(path, None) for path in paths], [], set(), skipped)
+    prefix, names = _classes(root)
+    if data.classes is not None and (strange := [name for name in names if name not in data.classes]):
+        raise AlearnError(
+            f"{root}/{prefix}{strange[0]}: {strange[0]} is none of data.classes=[{','.join(data.classes)}]; add it "
+            "or move the folder, or set data.layout=unlabeled if folders are no classes"
+        )
+    pool, test = list[Labeled](), list[Labeled]()
+    for path in paths:
+        parts = path.removeprefix(prefix).split("/") if path.startswith(prefix) else [""]
+        if path.startswith(f"{UNLABELED}/") or parts[0] == UNLABELED:
+            pool.append((path, None))
+        elif parts[0] in names and len(parts) > 1:
+            pool.append((path, parts[0]))
+        elif prefix and path.startswith("test/") and path.count("/") > 1:
+            test.append((path, path.split("/")[1]))
+        else:
+            skipped.append((path, f"lies in no folder of a class{f' below {prefix} or test/' * bool(prefix)}"))
+    if extra := [label for _, label in test if label not in (data.classes or names)]:
+        there = f"{root}/train" if data.classes is None else f"data.classes=[{','.join(data.classes)}]"
+        raise AlearnError(f"{root}/test/{extra[0]}: there is no such class in {there}")
+    return _both(data, pool, test, set(names), skipped)
+
+
+def layout(root: Path) -> str:
+    """What data.layout=auto is: "unlabeled" if an image lies in root itself, or no folder does; else "classes"."""
+    inside = _inside(root, root)
+    loose = any(not entry.is_dir() and entry.name.lower().endswith(_IMAGES) for entry in inside)
+    return UNLABELED if loose or not any(entry.is_dir() for entry in inside) else "classes"
+
+
+def said(root: Path) -> str:
+    """The same in a sentence that says what it means, for nested folders of dates look like classes, too."""
+    if layout(root) == UNLABELED:
+        return "data.layout=unlabeled: images lie in the folder itself, so no folder is taken as a class"
+    _, names = _classes(root)
+    what = "1 folder is taken as a class" if len(names) == 1 else f"{len(names)} folders are taken as classes"
+    some = ", ".join(names[:NAMED]) + f", and {len(names) - NAMED} more" * (len(names) > NAMED)
+    return f"data.layout=classes: {what}: {some}; if they are none: data.layout=unlabeled"
+
+
+def nothing(skipped: Sequence[Skipped]) -> str:
+    """Why there are no images, in words."""
+    if not skipped:
+        return "holds no images; they must be in it, in CLASS/ below it, or in train/CLASS/ (and test/CLASS/)"
+    some = "; ".join(f"{name} {reason}" for name, reason in skipped[:FIRST])
+    files = "the only file was" if len(skipped) == 1 else f"{len(skipped)} files were"
+    return f"holds no images that can be read; {files} skipped: {some}{'; ...' * (len(skipped) > FIRST)}"
+
+
+def legible(path: str) -> bool:
+    """Whether a path can stand in a table: valid UTF-8 without control characters."""
+    return not any(unicodedata.category(character) in ILLEGIBLE for character in path)
+
+
+_ILLEGIBLE = "has a name that is not valid UTF-8 or holds control characters; rename it"
+_IMAGES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+
+
+def _both(
+    data: Folder, pool: list[Labeled], test: list[Labeled], names: Iterable[str], skipped: list[Skipped]
+) -> tuple[Listing, Listing]:
+    ids, labels = tuple(path for path, _ in pool), tuple(label for _, label in pool)
+    classes: Sequence[str] = tuple(data.classes or sorted(names))
+    if data.classes is None and (not labels or None in labels):
+        classes = list(classes)  # people may add some
+    tested = Listing(tuple(path for path, _ in test), tuple(label for _, label in test), classes)
+    return Listing(ids, labels, classes, tuple(skipped)), tested
+
+
+def _classes(root: Path) -> tuple[str, list[str]]:
+    """Where the folders of the classes lie, "train/" or "" for root itself, and their names."""
+
+    def folders(prefix: str) -> list[str]:
+        inside = _inside(root, root / prefix)
+        return sorted(one.name for one in inside if one.is_dir() and one.name != UNLABELED and legible(one.name))
+
+    if (root / "train").is_dir() and (names := folders("train/")):
+        return "train/", names
+    return "", folders("")
+
+
+def _walk(root: Path) -> tuple[list[str], list[Skipped]]:
+    """All files below root, as paths relative to it, sorted; and what cannot be listed."""
+    paths, skipped, seen = list[str](), list[Skipped](), set[tuple[int, int]]()
+    folders, links = [""], list[str]()
+    while folders or links:
+        prefix = folders.pop() if folders else links.pop()  # links last: a folder goes by its own name if it has one
+        try:
+            inside, found = _inside(root, root / prefix), os.stat(root / prefix)
+        except (OSError, AlearnError) as error:
+            if not prefix:
+                raise
+            why = getattr(error.__cause__ or error, "strerror", error)
+            skipped.append((prefix.rstrip("/"), f"cannot be opened ({why})"))
+            continue
+        if (found.st_dev, found.st_ino) in seen:
+            skipped.append((prefix.rstrip("/"), "leads to a folder that is listed already"))
+            continue
+        seen.add((found.st_dev, found.st_ino))
+        for entry in inside:
+            path = prefix + entry.name
+            if entry.is_dir():
+                (links if entry.is_symlink() else folders).append(f"{path}/")
+            elif legible(path):
+                paths.append(path)
+            else:
+                skipped.append((repr(path), _ILLEGIBLE))
+        links.sort(reverse=True)
+    return sorted(paths), sorted(skipped)
+
+
+def _inside(root: Path, folder: Path) -> list["os.DirEntry[str]"]:
+    """What lies in a folder and is not hidden."""
+    try:
+        with os.scandir(folder) as found:
+            return [entry for entry in found if not entry.name.startswith(".")]
+    except OSError as error:
+        raise AlearnError(f"data.root={root}: {folder} cannot be read ({error.strerror})") from error
