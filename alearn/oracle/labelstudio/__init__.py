@@ -1,0 +1,10 @@
+"""People who label in Label Studio: on a server, or by files that are carried there and back.
+
+`format` is Label Studio's JSON, both ways, and knows nothing else; `tasks` is a batch in it; `project` and `api` speak
+to the server.
+"""
+
+from alearn.oracle.labelstudio.files import Files
+from alearn.oracle.labelstudio.server import Server
+
+__all__ = ["Files", "Server"]
