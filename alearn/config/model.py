@@ -54,7 +54,7 @@ class Auto(Section):
 
     name: Literal["auto"]
     small: SmallCnn
-    """For small grey images."""
+    """For small grey images, and where there is no GPU."""
     large: Annotated[SmallCnn | Resnet, Field(discriminator="name")]
     """For all others."""
     lr: Annotated[float, Field(gt=0)]

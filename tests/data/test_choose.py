@@ -50,7 +50,7 @@ def settled(config, root, *words, cuda: bool = True):
 
 def test_photographs_likes(config, tmp_path):
     put(tmp_path, things(np.random.default_rng(0), 200), "jpg")
-    found, said = settled(config, tmp_path, cuda=False)
+    found, said = settled(config, tmp_path)
     assert (found.data.size, found.data.channels, found.data.augment, found.train.augment) == (
         64,
         3,
@@ -64,10 +64,12 @@ def test_photographs_likes(config, tmp_path):
         "data.channels=3: 200 of 200 sampled images have colour",
     ]
     assert said[3].startswith("data.augment=objects: mirror images look like the others (")
-    assert said[4].startswith(
-        "model=small_cnn model.width=32: the images are more than 40 pixels a side; without a GPU"
-    )
-    assert settled(config, tmp_path, cuda=False) == (found, said), "the same files give the same values"
+    assert said[4] == "model=small_cnn model.width=32: the images are more than 40 pixels a side"
+    assert settled(config, tmp_path) == (found, said), "the same files give the same values"
+    slow, said = settled(config, tmp_path, cuda=False)
+    assert (slow.data.size, slow.model) == (48, config(*WORDS).model.small)
+    assert said[1] == "data.size=48: the images are 64 x 48 in the median, and there is no GPU"
+    assert said[4] == "model=small_cnn model.width=16: there is no GPU"
 
 
 def test_printed_numbers_are_not_mirrored(config, tmp_path):

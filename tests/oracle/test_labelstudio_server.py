@@ -415,7 +415,7 @@ def test_a_trial_without_a_project_is_its_folder_s(fake, tmp_path, monkeypatch):
 
 
 def test_the_place_to_label_is_told(fake, trial, title, caplog):
-    caplog.set_level(logging.INFO, "alearn")
+    caplog.set_level(logging.INFO, "alearn.oracle")
     channel, _ = trial(fake)
     with asking(channel, batch(1)):
         until(lambda: f"1 images to label at {fake.url}/projects/1" in caplog.text)

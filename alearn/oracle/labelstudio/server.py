@@ -53,7 +53,7 @@ class Server:
 
     def ask(self, batch: Batch, report: Callable[[int, int], None]) -> None:
         """Put the batch into the project, and wait for its annotations."""
-        log, wait, away = getLogger("alearn"), SHORT, False
+        log, wait, away = getLogger(__name__), SHORT, False
         look = _Look(batch, dict.fromkeys(batch.index.tolist()), report)
         look.tell()
         while look.open:
@@ -97,7 +97,7 @@ class Server:
         if not look.ready and guessed(batch, self._insight):
             self._project.show(version(batch))
         if not look.ready:
-            getLogger("alearn").info("%d images to label at %s", len(look.open), self._project)
+            getLogger(__name__).info("%d images to label at %s", len(look.open), self._project)
         look.ready = True
 
     def _said(self, look: "_Look", each: Json) -> list[Said]:
@@ -127,7 +127,7 @@ class Server:
         elif one.number not in self._warned:
             self._warned.add(one.number)
             why = form.fault(one, self._store.classes)
-            getLogger("alearn").warning("%s (%s): %s; correct it there, it stays open", one.where, one.item, why)
+            getLogger(__name__).warning("%s (%s): %s; correct it there, it stays open", one.where, one.item, why)
 
 
 @dataclass

@@ -1,0 +1,187 @@
+"""Each format of one file, as typed, read by somebody else's reader and compared with the ledger."""
+
+import base64
+import io
+import json
+import sys
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from alearn.data import table
+from alearn.export.labels import read
+from tests.export.written import CLASSES, IDS, LABELS, SOURCES, expected, export, refused, trial
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return trial(tmp_path / "trial", tmp_path / "photos")
+
+
+def times(folder):
+    return [one.time for one in read(folder).records]
+
+
+def same(frame, folder):
+    """A table is the ledger, column by column."""
+    records = read(folder).records
+    assert list(frame.path) == list(IDS)
+    for column in ("label", "source", "purpose", "annotator"):
+        assert [None if pd.isna(x) else x for x in frame[column]] == [getattr(one, column) for one in records]
+    for column in ("round", "confidence"):
+        there = np.array([np.nan if (x := getattr(one, column)) is None else x for one in records])
+        np.testing.assert_allclose(frame[column].astype(float), there, rtol=1e-12)
+    at = pd.to_datetime(frame.time, utc=True)
+    assert [None if pd.isna(x) else x.to_pydatetime() for x in at] == [
+        x and datetime.fromisoformat(x) for x in times(folder)
+    ]
+
+
+def test_csv(monkeypatch, capsys, folder):
+    export(monkeypatch, folder, "--format", "csv")
+    out = folder / "export.csv"
+    frame = pd.read_csv(out, dtype={"label": str}, keep_default_na=False, na_values=[""])
+    same(frame, folder)
+    assert {path: None if pd.isna(label) else label for path, label in zip(frame.path, frame.label, strict=True)} == (
+        expected()
+    )
+    assert frame.path[frame.cannot_tell == "yes"].tolist() == ["6.png"]
+    assert frame.cannot_tell.notna().sum() == 1
+    assert frame.certificate.isna().all()
+    assert f"csv: {out}" in capsys.readouterr().out
+    before = out.read_bytes()
+    export(monkeypatch, folder, "--format", "csv")
+    assert out.read_bytes() == before, "again the same, over the old one"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("csv", "out.csv"), ("jsonl-manifest", "out.jsonl")])
+def test_alearn_reads_its_labels_back_as_given_ones(monkeypatch, folder, tmp_path, kind, name):
+    export(monkeypatch, folder, "--format", kind, "--out", tmp_path / "photos" / name)
+    assert dict(table.read(tmp_path / "photos", name, None)) == expected()
+
+
+def test_jsonl_manifest(monkeypatch, folder):
+    export(monkeypatch, folder, "--format", "jsonl-manifest", "--prefix", "s3://bucket/")
+    out = folder / "export.jsonl"
+    frame = pd.read_json(out, lines=True)
+    assert frame["source-ref"].tolist() == [f"s3://bucket/{name}" for name in IDS]
+    lines = {
+        line["source-ref"].removeprefix("s3://bucket/"): line for line in map(json.loads, out.read_text().splitlines())
+    }
+    numbers = {name: k for k, name in enumerate(sorted(CLASSES))}
+    for one in read(folder).records:
+        line = lines[one.id]
+        if one.source is None:
+            assert line == {"source-ref": f"s3://bucket/{one.id}"}
+            continue
+        about = line["label-metadata"]
+        assert line.get("label") == (None if one.label is None else numbers[one.label])
+        assert about["type"] == "groundtruth/image-classification"
+        assert (about.get("class-name"), about["human-annotated"]) == (
+            one.label,
+            "yes" if one.source == "hand" else "no",
+        )
+        assert (about.get("confidence"), about.get("creation-date")) == (one.confidence, one.time)
+        assert about["job-name"] == "alearn/photos"
+        assert ("failure-reason" in about) == one.cannot_tell == (one.id == "6.png")
+        assert (about.get("annotator"), about.get("purpose"), about["round"]) == (one.annotator, one.purpose, one.round)
+
+
+def test_parquet(monkeypatch, folder):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    export(monkeypatch, folder, "--format", "parquet")
+    out = folder / "export.parquet"
+    frame = pd.read_parquet(out)
+    same(frame, folder)
+    assert frame.cannot_tell.tolist() == [name == "6.png" for name in IDS]
+    assert isinstance(frame.label.dtype, pd.CategoricalDtype)
+    schema = parquet.read_schema(out)
+    assert schema.field("time").type == pa.timestamp("ms", "UTC")
+    assert (schema.field("round").type, schema.field("confidence").type) == (pa.int32(), pa.float64())
+    assert all(pa.types.is_dictionary(schema.field(name).type) for name in ("label", "source", "purpose", "annotator"))
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch, folder):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "pip install 'alearn[parquet]'" in refused(monkeypatch, folder, "--format", "parquet")
+
+
+def test_labelstudio(monkeypatch, folder):
+    export(monkeypatch, folder, "--format", "labelstudio", "--prefix", "/data/local-files/?d=")
+    tasks = json.loads((folder / "export.labelstudio.json").read_text())
+    assert [task["data"]["item"] for task in tasks] == list(IDS)
+    said = {}
+    for task, one in zip(tasks, read(folder).records, strict=True):
+        assert task["data"]["image"] == f"/data/local-files/?d={one.id}"
+        assert (task["data"].get("annotator"), task["data"].get("time")) == (one.annotator, one.time)
+        hand, auto = task["annotations"], task["predictions"]
+        assert (len(hand), len(auto)) == (one.source == "hand", one.source == "auto")
+        for each in hand:
+            assert each["was_cancelled"] == one.cannot_tell
+        for each in auto:
+            assert each["score"] == pytest.approx(one.confidence)
+            assert each["model_version"] == one.annotator
+        choices = [part["value"]["choices"] for each in hand + auto for part in each["result"]]
+        assert all(len(chosen) == 1 for chosen in choices)
+        said[one.id] = choices[0][0] if choices else None
+    assert said == expected()
+
+
+def test_labelstudio_with_the_images_inside(monkeypatch, folder, tmp_path):
+    export(monkeypatch, folder, "--format", "labelstudio", "--embed")
+    tasks = json.loads((folder / "export.labelstudio.json").read_text())
+    for number, task in enumerate(tasks):
+        kind, _, data = task["data"]["image"].partition(";base64,")
+        assert kind == "data:image/png"
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+        assert (pixels == 9 * number).all()
+    (tmp_path / "photos" / "7.png").unlink()
+    message = refused(monkeypatch, folder, "--format", "labelstudio", "--embed", "--out", tmp_path / "other.json")
+    assert "1 of 9 images are missing: 7.png" in message
+    assert not (tmp_path / "other.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl-manifest", "labelstudio", "parquet"])
+def test_to_standard_output(monkeypatch, capfdbinary, folder, kind):
+    export(monkeypatch, folder, "--format", kind, "--out", "-")
+    out, err = capfdbinary.readouterr()
+    export(monkeypatch, folder, "--format", kind, "--out", folder / "export.it")
+    assert out == (folder / "export.it").read_bytes()
+    assert b"9 images: " in err
+
+
+def test_a_trial_without_answers_of_people(monkeypatch, tmp_path):
+    folder = trial(tmp_path / "trial", tmp_path / "photos", answers=False)
+    export(monkeypatch, folder, "--format", "csv")
+    frame = pd.read_csv(folder / "export.csv", keep_default_na=False)
+    assert frame.label.tolist() == [name or "" for name in LABELS]
+    assert frame.source.tolist() == [name or "" for name in SOURCES]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("csv", "--copy"), "--copy: is for --format folders, not for csv"),
+        (("parquet", "--symlink"), "--symlink: is for --format folders, not for parquet"),
+        (("csv", "--embed"), "--embed: is for --format labelstudio, not for csv"),
+        (("folders", "--prefix", "x"), "--prefix: is for --format jsonl-manifest and labelstudio, not for folders"),
+        (("labelstudio", "--prefix", "x", "--embed"), "give one of them"),
+        (("folders", "--out", "-"), "standard output is not"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(monkeypatch, folder, words, message):
+    before = sorted(folder.iterdir())
+    assert message in refused(monkeypatch, folder, "--format", *words)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_no_file_of_the_trial_is_written_over(monkeypatch, folder):
+    before = (folder / "labels.csv").read_bytes()
+    assert "begin with export" in refused(monkeypatch, folder, "--format", "csv", "--out", folder / "labels.csv")
+    assert "is a folder" in refused(monkeypatch, folder, "--format", "csv", "--out", folder.parent)
+    assert (folder / "labels.csv").read_bytes() == before

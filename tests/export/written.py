@@ -1,0 +1,85 @@
+"""Folders of trials to export, made by hand: every kind of label, known to the last detail."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alearn.events import Scores
+from alearn.export import command
+from alearn.ledger import CANNOT_TELL, Ledger, Source
+from alearn.oracle.store import Store
+from alearn.record.labels import to_csv
+from tests.conftest import compose
+
+CLASSES = ("cat, small", 'dog "x"', "Überraschung", "../up")
+IDS = ("b, 1.png", 'a "2".png', "deep/er/3.png", "ü/4 日.png", "5.png", "6.png", "7.png", "8.png", "9.png")
+LABELS = ("../up", "cat, small", 'dog "x"', "Überraschung", "cat, small", None, None, "cat, small", 'dog "x"')
+SOURCES = ("hand", "auto", "hand", "auto", "hand", "hand", None, "hand", "auto")
+
+
+def images(root: Path, ids=IDS) -> None:
+    for number, name in enumerate(ids):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 9 * number, np.uint8)).save(root / name)
+
+
+def ledger() -> Ledger:
+    """Of IDS: as LABELS and SOURCES say."""
+    made = Ledger.empty(len(IDS))
+    given = [CANNOT_TELL if name is None else CLASSES.index(name) for name in LABELS]
+
+    def write(index: list[int], source: Source, number: int) -> None:
+        made.write(np.array(index), np.array([given[i] for i in index]), source, number)
+
+    write([4], Source.GIVEN, 0)
+    write([0, 5], Source.FIRST, 0)
+    auto = np.array([1, 3, 8])
+    made.note(Scores(auto, np.array(given)[auto], np.log([0.25, 1e-9, 0.5]).astype(np.float32), np.zeros(3)), 2)
+    write([1, 3, 8], Source.AUTO, 2)
+    write([2], Source.QUERY, 1)
+    write([7], Source.AUDIT, 2)
+    return made
+
+
+def trial(folder: Path, root: Path, answers: bool = True) -> Path:
+    """A trial that is under way; people answered, twice of one image, and one answer waits for its round's end."""
+    folder.mkdir()
+    images(root)
+    config = compose("data=folder", f"data.root='{root}'", "oracle=web")
+    (folder / "config.yaml").write_text(config.yaml())
+    (folder / "labels.csv").write_text(to_csv(ledger(), IDS, CLASSES))
+    if answers:
+        with Store(folder / "answers.db", IDS, list(CLASSES)) as store:
+            store.answer(0, 3, Source.FIRST, 0, "Ada")
+            store.answer(5, CANNOT_TELL, Source.FIRST, 0, "Bob, jr.")
+            store.answer(2, 1, Source.QUERY, 0, "Ada")
+            store.answer(7, 2, Source.AUDIT, 2, "Ada")
+            store.answer(7, 0, Source.AUDIT, 2, "Eve", again=True)
+            store.answer(8, 0, Source.QUERY, 3, "Ada")
+            store.withdraw(8)
+            store.answer(8, 2, Source.QUERY, 3, "Bob, jr.")
+    return folder
+
+
+EARLY = {"9.png": "Überraschung"}
+"""What an answer says that labels.csv does not have yet."""
+
+
+def expected() -> dict[str, str | None]:
+    return dict(zip(IDS, LABELS, strict=True)) | EARLY
+
+
+def export(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["alearn-export", *map(str, words)])
+    command.main()
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, *words: object) -> str:
+    """The message of a call that fails."""
+    with pytest.raises(SystemExit) as left:
+        export(monkeypatch, *words)
+    assert isinstance(left.value.code, str), "a message, which makes the exit status 1"
+    return left.value.code
