@@ -87,6 +87,10 @@ def test_imports_go_down(path):
             {"alearn.data.decode", "alearn.record.pictures", "alearn.record.thumbnails"}
             | {"alearn.example.paint", "alearn.example.scene"},
         ),
+        ("werkzeug", {"alearn.oracle.web.app", "alearn.oracle.web.form", "alearn.oracle.web.guard"}),
+        ("waitress", {"alearn.oracle.web.channel"}),
+        ("sqlite3", {"alearn.data.cache", "alearn.oracle.store"}),
+        ("pyarrow", {"alearn.export.parquet"}),
         ("torchvision", {"alearn.data.mirror", "alearn.data.standard", "alearn.learn.zoo"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""How far the decoding is: a bar on a terminal, a line now and then elsewhere; on standard error."""
+"""How far decoding or drawing is: a bar on a terminal, a line now and then elsewhere; on standard error."""
 
 from time import monotonic
 from types import TracebackType
@@ -14,11 +14,11 @@ QUIET_SECONDS = 30.0
 class Bar:
     """A context; in it, `advance` is told what is done."""
 
-    def __init__(self, total: int, out: Console | None = None) -> None:
-        """total: images."""
+    def __init__(self, total: int, out: Console | None = None, doing: str = "decoding") -> None:
+        """total: images. doing: what is done to them."""
         self._out = out or Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = Progress(
-            TextColumn("decoding images"),
+            TextColumn(f"{doing} images"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:,.0f} images/s"),
@@ -28,7 +28,7 @@ class Bar:
             disable=not self._out.is_terminal,
         )
         self._task = self._bar.add_task("", total=total, rate=0.0)
-        self._total, self._done, self._start = total, 0, monotonic()
+        self._doing, self._total, self._done, self._start = doing, total, 0, monotonic()
         self._last = self._start
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class Bar:
         if not self._out.is_terminal and now - self._last > QUIET_SECONDS:
             left = (self._total - self._done) / rate
             self._out.print(
-                f"decoded {self._done:,} of {self._total:,} images, {rate:,.0f} a second, some {left:,.0f} s left",
+                f"{self._doing}: {self._done:,} of {self._total:,} images, {rate:,.0f} a second, some {left:,.0f} s left",
                 markup=False,
             )
             self._last = now

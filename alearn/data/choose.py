@@ -74,8 +74,8 @@ def settle(config: Config, cuda: bool) -> tuple[Config, list[str]]:
         small = data.channels == 1 and not large if isinstance(data, Folder) else data.name in GREY
         changed["model"] = chosen = model.large if cuda and not small else model.small
         kind = "small and grey" if small else f"more than {SMALL} pixels a side" if large else "in colour"
-        why = f"the images are {kind}" if cuda or small else "there is no GPU"
-        said.append(f"model={chosen.name} model.width={chosen.width}: {why}")
+        reason = f"the images are {kind}" if cuda or small else "there is no GPU"
+        said.append(f"model={chosen.name} model.width={chosen.width}: {reason}")
     return (config.model_copy(update=changed) if changed else config), said
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alearn import rng
+from alearn.data.bar import Bar
 from alearn.errors import AlearnError
 from alearn.example.fruit import KINDS
 from alearn.example.scene import picture
@@ -62,9 +63,10 @@ def make(folder: Path, images: int = 1200, seed: int = 0) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
     copy = twice.replace(".jpg", " copy.jpg")
     label[copy] = label[twice]
-    with ThreadPoolExecutor() as threads:  # NumPy and Pillow work outside of Python's lock
+    with ThreadPoolExecutor() as threads, Bar(len(label), doing="drawing") as bar:  # mostly outside of Python's lock
         for name, content in zip(label, threads.map(draw, [*list(label)[:-1], twice]), strict=True):
             (folder / name).write_bytes(content)
+            bar.advance(1)
     whole = draw(damaged)
     (folder / damaged).write_bytes(whole[: len(whole) // 2])
     (folder / empty).touch()

@@ -24,6 +24,7 @@ from alearn.record.thumbnails import Picture, strip
 PICTURES = 48
 """Images in a strip, at most."""
 
+
 def content(
     folder: Path, config: Config, row: dict[str, Any], state: State, pool: ImageSet | None, standing: tuple[Status, str]
 ) -> dict[str, Any]:

@@ -264,7 +264,7 @@ def test_progress_is_said_now_and_then(monkeypatch):
         shown.advance(500)
     lines = out.getvalue().splitlines()
     assert len(lines) == 2
-    assert re.fullmatch(r"decoded 1,000 of 2,000 images, [\d,]+ a second, some [\d,]+ s left", lines[1])
+    assert re.fullmatch(r"decoding: 1,000 of 2,000 images, [\d,]+ a second, some [\d,]+ s left", lines[1])
     terminal = io.StringIO()
     with bar.Bar(2000, Console(file=terminal, force_terminal=True, width=120)) as shown:
         shown.advance(1000)

@@ -31,6 +31,8 @@ def test_answers_stand_until_they_are_withdrawn(tmp_path):
         assert store.answers() == {3: 1, 4: CANNOT_TELL}
         assert store.answers(again=True) == {3: 0}
         assert store.answer(5, 1, Source.QUERY, 1, "Ada")
+        assert store.givers() == {3: "Ada", 4: "Ada", 5: "Ada"}
+        assert store.givers(again=True) == {3: "Bob"}
         assert store.to_rounds(0) == {3: 1}
         assert store.to_rounds(1) == {3: 1, 4: CANNOT_TELL, 5: 1}
         with pytest.raises(ValueError, match="not a class: 2"):
@@ -110,7 +112,8 @@ def test_many_threads_answer_each_image_once(tmp_path):
 def test_what_was_answered_outlives_kill_9(tmp_path):
     path = tmp_path / "answers.db"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom alearn.ledger import Source\nfrom alearn.oracle.store import Store\n"
+        "import sys\nfrom pathlib import Path\nfrom alearn.ledger import Source\n"
+        "from alearn.oracle.store import Store\n"
         "store = Store(Path(sys.argv[1]), tuple(map(str, range(100000))), ['a', 'b'])\n"
         "for i in range(100000):\n"
         "    store.answer(i, i % 2, Source.FIRST, 0, 'Ada'); print(i, flush=True)\n"

@@ -21,6 +21,8 @@ def test_what_matters_comes_first(config):
     assert sorted(found)[:5] == ["hand_fraction", "init_fraction", "model", "threshold", "train"], "the tab shows five"
     assert found["with/train.steps"].number_value == 60
     assert "with/record.projector" not in found
+    named = started(config("data=folder", "data.root=/photos", "data.classes=[cat,dog]")).hparams
+    assert named["with/data.classes"].string_value == "cat, dog"
 
 
 def test_thresholds_stay_readable(config):

@@ -1,0 +1,524 @@
+// The page. What is asked, of whom, and what is kept is the server's to say (see room.py): the page shows what it was told
+// last, and never goes on before an answer is on disk. Text from outside is only ever set as text, never as markup.
+"use strict";
+
+const KEYS = [..."1234567890abcdefghijklmnopqrstuvwxyz"];
+const ACTIONS = {
+  " ": "skip", "-": "unsure", "Backspace": "undo", ".": "guess", ",": "guess", "Enter": "confirm", "+": "grid", "=": "grid",
+  "*": "all", "/": "find", "?": "help", "Escape": "pause",
+};
+const AHEAD = 8;            // images that are loaded ahead
+const PATIENCE = 15000;     // ms that a reply may take
+const IDLE = 5 * 60 * 1000; // ms without a key or a touch after which the images go to others
+const HIDDEN = 60 * 1000;   // the same for a page that nobody sees
+const STARTLE = 600;        // ms without keys after an image went away by itself: the finger was meant for that one
+
+const $ = (id) => document.getElementById(id);
+const number = (value) => value.toLocaleString("en");
+const images = (count) => `${number(count)} image${count === 1 ? "" : "s"}`;
+const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
+
+let told = { state: "working", images: [], others: [], undo: 0 }; // by the server, last
+let classes = [];
+let who = localStorage.getItem("who") || "";
+let grid = localStorage.getItem("grid") === "yes";
+let guessing = false, paused = "", away = null, locked = null; // why, if so
+let busy = false, unsent = false, moved = false;              // a change is on its way; it could not be sent yet; the trial is another
+let shown = [], picked = new Set(), drawing = 0;              // indices that are seen; of a grid, those that are selected
+let lastInput = Date.now(), lastSeen = Date.now(), quietUntil = 0, lastNumber = 0;
+const pictures = new Map(), guesses = new Map(), recent = [];
+
+// The tab's own name outlives a reload. While the page is open it is nowhere a copy of the tab could find it.
+const session = sessionStorage.getItem("session")
+  || [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+sessionStorage.removeItem("session");
+
+// Talking to the server: one request at a time, in order.
+
+let turn = Promise.resolve();
+const inTurn = (task) => (turn = turn.then(task, task));
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function post(path, fields) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), PATIENCE);
+  try {
+    const reply = await fetch(path, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields), signal: stop.signal,
+    });
+    return [reply.status, reply.status === 204 ? {} : await reply.json()];
+  } catch {
+    return [0, {}];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function about() {
+  const want = grid ? (innerWidth < 700 ? 12 : 24) : AHEAD;
+  return { session, who, trial: told.trial || "", classes: classes.length, want, grid, here: here() };
+}
+
+const here = () => !paused && (!document.hidden || Date.now() - lastSeen < HIDDEN);
+
+function heard([status, reply]) { // true: it was done; false: it never will be; null: not yet
+  if (status === 200) { away = locked = null; return true; }
+  if (status === 409) { moved = true; location.reload(); return null; } // what was pressed was for the other one
+  if (status === 401) locked = reply.error;
+  else if (status >= 400 && status < 500) { away = locked = null; return false; }
+  else away = reply.error || "";
+  render();
+  return null;
+}
+
+const sync = () => inTurn(async () => {
+  if (!who || busy) return; // a change brings its own news
+  const reply = await post("/api/sync", about());
+  const done = heard(reply);
+  if (done) take(reply[1]);
+  else if (done === false) say(reply[1].error);
+});
+
+async function beat() {
+  if (who && !paused && Date.now() - lastInput > IDLE && told.state === "ask") pause("Nothing happened for five minutes.");
+  await sync();
+  setTimeout(beat, document.body.dataset.state === "ask" ? 2000 : 1000);
+}
+
+// A change is repeated under the same number until the server has it, so it is done once.
+function change(path, fields) {
+  if (busy) return Promise.resolve(null);
+  busy = true;
+  document.body.dataset.busy = "";
+  lastNumber = Math.max(Date.now(), lastNumber + 1);
+  const mark = lastNumber;
+  return inTurn(async () => {
+    for (let wait = 250; ; wait = Math.min(2 * wait, 4000)) {
+      const reply = await post(path, { ...about(), ...fields, number: mark });
+      const done = heard(reply);
+      unsent = done === null;
+      if (done !== null) {
+        busy = false;
+        delete document.body.dataset.busy;
+        if (done) take(reply[1], true); else say(reply[1].error);
+        if (!done) sync();
+        return done ? reply[1] : null;
+      }
+      render();
+      await sleep(wait);
+    }
+  });
+}
+
+function take(news, asked = false) { // asked: a key or a button wanted it
+  if (news.run === told.run && news.version < told.version) return;
+  const other = ["round", "title", "again"].some((key) => news[key] !== told[key]);
+  const lost = !grid && shown.length && !(news.images || []).some((image) => image.index === shown[0]);
+  if (lost && !asked) quietUntil = Date.now() + STARTLE;
+  if (news.classes) { classes = news.classes; drawClasses(); }
+  if (other) { guessing = false; guesses.clear(); }
+  told = { images: [], others: [], undo: 0, soon: [], ...news };
+  if (news.back) picked = new Set(news.back);
+  load();
+  render();
+  if (guessing) guess();
+}
+
+// Images: loaded before they are shown, so that showing one takes no time.
+
+function picture(index, side) {
+  const key = `${index}/${side}`;
+  let image = pictures.get(key);
+  if (!image || image.broken) { // perhaps only the connection was
+    image = new Image();
+    image.src = `/image/${index}?side=${side}&trial=${told.trial}`; // the trial: so that no cache mixes them up
+    image.ready = image.decode().catch(() => { image.broken = true; });
+  }
+  pictures.delete(key);
+  pictures.set(key, image);
+  return image;
+}
+
+function load() {
+  const side = grid ? 256 : 1024;
+  for (const index of [...told.images.map((image) => image.index), ...told.soon].reverse()) picture(index, side);
+  for (const key of pictures.keys()) { if (pictures.size <= 150) break; pictures.delete(key); }
+}
+
+// What is seen.
+
+function state() {
+  if (told.state === "done" && locked === null) return "done"; // that nobody answers is no news then
+  if (locked !== null || away !== null) return "away";
+  if (paused) return "paused";
+  if (told.state === "ask" && !told.images.length) return "working";
+  return told.state;
+}
+
+function text(id, value) { if ($(id).textContent !== value) $(id).textContent = value; }
+function show(id, yes) { $(id).hidden = !yes; }
+function say(what) { text("message", what); }
+
+function make(tag, content, attributes = {}) {
+  const element = document.createElement(tag);
+  element.append(...[content].flat());
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+function render() {
+  const now = state(), asking = now === "ask", before = document.body.dataset.state;
+  document.body.dataset.state = now;
+  text("title", told.title || "alearn");
+  text("words", told.total ? told.words : "");
+  show("far", Boolean(told.total));
+  if (told.total) {
+    $("bar").max = told.total;
+    $("bar").value = told.answered;
+    text("count", `${number(told.answered)} of ${number(told.total)}`);
+  }
+  text("me", who || "Your name");
+  if (told.counts) {
+    for (const name of ["hand", "auto", "unlabeled"]) text(name, number(told.counts[name]));
+    text("estimate", told.counts.estimate === null ? "-" : percent(told.counts.estimate));
+  }
+  text("pace", told.pace ? Math.round(told.pace).toString() : "-");
+  text("others", told.others.map((other) => `${other.who} ${number(other.answered)}`).join(", ") || "nobody");
+  for (const button of document.querySelectorAll("#panel button")) button.disabled = !asking;
+  const blind = Boolean(told.blind);
+  $("undo").disabled = !(asking && told.undo);
+  show("undo-here", now === "working" && told.undo > 0);
+  show("guess-toggle", !blind);
+  show("confirm", !blind);
+  show("all", grid);
+  $("confirm").disabled = !(asking && guessing);
+  $("guess-toggle").setAttribute("aria-pressed", guessing);
+  $("grid-toggle").setAttribute("aria-pressed", grid);
+  text("find-name", told.open ? "Find or add" : "Find");
+  text("help-find", told.open ? "find a class by part of its name, or add a new one" : "find a class by part of its name");
+  show("none", !classes.length && told.open);
+  show("notice", !asking);
+  if (!asking) notice(now, before);
+  draw(asking);
+  const left = told.total ? told.total - told.answered : 0;
+  document.title = document.hidden && told.total ? `● ${images(left)} to answer - alearn`
+    : told.total ? `${told.answered}/${told.total} - alearn` : `${now} - alearn`;
+}
+
+function notice(now, before) {
+  const elsewhere = told.elsewhere || 0;
+  const [headline, story] = {
+    away: locked !== null ? ["This page needs its link", locked] : ["No connection", unsent
+      ? "Your last answer is kept here, and sent as soon as the trial can be reached again. Leave this page open. " + away
+      : "The trial cannot be reached. This page goes on by itself as soon as it can; what you have answered is kept. " + away],
+    paused: ["Paused", `${paused} Your images can go to others. Come back whenever you like.`.trim()],
+    done: ["Thank you", told.words],
+    working: told.state === "ask"
+      ? [`${images(elsewhere)} ${elsewhere === 1 ? "is" : "are"} with others`, "They finish this round. If they leave, the images come to you."]
+      : [told.round ? `Working: round ${told.round}` : "Getting ready", told.words || ""],
+  }[now];
+  text("headline", headline);
+  text("story", story);
+  show("unlock", locked !== null);
+  for (const button of $("notice").querySelectorAll("[data-action=continue]")) {
+    button.hidden = now !== "paused";
+    if (now === "paused" && before !== "paused") button.focus();
+  }
+  if (before !== now) say("");
+}
+
+async function draw(asking) {
+  const wanted = asking ? (grid ? told.images : told.images.slice(0, 1)) : [];
+  const key = JSON.stringify([grid, wanted.map((image) => image.index)]);
+  show("one", asking && !grid);
+  show("grid", asking && grid);
+  if (key === draw.key) return captions();
+  draw.key = key;
+  const mark = ++drawing, inside = $("grid").contains(document.activeElement);
+  shown = [];
+  const found = wanted.map(({ index, id }) => ({ index, id, image: picture(index, grid ? 256 : 1024) }));
+  if (!found.every(({ image }) => image.complete)) await Promise.all(found.map(({ image }) => image.ready));
+  if (mark !== drawing) return undefined; // something else is to be seen by now
+  for (const { index, id, image } of found) {
+    image.dataset.id = id;
+    image.dataset.index = index;
+    image.alt = image.broken ? `${id} cannot be shown` : `Image ${id}`;
+  }
+  shown = found.map(({ index }) => index);
+  $("frame").replaceChildren(...(grid ? [] : found.map(({ image }) => image)));
+  const kept = shown.filter((index) => picked.has(index));
+  picked = new Set(kept.length ? kept : shown);
+  $("grid").replaceChildren(...(grid ? found.map(tile) : []));
+  if (inside && grid && shown.length) $("grid").firstChild.focus();
+  return captions();
+}
+
+function tile({ index, id, image }, place) {
+  const button = make("button", [image, make("span", "", { class: "guess" })], {
+    type: "button", class: "tile", "data-tile": index, tabindex: place ? -1 : 0, "aria-label": id, title: id,
+  });
+  button.addEventListener("click", (event) => { pick(index); if (event.detail) button.blur(); });
+  button.addEventListener("focus", () => {
+    for (const other of $("grid").children) other.tabIndex = other === button ? 0 : -1;
+  });
+  return button;
+}
+
+function captions() {
+  if (grid) {
+    for (const button of $("grid").children) {
+      const index = Number(button.dataset.tile), known = guessing && guesses.get(index);
+      button.setAttribute("aria-pressed", picked.has(index));
+      button.lastChild.textContent = known ? `${known.label} ${percent(known.probability)}` : "";
+      button.setAttribute("aria-label", button.title + (known ? `, guess: ${button.lastChild.textContent}` : ""));
+    }
+  }
+  text("caption", grid || !shown.length ? "" : $("frame").firstChild.dataset.id);
+  const known = !grid && guessing && shown.length ? guesses.get(shown[0]) : undefined;
+  show("guess", !grid && shown.length > 0 && !told.blind); // its place is kept, so the image stays where it is
+  if (!known) text("guess", known === null ? "The model has not looked at this one." : "");
+  else $("guess").replaceChildren("The model's guess: ", make("b", known.label), `, ${percent(known.probability)}`);
+}
+
+function drawClasses() {
+  $("classes").replaceChildren(...classes.map((name, place) => {
+    const key = KEYS[place], label = make("span", name);
+    const button = make("button", key ? [label, make("kbd", key)] : label, { type: "button", "data-class": name, title: name });
+    if (key) button.setAttribute("aria-keyshortcuts", key);
+    button.addEventListener("click", (event) => { if (event.detail) button.blur(); answer(name); });
+    return button;
+  }));
+}
+
+// What a person does.
+
+const acting = () => document.body.dataset.state === "ask" && !busy && shown.length > 0 && Date.now() >= quietUntil;
+const targets = () => (grid ? shown.filter((index) => picked.has(index)) : shown);
+
+async function send(answers, what) {
+  if (!acting()) return;
+  if (!answers.length) { say("Nothing is selected."); return; }
+  const many = answers.length > 1;
+  const reply = await change("/api/answer", { answers, again: told.again });
+  if (!reply) return;
+  const late = reply.late.length;
+  if (late) say(`Somebody else had answered ${late === 1 ? "it" : number(late)} meanwhile; that answer stands.`);
+  else say(many ? `${images(answers.length)}: ${what}` : `Saved: ${what}`);
+}
+
+function answer(label) {
+  const button = [...$("classes").children].find((button) => button.dataset.class === label);
+  if (button) { button.classList.add("hit"); setTimeout(() => button.classList.remove("hit"), 160); }
+  if (acting()) {
+    const at = recent.indexOf(label);
+    if (at >= 0) recent.splice(at, 1);
+    recent.unshift(label);
+  }
+  return send(targets().map((index) => ({ index, label })), label);
+}
+
+function pick(index) {
+  if (!picked.delete(index)) picked.add(index);
+  captions();
+}
+
+async function guess() {
+  const missing = told.images.map((image) => image.index).filter((index) => !guesses.has(index)).slice(0, 100);
+  if (missing.length) {
+    const [status, reply] = await inTurn(() => post("/api/guess", { images: missing }));
+    if (status === 200) {
+      for (const index of missing) guesses.set(index, null);
+      for (const { index, label, probability } of reply.guesses) guesses.set(index, { label, probability });
+    } else if (status === 403) {
+      guessing = false;
+      say(reply.error);
+    }
+  }
+  render();
+}
+
+function pause(why) {
+  paused = why;
+  render();
+  sync();
+}
+
+const DO = {
+  async skip() {
+    if (!acting()) return;
+    const those = targets();
+    if (!those.length) { say("Nothing is selected."); return; }
+    if (await change("/api/skip", { images: those })) say(`Skipped ${images(those.length)}; back later.`);
+  },
+  unsure() { return send(targets().map((index) => ({ index, label: null })), "cannot tell"); },
+  async undo() {
+    if (busy || told.state !== "ask" || paused || !told.undo) return;
+    const reply = await change("/api/undo", {});
+    if (reply) say(reply.back.length ? `Back again: ${images(reply.back.length)}.` : "Nothing is left to undo.");
+  },
+  guess() {
+    if (document.body.dataset.state !== "ask") return;
+    if (told.blind) { say("No guesses here: what the model thinks is hidden in a check."); return; }
+    guessing = !guessing;
+    if (guessing) guess(); else render();
+  },
+  confirm() {
+    if (paused) return DO.continue();
+    if (!acting() || !guessing) return undefined;
+    const known = targets().filter((index) => guesses.get(index));
+    if (!known.length) { say("There is no guess to accept."); return undefined; }
+    return send(known.map((index) => ({ index, label: guesses.get(index).label })),
+      known.length > 1 ? "as guessed" : guesses.get(known[0]).label);
+  },
+  grid() {
+    if (busy || document.body.dataset.state !== "ask") return;
+    grid = !grid;
+    localStorage.setItem("grid", grid ? "yes" : "no");
+    picked = new Set();
+    sync();
+  },
+  all() {
+    if (!grid) return;
+    picked = new Set(picked.size === shown.length ? [] : shown);
+    captions();
+  },
+  find() { if (document.body.dataset.state === "ask" && !busy) openFinder(); },
+  pause() { if (["ask", "working"].includes(document.body.dataset.state) && who) pause("Take your time."); },
+  continue() { paused = ""; lastInput = Date.now(); render(); sync(); },
+  help() { $("helper").showModal(); },
+  name() { openNamer(); },
+};
+
+for (const button of document.querySelectorAll("button[data-action]")) {
+  button.addEventListener("click", (event) => {
+    if (event.detail) button.blur(); // a mouse leaves no focus behind, so Space and Enter keep their meaning
+    DO[button.dataset.action]();
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.target.matches("input") && !event.target.closest("dialog:not([open])")) return;
+  const tile = event.target.closest(".tile"), pressing = event.key === " " || event.key === "Enter";
+  if (grid && shown.length && event.key.startsWith("Arrow")) { event.preventDefault(); walk(event.key); return; }
+  // A button that has the focus is pressed by these two, as everywhere; but Enter in the grid accepts what it shows.
+  if (pressing && event.target.closest("button, a") && !(tile && event.key === "Enter" && guessing)) return;
+  const label = classes[KEYS.indexOf(event.key.length === 1 ? event.key.toLowerCase() : "")];
+  const action = ACTIONS[event.key];
+  if (label === undefined && !action) return;
+  event.preventDefault();
+  if (event.repeat) return;
+  if (label === undefined) DO[action](); else answer(label);
+});
+
+function walk(key) {
+  const tiles = [...$("grid").children], at = tiles.indexOf(document.activeElement);
+  const columns = getComputedStyle($("grid")).gridTemplateColumns.split(" ").length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  const to = at < 0 ? 0 : at + step;
+  if (tiles[to]) tiles[to].focus();
+}
+
+// Dialogs.
+
+function openNamer() {
+  $("who").value = who;
+  $("namer").showModal();
+  $("who").select();
+}
+
+$("namer").addEventListener("cancel", (event) => { if (!who) event.preventDefault(); });
+$("namer").addEventListener("close", () => { if (!who) openNamer(); });
+$("namer").firstElementChild.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = $("who").value.trim();
+  if (!name) return;
+  who = name;
+  localStorage.setItem("who", who);
+  $("namer").close();
+  render();
+  sync();
+});
+
+let chosen = 0, options = [];
+
+function openFinder() {
+  $("wanted").value = "";
+  text("finder-title", told.open ? "Find or add a class" : "Find a class");
+  text("wanted-name", told.open ? "Part of its name, or a new name" : "Part of its name");
+  find();
+  $("finder").showModal();
+  $("wanted").focus();
+}
+
+function find() {
+  const typed = $("wanted").value.trim(), low = typed.toLowerCase();
+  const order = (name) => (name.toLowerCase().startsWith(low) ? 0 : 1);
+  const known = typed ? classes.filter((name) => name.toLowerCase().includes(low)).sort((a, b) => order(a) - order(b))
+    : [...recent.filter((name) => classes.includes(name)), ...classes.filter((name) => !recent.includes(name))];
+  options = known.slice(0, 50).map((name) => ({ name, add: false }));
+  if (told.open && typed && !classes.includes(typed)) options.push({ name: typed, add: true });
+  chosen = 0;
+  $("found").replaceChildren(...options.map(({ name, add }, place) => {
+    const option = make("li", add ? ["Add ", make("b", name)] : name, { role: "option", id: `option-${place}` });
+    option.addEventListener("click", () => { chosen = place; choose(); });
+    return option;
+  }));
+  if (!options.length) $("found").replaceChildren(make("li", "No class has that in its name.", { class: "nothing" }));
+  mark();
+}
+
+function mark() {
+  [...$("found").children].forEach((option, place) => {
+    if (options.length) option.setAttribute("aria-selected", place === chosen);
+    if (place === chosen) option.scrollIntoView({ block: "nearest" });
+  });
+  if (options.length) $("wanted").setAttribute("aria-activedescendant", `option-${chosen}`);
+  else $("wanted").removeAttribute("aria-activedescendant");
+}
+
+async function choose() {
+  const option = options[chosen];
+  if (!option) return;
+  $("finder").close();
+  if (option.add && !await change("/api/class", { name: option.name })) return;
+  answer(option.name);
+}
+
+$("wanted").addEventListener("input", find);
+$("wanted").addEventListener("keydown", (event) => {
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  event.preventDefault();
+  chosen = Math.max(0, Math.min(options.length - 1, chosen + (event.key === "ArrowDown" ? 1 : -1)));
+  mark();
+});
+$("finder").firstElementChild.addEventListener("submit", (event) => { event.preventDefault(); choose(); });
+
+// Coming and going.
+
+async function login(secret) {
+  history.replaceState(null, "", location.pathname); // the token stays neither in sight nor in the history
+  const [status, reply] = await post("/login", { token: secret });
+  locked = status === 204 ? null : reply.error || locked;
+  if (status === 204) $("link").value = "";
+  render();
+  await sync();
+}
+
+$("unlock").addEventListener("submit", (event) => { event.preventDefault(); login($("link").value.trim().split("#").pop()); });
+addEventListener("hashchange", () => { if (location.hash.length > 16) login(location.hash.slice(1)); });
+addEventListener("beforeunload", (event) => { if (unsent && !moved) event.preventDefault(); });
+addEventListener("pagehide", () => {
+  sessionStorage.setItem("session", session);
+  navigator.sendBeacon("/api/leave", new Blob([JSON.stringify({ session })], { type: "application/json" }));
+});
+addEventListener("pageshow", (event) => { if (event.persisted) { sessionStorage.removeItem("session"); sync(); } });
+document.addEventListener("visibilitychange", () => { lastSeen = Date.now(); render(); sync(); });
+for (const kind of ["keydown", "pointerdown", "pointermove"]) addEventListener(kind, () => { lastInput = Date.now(); });
+
+(async () => {
+  if (location.hash.length > 16) await login(location.hash.slice(1));
+  render();
+  if (!who) openNamer();
+  beat();
+})();

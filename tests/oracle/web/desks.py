@@ -1,0 +1,102 @@
+"""What the tests of the page share: a pool of coloured shapes, a ledger, a page that asks about them in a thread."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from alearn.data.imageset import ImageSet
+from alearn.ledger import Ledger, Source
+from alearn.oracle.people import Batch, Insight
+from alearn.oracle.store import NAME, Store
+from alearn.oracle.web import Web
+
+CLASSES = ("circle", "square", "triangle", "diamond")
+COLOURS = ("#d6452b", "#2b7ccb", "#1c8a55", "#e8a33d", "#7d6ad6", "#17879c")
+SIDE = 64
+
+
+def shapes(total: int, classes: Sequence[str] = CLASSES, prefix: str = "photos/", seed: int = 0) -> ImageSet:
+    """Shapes of some size and colour on a light ground; their class is the shape."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(len(CLASSES), size=total)
+    images = np.stack([_shape(int(kind), random) for kind in truth]).transpose(0, 3, 1, 2)
+    return ImageSet(
+        torch.from_numpy(np.ascontiguousarray(images)),
+        tuple(f"{prefix}{i:04d}.png" for i in range(total)),
+        classes,
+        truth,
+    )
+
+
+def _shape(kind: int, random: np.random.Generator) -> Any:
+    image = Image.new("RGB", (SIDE, SIDE), tuple(int(x) for x in random.integers(215, 245, 3)))
+    draw, colour = ImageDraw.Draw(image), COLOURS[random.integers(len(COLOURS))]
+    (x, y), r = random.integers(26, 38, 2), random.integers(14, 24)
+    corners = [(x - r, y - r), (x + r, y + r)]
+    if kind == 0:
+        draw.ellipse(corners, colour)
+    elif kind == 1:
+        draw.rectangle(corners, colour)
+    elif kind == 2:
+        draw.polygon([(x, y - r), (x + r, y + r), (x - r, y + r)], colour)
+    else:
+        draw.polygon([(x, y - r), (x + r, y), (x, y + r), (x - r, y)], colour)
+    return np.asarray(image)
+
+
+def ledger(pool: ImageSet, rounds: int = 2) -> Ledger:
+    """After some rounds: every image was scored, and guessed right with a probability of 90 % and more."""
+    made = Ledger.empty(len(pool))
+    if rounds:
+        assert pool.truth is not None
+        made.scored[:], made.guess[:] = rounds, pool.truth
+        made.doubt[:] = np.log(np.linspace(0.1, 0.001, len(pool)))
+    return made
+
+
+def config(host: str = "127.0.0.1", port: int = 0, names: tuple[str, ...] = ()) -> Any:
+    """As `WebOracle`, without the rest of a config."""
+    return SimpleNamespace(name="web", host=host, port=port, names=names)
+
+
+class Trial:
+    """A page that is served, and the batches that it asks about, one after the other in a thread of its own."""
+
+    def __init__(
+        self, folder: Path, pool: ImageSet, rounds: int = 2, estimate: float | None = 0.0123, **where: Any
+    ) -> None:
+        self.folder, self.pool, self.ledger = folder, pool, ledger(pool, rounds)
+        self.store = Store(folder / NAME, pool.ids, pool.classes)
+        try:
+            self.web = Web(config(**where), pool, self.store, Insight(self.ledger, lambda: estimate), folder)
+        except BaseException:
+            self.store.close()
+            raise
+        self.reports: list[tuple[int, int]] = []
+        self._thread: threading.Thread | None = None
+
+    def ask(self, index: Sequence[int], purpose: Source = Source.QUERY, again: bool = False, answered: int = 0) -> None:
+        """Start asking."""
+        batch = Batch(np.array(index, np.int64), purpose, self.ledger.rounds, again, answered)
+        report: Callable[[int, int], None] = lambda *counts: self.reports.append(counts)  # noqa: E731
+        self._thread = threading.Thread(target=self.web.ask, args=(batch, report), daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float = 60) -> None:
+        """Until everything is answered."""
+        assert self._thread is not None
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), "not everything is answered"
+
+    def close(self) -> None:
+        """End the trial, without waiting for the pages of tests to hear of it."""
+        for seat in self.web._room._desk.seats.values():
+            seat.heard = float("-inf")
+        self.web.close()
+        self.store.close()
