@@ -46,8 +46,6 @@ class Bar:
         self._bar.update(self._task, advance=count, rate=rate)
         if not self._out.is_terminal and now - self._last > QUIET_SECONDS:
             left = (self._total - self._done) / rate
-            self._out.print(
-                f"{self._doing}: {self._done:,} of {self._total:,} images, {rate:,.0f} a second, some {left:,.0f} s left",
-                markup=False,
-            )
+            text = f"{self._doing}: {self._done:,} of {self._total:,} images, {rate:,.0f} a second"
+            self._out.print(f"{text}, some {left:,.0f} s left", markup=False)
             self._last = now

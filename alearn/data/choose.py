@@ -56,7 +56,8 @@ def settle(config: Config, cuda: bool) -> tuple[Config, list[str]]:
     """The config with a value for each auto of data, for train.augment and for the model; and why, a sentence each, to
     say aloud. What is settled already is left alone, and if all is, no image is read.
 
-    cuda: whether there is a GPU. The same files give the same values there; labels play no part. Raises AlearnError for a folder without images, and as `alearn.data.listing.listed` does.
+    cuda: whether there is a GPU. The same files give the same values there; labels play no part. Raises AlearnError for
+    a folder without images, and as `alearn.data.listing.listed` does.
     """
     data, train, model = config.data, config.train, config.model
     said, changed = list[str](), dict[str, Any]()
