@@ -286,7 +286,7 @@ BAD = {
     "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
     "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
     "model=torchvision model.name=resnet81": "model.name=resnet81: torchvision has no classification network of",
-    "model=small_cnn model.name=vgg11": "model: name must be one of source_cnn, small_cnn, resnet; any other is",
+    "model=small_cnn model.name=vgg11": "model: name must be one of source_cnn, small_cnn, resnet, auto; any other is",
     "data=folder": "data.root=???: there is no such folder; give the one of your images",
     "data=folder data.root=/nowhere": "data.root=/nowhere: there is no such folder; give the one of your images",
     "-m data.imbalance.factor=10,0.1": "data.imbalance.factor=0.1: must be greater than or equal to 1",

@@ -136,14 +136,14 @@ def test_a_batch_is_answered_by_keyboard(trial, person, picture):
     ann = person(trial)
     assert ann.state("working") == "working"
     assert "round 3" in ann.page.inner_text("#headline")
-    picture(ann, "label-waiting.png")
+    picture(ann, "page-waiting.png")
     trial.ask(range(20))
     for i in range(20):
         assert ann.shown() == [i], "one at a time, in their order"
         if i == 7:
             assert ann.page.inner_text("#count") == "7 of 20"
             assert ann.page.inner_text("#hand") == "7"
-            picture(ann, "label-one.png")
+            picture(ann, "page-one.png")
         if i < 19:
             ann.next(str(truth(trial, [i])[i] + 1))
         else:
@@ -208,7 +208,7 @@ def test_a_grid_of_look_alikes(trial, person, picture):
     assert first[0] == 0
     ann.press("ArrowRight", "ArrowRight", "Space")  # the second one is dropped
     ann.page.click(f".tile[data-tile='{first[2]}']")
-    picture(ann, "label-grid.png")
+    picture(ann, "page-grid.png")
     ann.press("2")
     ann.until("document.querySelectorAll('img[data-index]').length === 2")
     assert ann.shown() == first[1:3], "the rest stays"
@@ -537,7 +537,7 @@ def test_it_fits_a_phone(trial, person, picture):
     trial.ask(range(20))
     ann = person(trial, **PHONE)
     ann.shown()
-    picture(ann, "label-phone.png")
+    picture(ann, "page-phone.png")
 
     def fits() -> None:
         assert ann.page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -135,8 +135,13 @@ def until(page: Any, true: Callable[[dict[str, Any]], bool]) -> None:
         page.wait_for_timeout(30)
 
 
-def answer(page: Any, trial: Trial, truth: dict[str, str], most: int = 10**6) -> list[str]:
-    """Answer what is shown, one image at a time, by the truth; adds the classes that are missing. Returns the ids."""
+def answer(
+    page: Any, trial: Trial, truth: dict[str, str], most: int = 10**6, working: Callable[[], None] | None = None
+) -> list[str]:
+    """Answer what is shown, one image at a time, by the truth; adds the classes that are missing. Returns the ids.
+
+    working: called once, while the model trains.
+    """
     answered: list[str] = []
     deadline = time.monotonic() + PATIENCE
     while len(answered) < most:
@@ -144,6 +149,8 @@ def answer(page: Any, trial: Trial, truth: dict[str, str], most: int = 10**6) ->
         if now["state"] == "done" or trial.process.poll() is not None:
             return answered
         assert time.monotonic() < deadline, (now, trial.log.read_text())
+        if now["state"] == "working" and working is not None:
+            working, _ = None, working()
         if now["state"] != "ask" or now["busy"] or len(now["ids"]) != 1:
             page.wait_for_timeout(30)
             continue
@@ -178,12 +185,23 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
     truth, folder = truth_of(photos), tmp_path / "trial"
     trial = started(photos, folder)
     page = opened(browser, trial, "Ada")
-    first = answer(page, trial, truth, most=11)
+    first = answer(page, trial, truth, most=9)
+    picture(page, "label-one")
+    page.keyboard.press("+")
+    until(page, lambda now: len(now["ids"]) > 4)
+    picture(page, "label-grid")
+    page.keyboard.press("+")
+    until(page, lambda now: len(now["ids"]) == 1)
+    phone = opened(browser, trial, "Bob", viewport={"width": 390, "height": 780}, is_mobile=True, has_touch=True)
+    until(phone, lambda now: len(now["ids"]) == 1)
+    picture(phone, "label-phone")
+    phone.close()
+    first += answer(page, trial, truth, most=2)
     trial.kill()
     until(page, lambda now: now["state"] == "away")
     trial.start(f"resume={folder}")
     until(page, lambda now: now["state"] == "ask")
-    rest = answer(page, trial, truth)
+    rest = answer(page, trial, truth, working=lambda: picture(page, "label-waiting"))
     assert trial.wait() == 0, trial.log.read_text()
     until(page, lambda now: now["state"] == "done")
 

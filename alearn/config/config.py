@@ -74,7 +74,7 @@ class Config(Section):
 
     def identity(self) -> dict[str, Any]:
         """The config flat, `{"policy.threshold": 0.9999, ...}`, without the keys that a resumed trial may change."""
-        flat = flatten(self.model_dump())
+        flat = flatten(self.model_dump(mode="json"))  # lists, as YAML has them
         return {key: value for key, value in flat.items() if key not in free(flat)}
 
     def digest(self) -> str:

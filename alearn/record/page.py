@@ -17,7 +17,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 LIGHT = {
     "paper": "#ffffff", "panel": "#f4f6f8", "ink": "#1c2430", "soft": "#5a6675", "grid": "#d9dfe6", "link": "#0b5cad",
     "first": "#0b3c7c", "query": "#2f80d8", "rest": "#93c4f5", "audit": "#2a9d8f", "auto": "#e8a33d",
-    "none": "#c9d0d8", "wrong": "#c63d2f",
+    "given": "#8e7cc3", "none": "#c9d0d8", "wrong": "#c63d2f",
     "s0": "#2b7ccb", "s1": "#d1730a", "s2": "#1c8a55", "s3": "#b5479c", "s4": "#7d6ad6", "s5": "#8a6d1f",
     "s6": "#17879c", "s7": "#b93f34",
 }  # fmt: skip
@@ -26,7 +26,7 @@ LIGHT = {
 DARK = {
     "paper": "#12161c", "panel": "#1c222b", "ink": "#e6eaef", "soft": "#a0acba", "grid": "#323b47", "link": "#7db8f5",
     "first": "#4378c4", "query": "#62a8f2", "rest": "#b5d8fb", "audit": "#5cc8ba", "auto": "#e0a243",
-    "none": "#4a5562", "wrong": "#f0705f",
+    "given": "#a99ad6", "none": "#4a5562", "wrong": "#f0705f",
     "s0": "#62a8f2", "s1": "#f09a3e", "s2": "#4cc38a", "s3": "#e07cc8", "s4": "#a597f2", "s5": "#cdb05a",
     "s6": "#4bbdd2", "s7": "#f0705f",
 }  # fmt: skip

@@ -48,5 +48,5 @@ def hyperparameters(config: Config) -> dict[str, Any]:
         "threshold": repr(policy.threshold),
         "train": config.train.name,
     } | {f"with/{key}": value for key, value in rest.items()}
-    lists = {key: ", ".join(value) for key, value in shown.items() if isinstance(value, tuple)}  # of names
+    lists = {key: ", ".join(value) for key, value in shown.items() if isinstance(value, list)}  # of names
     return {key: value for key, value in (shown | lists).items() if value is not None}

@@ -1,0 +1,155 @@
+"""A folder of one's own from its files to its labels: given labels, Label Studio by files, what is chosen."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from alearn.errors import AlearnError, WaitingError
+from alearn.run import run
+from tests.conftest import compose, shapes
+
+IMAGES = shapes(150)
+KIND = [IMAGES.classes[k] for k in IMAGES.truth]
+WORDS = (
+    "data=folder", "policy=own", "train.steps=30", "train.batch=32", "precision=fp32", "device=cpu", "model=small_cnn",
+    "model.width=4", "train.augment=none", "policy.init_count=20", "policy.hand_per_round=10", "policy.hand_budget=40",
+    "policy.auto=none", "policy.memory_from=1", "policy.stop_yield=null",
+)  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Every tenth image has a label: it lies in a folder of its class; the others lie in `unlabeled`."""
+    for i, image in enumerate(IMAGES.images[:, 0].numpy()):
+        path = tmp_path / "photos" / (KIND[i] if i % 10 == 0 else "unlabeled") / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    (tmp_path / "photos" / "unlabeled" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return tmp_path / "photos"
+
+
+def config(root, *words):
+    return compose(*WORDS, f"data.root='{root}'", f"data.cache='{root.parent / 'cache'}'", *words)
+
+
+def kind(item: str) -> str:
+    return KIND[int(Path(item).stem)]
+
+
+def annotate(folder: Path, number: int) -> list[str]:
+    """What a team does with labelstudio/tasks.json: import, label, export. Returns the items."""
+    tasks = json.loads((folder / "labelstudio" / "tasks.json").read_text())
+    for task in tasks:
+        choice = {
+            "type": "choices",
+            "from_name": "label",
+            "to_name": "image",
+            "value": {"choices": [kind(task["data"]["item"])]},
+        }
+        task["annotations"] = [{"id": number, "completed_by": {"email": "ada@example.org"}, "result": [choice]}]
+    (folder / "labelstudio" / f"annotations-{number}.json").write_text(json.dumps(tasks))
+    return [task["data"]["item"] for task in tasks]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_given_labels_and_label_studio_by_files(root, tmp_path, capsys):
+    folder, settings, asked, said = tmp_path / "trial", config(root, "oracle=labelstudio"), [], []
+    for number in range(10):
+        try:
+            row = run(settings, folder)
+            break
+        except WaitingError as waiting:
+            said.append(str(waiting))
+            assert not (folder / "failed.json").exists(), "waiting is no failure"
+            asked += annotate(folder, number)
+    assert all("tasks.json" in text for text in said)
+    assert len(asked) == len(set(asked)) == 40
+    assert all(item.startswith("unlabeled/") for item in asked), "what has a label is not asked about"
+    assert (row["hand"], row["given"], row["first"], row["aside"]) == (40, 15, 5, 0)
+    assert row["wrong_auto"] is None
+    assert row["estimated_mislabeled_auto"] < 0.2
+    labels = rows(folder / "labels.csv")
+    by = {
+        purpose: {line["id"] for line in labels if line["purpose"] == purpose}
+        for purpose in ("given", "first", "query")
+    }
+    assert by["given"] == {line["id"] for line in labels if not line["id"].startswith("unlabeled/")}
+    assert by["first"] | by["query"] == set(asked)
+    assert all(line["label"] == kind(line["id"]) for line in labels if line["source"] == "hand")
+    assert sum(line["label"] != kind(line["id"]) for line in labels) <= 10
+    assert [line["path"] for line in rows(folder / "skipped.csv")] == ["unlabeled/broken.png"]
+    out = capsys.readouterr().out
+    for words in (
+        "data.size=20: the images are 20 x 20",
+        "3 folders are taken as classes: a, b, c",
+        "1 file is skipped",
+    ):
+        assert words in out
+    assert "estimated from the answers" in out
+
+
+def test_a_folder_that_has_changed_is_named_on_resume(root, tmp_path):
+    folder = tmp_path / "trial"
+    settings = config(root, "data.layout=unlabeled", "data.classes=[a,b,c]", "oracle=labelstudio")
+    for number in range(2):
+        with pytest.raises(WaitingError):
+            run(settings, folder)
+        annotate(folder, number)
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+    (root / "unlabeled" / "001.png").rename(root / "unlabeled" / "new.png")
+    with pytest.raises(
+        AlearnError, match=r"150 images, and data\.root=.* 1 came \(unlabeled/new\.png\), 1 went \(unlabeled/001"
+    ):
+        run(settings, folder)
+    (root / "unlabeled" / "new.png").rename(root / "unlabeled" / "001.png")
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+
+
+def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
+    """An image in colour would make the set a coloured one."""
+    folder = tmp_path / "trial"
+    settings = config(root, "data.layout=unlabeled", "data.classes=[a,b,c]", "oracle=labelstudio")
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+    assert "channels: 1" in (folder / "config.yaml").read_text()
+    Image.new("RGB", (20, 20), "red").save(root / "unlabeled" / "150.png")
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+    assert "channels: 1" in (folder / "config.yaml").read_text()
+
+
+def test_the_command_waits_and_says_how_to_go_on(root, tmp_path):
+    words = [
+        *WORDS,
+        f"data.root={root}",
+        f"data.cache={tmp_path}/cache",
+        "oracle=labelstudio",
+        f"hydra.run.dir={tmp_path}/trial",
+    ]
+    done = subprocess.run([sys.executable, "-m", "alearn", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert f"alearn resume={tmp_path}/trial" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    sweep = subprocess.run(
+        [sys.executable, "-m", "alearn", "-m", *words[:-1], "seed=0,1"], capture_output=True, text=True, check=False
+    )
+    assert sweep.returncode == 1
+    assert "oracle=labelstudio: people answer one trial, not a sweep" in sweep.stderr
+
+
+def test_people_are_needed_where_nobody_knows_the_truth(root, tmp_path):
+    with pytest.raises(
+        AlearnError, match="oracle=truth: these images have no true labels to answer with; oracle=web asks"
+    ):
+        run(config(root), tmp_path / "trial")
