@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from alearn import oracle, trial
 from alearn.audited import Names, terms
-from alearn.config import Auto, Config, flatten, free, load
+from alearn.config import Auto, Config, Folder, flatten, free, load
 from alearn.data import choose, sources
 from alearn.data.imageset import ImageSet
 from alearn.decide import policy as decisions
@@ -217,7 +217,12 @@ def check(config: Config, folder: Path) -> None:
 
 
 def as_before(config: Config, folder: Path) -> Config:
-    """The config, with what it leaves open as the trial in the folder has it, if there is one."""
+    """The config, with what it leaves open as the trial in the folder has it, if there is one. A folder of images gets
+    its whole path: what reads config.yaml later may run elsewhere.
+    """
+    if isinstance(config.data, Folder):
+        root = str(Path(config.data.root).expanduser().absolute())
+        config = config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
     try:
         before = load(folder / "config.yaml")
     except AlearnError:

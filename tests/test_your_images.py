@@ -26,7 +26,16 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: neither chromium, chromium-browser nor google-chrome"),
 ]
 PATIENCE = 120.0
-SMALL = ("train.steps=40", "train.batch=64", "precision=fp32", "device=cpu", "model.small.width=8", "threads=1")
+SMALL = (
+    "train.steps=25",
+    "train.batch=64",
+    "train.consistency_batch=32",
+    "policy.views=0",
+    "precision=fp32",
+    "device=cpu",
+    "model.small.width=8",
+    "threads=1",
+)
 
 
 def command(name: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -176,7 +185,7 @@ def labels(folder: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("user") / "photos"
-    command("alearn-example", str(folder), "--images", "160")
+    command("alearn-example", str(folder), "--images", "120")
     return folder
 
 

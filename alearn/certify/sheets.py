@@ -12,7 +12,7 @@ import numpy as np
 from alearn.certify.tables import answers, table
 from alearn.errors import WaitingError
 from alearn.events import Array
-from alearn.ledger import Source
+from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 from alearn.record import files
 
 SHEET, AGAIN, REST, LOOK = "sheet.csv", "again.csv", "rest.csv", "look"
@@ -30,7 +30,7 @@ class Sheets:
     def __init__(self, folder: Path, ids: Sequence[str], classes: Sequence[str], root: Path | None = None) -> None:
         """folder: for the sheets. root: the folder that the ids are files in, if they are."""
         self._folder, self._ids, self._root = folder, ids, root
-        self._number = {name: k for k, name in enumerate(classes)}
+        self._number = {name: k for k, name in enumerate(classes)} | {CANNOT_TELL_TEXT: CANNOT_TELL}
         self._names_of = [self._shown(i) for i in range(len(ids))]
         self._names = frozenset(self._names_of)
 

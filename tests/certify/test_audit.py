@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from alearn.certify import audit, verify
+from alearn.errors import AlearnError
 
 ITEMS, TARGET = 2000, 0.02
 NAMES = ["cat", "dog, small", "owl"]
@@ -67,6 +68,27 @@ def finish(monkeypatch, path, truth, *words) -> Path:
     raise AssertionError("no end")
 
 
+def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(monkeypatch, made):
+    path, truth, _ = made
+    plain = verify.verify(finish(monkeypatch, path, truth, "--seed", "1", "--out", f"{path}.audit"))
+    with Path(f"{path}.audit", "audit.csv").open(newline="") as file:
+        right = [line["item"] for line in csv.DictReader(file) if line["answer"] == line["label"]][:2]
+    for name in Path(f"{path}.audit").iterdir():
+        name.unlink()
+    folder = finish(monkeypatch, path, truth | dict.fromkeys(right, "(cannot tell)"), "--seed", "1")
+    made = verify.verify(folder)
+    assert made["groups"][0]["errors"] >= plain["groups"][0]["errors"] + 2
+    assert made["aside"] == 2
+    assert made["statement"].endswith("; 2 images have no label, for the human could not tell.")
+    with (folder / "labels.csv").open(newline="") as file:
+        lines = {line["id"]: line for line in csv.DictReader(file)}
+    assert [(lines[item]["label"], lines[item]["source"]) for item in right] == [("", "hand")] * 2
+    text = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(text.replace(f"{right[0]},,hand", f"{right[0]},cat,hand"))
+    with pytest.raises(AlearnError, match=r"labels\.csv"):
+        verify.verify(folder)
+
+
 def test_it_ends_with_labels_and_a_certificate_that_hold(monkeypatch, capsys, made):
     path, truth, wrong = made
     folder = finish(monkeypatch, path, truth, "--seed", "1")
@@ -96,7 +118,7 @@ def test_an_answer_is_never_lost_and_half_a_sheet_is_asked_again(monkeypatch, ca
     with pytest.raises(SystemExit):
         call(monkeypatch, path)
     said = capsys.readouterr().err
-    assert "sheet.csv: line 8: answer=cow: must be one of 'cat', 'dog, small', 'owl'" in said
+    assert "sheet.csv: line 8: answer=cow: must be one of '(cannot tell)', 'cat', 'dog, small', 'owl'" in said
 
 
 def test_labels_that_changed_are_another_audit(monkeypatch, capsys, made):
