@@ -18,9 +18,9 @@ from alearn.events import Array, Images
 ROOM = 0.6
 """Share of the GPU's free memory that images may take; the rest is for training."""
 
-KEPT = 32 << 20
+KEPT = 8 << 20
 """Bytes that are delivered until the system may forget the pages that they came from. They are clean and stay in its
-cache, but while they are mapped they count as this process's memory.
+cache, but while they are mapped they count as this process's memory; and with each page Linux maps those around it.
 """
 
 COPIED = 64 << 20
