@@ -39,6 +39,8 @@ from alearn.record.tensorboard.sink import TensorBoard
 
 log = logging.getLogger(__name__)
 SKIPPED = "skipped.csv"
+MISSING = "???"
+"""What Hydra has where a value must be given."""
 
 
 def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any]:
@@ -220,7 +222,7 @@ def as_before(config: Config, folder: Path) -> Config:
     """The config, with what it leaves open as the trial in the folder has it, if there is one. A folder of images gets
     its whole path: what reads config.yaml later may run elsewhere.
     """
-    if isinstance(config.data, Folder):
+    if isinstance(config.data, Folder) and config.data.root != MISSING:
         root = str(Path(config.data.root).expanduser().absolute())
         config = config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
     try:

@@ -324,7 +324,13 @@ ON_MNIST = [path for path in sorted((CONF / "experiment").glob("*.yaml")) if "ov
 @pytest.mark.parametrize("path", ON_MNIST, ids=lambda path: path.stem)
 def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
     words = [word for word in QUICK if not word.startswith(("policy.", "trial="))]
-    small = ["policy.init_fraction=0.2", "policy.stop_fraction=0.79", "seed=0", "train.steps=10"]
+    small = [
+        "policy.init_fraction=0.2",
+        "policy.stop_fraction=0.79",
+        "policy.stop_rounds=2",
+        "seed=0",
+        "train.steps=10",
+    ]
     small += ["policy.target_error=0.1,0.12,0.14,0.16"] * ("target_error" in path.read_text())
     small += ["hydra.sweeper.n_trials=4"] * ("n_trials" in path.read_text())
     code, _, err = alearn(

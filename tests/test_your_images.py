@@ -192,7 +192,7 @@ def photos(tmp_path_factory) -> Path:
 def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
     """One person, classes of her own, kill -9 in the middle, export, and what was skipped."""
     truth, folder = truth_of(photos), tmp_path / "trial"
-    trial = started(photos, folder)
+    trial = started(photos, folder, "policy.hand_budget=40")
     page = opened(browser, trial, "Ada")
     first = answer(page, trial, truth, most=9)
     picture(page, "label-one")
@@ -256,7 +256,13 @@ def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
     """No image goes to both, the audit tells no guess, and the certificate holds."""
     truth, folder = truth_of(photos), tmp_path / "trial"
     kinds = ",".join(sorted(set(truth.values())))
-    words = ("policy.finish=audit", "policy.target_error=0.2", "policy.audit_seed=3", f"data.classes=[{kinds}]")
+    words = (
+        "policy.finish=audit",
+        "policy.target_error=0.2",
+        "policy.audit_seed=3",
+        "policy.stop_rounds=1",
+        f"data.classes=[{kinds}]",
+    )
     trial = started(photos, folder, *words)
     ada, bob = (opened(browser, trial, name) for name in ("Ada", "Bob"))
     turns = {"Ada": (ada, []), "Bob": (bob, [])}

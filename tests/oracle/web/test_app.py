@@ -591,12 +591,14 @@ def test_sizes_and_hosts_on_the_wire(trial, data, status):
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
 import numpy as np
 from alearn.ledger import Source
 from alearn.oracle.people import Batch
 from tests.oracle.web.desks import Trial, shapes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 trial = Trial(Path(sys.argv[1]), shapes(4))
 try:
     trial.web.ask(Batch(np.arange(4), Source.QUERY, 2, False, 0), lambda *counts: print(*counts, flush=True))
