@@ -26,7 +26,7 @@ from alearn.events import Asked, Event, TrialDone
 from alearn.learn import device, models
 from alearn.ledger import Source
 from alearn.oracle import Oracle
-from alearn.oracle.people import Insight
+from alearn.oracle.people import TOKEN, Insight
 from alearn.record import certificate, checkpoint, console, files, labels, measure, model, row, status
 from alearn.record.labels import LabelsCsv
 from alearn.record.measure import measured
@@ -109,6 +109,8 @@ def _run(config: Config, folder: Path, origin: Origin, chosen: Sequence[str], en
         end.callback(people.close)
         where = people.where
         notes.append(f"people answer at {where}")
+        if people.link != where:
+            notes.append(f"they need the whole link, {where}/#TOKEN, with the token that is in {folder / TOKEN}")
         _show(people.link, where)
     test = replace(test, classes=pool.classes)
     events: Iterator[Event] = trial.label(config, runtime, pool.images, names, human, state.ledger)

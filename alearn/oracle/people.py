@@ -10,6 +10,9 @@ from alearn.events import Array, Event, RoundDone
 from alearn.ledger import Ledger, Source
 from alearn.oracle.store import Store
 
+TOKEN = "web.token"
+"""File in the trial's folder, of channels that ask for one."""
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 from werkzeug.wrappers import Request, Response
 
 from alearn.errors import AlearnError
+from alearn.oracle.people import TOKEN
 from alearn.oracle.web.form import Refused
 
-TOKEN = "web.token"
 DAYS = 30 * 24 * 3600
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
