@@ -149,8 +149,24 @@ def with_resumed(words: list[str]) -> list[str]:
         raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(f"resume={folder}: its .hydra or config.yaml is damaged ({type(error).__name__})") from None
-    quoted = str(folder.absolute()).replace("\\", "\\\\").replace("'", "\\'")
-    return [*overrides, *(word for word in words if word not in given), f"hydra.run.dir='{quoted}'"]
+    root = OmegaConf.select(_written(folder), "data.root")
+    if "data=folder" in overrides and root is not None:  # it may have been relative to another folder than this one
+        overrides = [word for word in overrides if not word.startswith("data.root=")]
+        overrides.append(f"data.root='{_quoted(root)}'")
+    more = [word for word in words if word not in given]
+    return [*overrides, *more, f"hydra.run.dir='{_quoted(folder.absolute())}'"]
+
+
+def _quoted(path: object) -> str:
+    return str(path).replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _written(folder: Path) -> Any:
+    """The config that a trial wrote, an empty one if it has not come so far."""
+    try:
+        return OmegaConf.load(folder / "config.yaml")
+    except Exception:  # a damaged file can fail in any way; whoever needs it will say so
+        return OmegaConf.create()
 
 
 def _in_thread(failed: threading.ExceptHookArgs) -> None:

@@ -65,7 +65,7 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     """Whether to hand label `asks` more and train again before the audit: not if that is expected to cost more hand
     labels in all than to begin it now. Notes the forecast in the ledger, whose scores are this round's.
     """
-    item, hand = order(terms, ledger), ledger.paid
+    item, hand = order(terms, ledger), int(ledger.hand.sum())  # given ones teach, too
     below = int((~ledger.hand).sum()) - len(item)
     likely = error_profile(ledger, item)
     now = hand + below + _cost(terms, ledger, item, likely)
@@ -224,11 +224,13 @@ def order(terms: Terms, ledger: Ledger) -> Array:
     return ordered
 
 
-def error_profile(ledger: Ledger, item: Array) -> Array:
+def error_profile(ledger: Ledger, item: Array, aside: bool = True) -> Array:
     """float64 [n]: how probably the labels of these items are wrong, judged by the answers to the rounds' questions:
-    the model did not know them when it guessed.
+    the model did not know them when it guessed. aside: whether "cannot tell" counts as wrong, as it does in an audit.
     """
     asked = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.scored == ledger.round))
+    if not aside:
+        asked = asked[~ledger.aside[asked]]
     if not len(asked):
         return plan.error_profile(ledger.doubt[item])
     weight = FADES ** (ledger.round[asked].max() - ledger.round[asked])

@@ -51,6 +51,8 @@ def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any
     """
     check(config, folder)
     config, chosen = choose.settle(as_before(config, folder), torch.cuda.is_available() and config.device != "cpu")
+    if isinstance(config.data, Folder) and not sources.known(config.data):
+        oracle.check(config.oracle)
     done = row.load(folder)
     try:
         if done is not None and done["digest"] == config.digest():
@@ -154,9 +156,19 @@ def _state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
         raise AlearnError(
             f"{folder}: this trial is of {len(before):,} images, and data.root={config.data.root} has changed since: "
             f"{len(came):,} came{_such(came)}, {len(went):,} went{_such(went)}. Put them back, or start anew in "
-            "another folder; alearn-export gives data.labels with what is labeled so far"
+            "another folder; alearn-export --format csv writes a data.labels with what humans labeled so far, to which "
+            "a line for each new image can be added"
+        )
+    if before is not None and before != list(pool.ids):
+        raise AlearnError(
+            f"{folder}: the images come in another order than when this trial began; give data.labels its old order"
         )
     state = checkpoint.load(folder, config, len(pool))
+    if state.classes and list(state.classes[: len(pool.classes)]) != list(pool.classes):
+        raise AlearnError(
+            f"{folder}: this trial began with the classes {', '.join(state.classes)}, and now they are "
+            f"{', '.join(pool.classes)}; a label or a folder has a new name. Undo that, or start anew in another folder"
+        )
     if isinstance(pool.classes, list):  # those that people added; the store knows them, too, if it is still there
         pool.classes.extend(state.classes[len(pool.classes) :])
     state.classes = pool.classes
@@ -189,7 +201,8 @@ def _show(link: str, where: str) -> None:
 def _project(config: Config, folder: Path) -> None:
     """The projector of a finished trial."""
     pool, _ = sources.load(config)
-    projector.write(folder, config, pool, checkpoint.load(folder, config, len(pool)))
+    state = checkpoint.load(folder, config, len(pool))
+    projector.write(folder, config, replace(pool, classes=state.classes), state)
 
 
 def check(config: Config, folder: Path) -> None:

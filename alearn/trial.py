@@ -42,7 +42,7 @@ def label(
     do not fit the data, for training that fails, and when policy.max_rounds have not sufficed.
     """
     policy, total = config.policy, len(ledger)
-    decisions.check(policy, total)
+    decisions.check(policy, total, ledger.count(Source.GIVEN))
 
     if not ledger.rounds:  # step 1
         asks = policy.init_size(total) - len(ledger.labeled)

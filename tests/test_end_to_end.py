@@ -35,7 +35,12 @@ def start(*words: str, cwd: Path | None = None, env: dict[str, str] | None = Non
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | (env or {})
     command = [sys.executable, "-m", "alearn", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment, cwd=cwd, **(pipes | options))
+    return subprocess.Popen(command, env=environment, cwd=cwd, preexec_fn=_heed_ctrl_c, **(pipes | options))
+
+
+def _heed_ctrl_c() -> None:
+    """Which a shell's background jobs, and their children, ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def alearn(*words: str, cwd: Path | None = None, **env: str) -> tuple[int, str, str]:

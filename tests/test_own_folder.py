@@ -116,6 +116,32 @@ def test_a_folder_that_has_changed_is_named_on_resume(root, tmp_path):
         run(settings, folder)
 
 
+def test_a_table_in_another_order_or_with_another_class_is_refused_on_resume(root, tmp_path):
+    folder, table = tmp_path / "trial", root / "labels.csv"
+    lines = [f"unlabeled/{i:03}.png,{KIND[i] if i < 30 else ''}" for i in range(150) if i % 10]
+    settings = config(root, "data.labels=labels.csv", "oracle=labelstudio")
+
+    def write(lines):
+        table.write_text("\n".join(["path,label", *lines]) + "\n")
+
+    write(lines)
+    for number in range(2):
+        with pytest.raises(WaitingError):
+            run(settings, folder)
+        annotate(folder, number)
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+    write(lines[::-1])
+    with pytest.raises(AlearnError, match="another order"):
+        run(settings, folder)
+    write([lines[0].replace(f",{KIND[1]}", ",aa"), *lines[1:]])
+    with pytest.raises(AlearnError, match="began with the classes a, b, c, and now they are a, aa, b, c"):
+        run(settings, folder)
+    write(lines)
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+
+
 def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
     """An image in colour would make the set a coloured one."""
     folder = tmp_path / "trial"
@@ -129,21 +155,23 @@ def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
     assert "channels: 1" in (folder / "config.yaml").read_text()
 
 
-def test_the_command_waits_and_says_how_to_go_on(root, tmp_path):
-    words = [
-        *WORDS,
-        f"data.root={root}",
-        f"data.cache={tmp_path}/cache",
-        "oracle=labelstudio",
-        f"hydra.run.dir={tmp_path}/trial",
-    ]
-    done = subprocess.run([sys.executable, "-m", "alearn", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert f"alearn resume={tmp_path}/trial" in done.stdout
+def test_the_command_waits_and_goes_on_from_anywhere(root, tmp_path):
+    words = [*WORDS, "data.root=photos", "data.cache=cache", "oracle=labelstudio", "hydra.run.dir=trial"]
+
+    def alearn(*words, cwd):
+        command = [sys.executable, "-m", "alearn", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+    done = alearn(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "alearn resume=" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    sweep = subprocess.run(
-        [sys.executable, "-m", "alearn", "-m", *words[:-1], "seed=0,1"], capture_output=True, text=True, check=False
-    )
+    first = annotate(tmp_path / "trial", 0)
+    (tmp_path / "else").mkdir()
+    done = alearn(f"resume={tmp_path}/trial", cwd=tmp_path / "else")
+    assert done.returncode == 0, done.stderr
+    assert not set(annotate(tmp_path / "trial", 1)) & set(first), "it has trained, and asks about others"
+    sweep = alearn("-m", *words[:-1], "seed=0,1", cwd=tmp_path)
     assert sweep.returncode == 1
     assert "oracle=labelstudio: people answer one trial, not a sweep" in sweep.stderr
 

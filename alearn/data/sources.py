@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alearn import rng
 from alearn.config import Config, Data, Folder
-from alearn.data import folder, imbalance, standard
+from alearn.data import folder, imbalance, listing, standard
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 
@@ -40,6 +40,12 @@ def check(data: Data) -> int | None:
     if data.limit is not None:
         return data.limit
     return standard.SIZES.get(data.name) if data.imbalance.shape == "none" else None
+
+
+def known(data: Folder) -> bool:
+    """Whether the labels of all files are known; seen from their names, before anything is decoded."""
+    pool, _ = listing.listed(data)
+    return pool.known or not pool.ids
 
 
 def _root(data: Data) -> Path:

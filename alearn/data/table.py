@@ -2,6 +2,8 @@
 
 A CSV file has a header with `path` and, if it likes, `label`. A .jsonl or .manifest file is one as Amazon SageMaker's
 labeling jobs write it: an object a line, the path in `source-ref`, the label in `class-name` of `SOMETHING-metadata`.
+A label that a model gave (`source` auto, `human-annotated` no) is none: what is given counts as a human's, and no audit
+looks at it.
 """
 
 import csv
@@ -61,7 +63,8 @@ def _table(path: Path) -> Iterator[tuple[int, str, str | None]]:
                     f"{path}: its header must have one column {column}, separated by commas; it has {', '.join(header)}"
                 )
         for row in reader:
-            yield reader.line_num, row["path"] or "", (row.get("label") or "").strip() or None
+            label = (row.get("label") or "").strip() or None
+            yield reader.line_num, row["path"] or "", None if row.get("source") == "auto" else label
 
 
 def _manifest(path: Path) -> Iterator[tuple[int, str, str | None]]:
@@ -85,6 +88,7 @@ def _label(row: dict[str, Any], at: str) -> str | None:
         about["class-name"]
         for key, about in row.items()
         if key.endswith("-metadata") and isinstance(about, dict) and about.get("class-name") not in (None, "")
+        if about.get("human-annotated") != "no"
     ]
     if len(found) > 1 or not all(isinstance(name, str) for name in found):
         raise AlearnError(f'{at}: must have one "class-name", a text, in its metadata, not {json.dumps(found)}')

@@ -15,8 +15,8 @@ from alearn.events import Array, Decision, Images, Scores
 from alearn.ledger import Ledger
 
 
-def check(policy: Policy, total: int) -> None:
-    """Raises AlearnError if the policy's numbers do not fit `total` images."""
+def check(policy: Policy, total: int, given: int = 0) -> None:
+    """Raises AlearnError if the policy's numbers do not fit `total` images, so many of which have a label already."""
     for key in ("init_fraction", "hand_fraction"):
         share = getattr(policy, key)
         if share is not None and round(share * total) < 1:
@@ -26,7 +26,7 @@ def check(policy: Policy, total: int) -> None:
     if policy.init_size(total) > total:
         raise AlearnError(f"policy.init_count={policy.init_count}: there are {total} images")
     budget = policy.budget(total)
-    if budget is not None and budget < policy.init_size(total):
+    if budget is not None and budget < policy.init_size(total) - given:
         raise AlearnError(
             f"policy.hand_budget={budget}: the {policy.init_size(total)} first images already cost more; "
             "raise it, or lower policy.init_count or policy.init_fraction"
@@ -69,7 +69,8 @@ def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count:
     has a label of. images_nchw: uint8, all of them.
     """
     pool, labeled = ledger.unlabeled, ledger.labeled
-    generator, count = rng.generator(seed, 0, "first", *([len(labeled)] if len(labeled) else [])), min(count, len(pool))
+    known = len(ledger) - len(pool)
+    generator, count = rng.generator(seed, 0, "first", *([known] if known else [])), min(count, len(pool))
     match policy.init:
         case "first":
             return pool[:count]
@@ -77,10 +78,10 @@ def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count:
             return generator.choice(pool, count, replace=False)
         case "typical":
             features_nf = pixel_features(images_nchw, generator)
-            known, labeled_mf = (torch.from_numpy(i).to(features_nf.device) for i in (pool, labeled))
-            if not len(labeled):
-                return typical(features_nf, count, generator)
-            return pool[typical(features_nf[known], count, generator, features_nf[labeled_mf])]
+            at_n, at_m = (torch.from_numpy(i).to(features_nf.device) for i in (pool, labeled))
+            labeled_mf = features_nf[at_m] if len(labeled) else None
+            found: Array = pool[typical(features_nf[at_n], count, generator, labeled_mf)]
+            return found
 
 
 def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.random.Generator) -> Decision:  # noqa: A002

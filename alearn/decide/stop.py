@@ -30,7 +30,7 @@ def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
         return 0
     size = policy.round_size(len(ledger))
     budget = policy.budget(len(ledger))
-    return size if budget is None else min(size, budget - ledger.paid)
+    return size if budget is None else max(0, min(size, budget - ledger.paid))
 
 
 def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002

@@ -1,4 +1,4 @@
-"""A CSV file with a line an image. `data.labels=FILE` reads its labels back, as given ones."""
+"""A CSV file with a line an image. `data.labels=FILE` reads the humans' labels back, as given ones."""
 
 import csv
 import io

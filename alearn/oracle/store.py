@@ -1,7 +1,7 @@
 """What people answered: a SQLite database that has every answer before the next image is shown.
 
 Answers are never deleted: an undone one stays, with the time when it was withdrawn. Whatever happens to the trial's
-other files, the same command with this one asks nothing again that stands here.
+other files, the same command in the same folder asks nothing again that stands here.
 """
 
 import sqlite3

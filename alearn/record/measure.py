@@ -84,7 +84,7 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
 def estimated(ledger: Ledger) -> float | None:
     """The share of the auto labels that is probably wrong: see `alearn.audited.error_profile`. None without any."""
     auto = np.flatnonzero(ledger.auto & ~np.isnan(ledger.doubt))
-    return float(error_profile(ledger, auto).mean()) if len(auto) else None
+    return float(error_profile(ledger, auto, aside=False).mean()) if len(auto) else None
 
 
 def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def rebuild(folder: Path) -> None:
     except AlearnError as error:
         missing.append(f"No pictures, and no truth to compare with: the images cannot be had ({error}).")
     last = done or (history[-1] if history else {"hand": 0, "auto": 0, "unlabeled": 0})
-    total = len(pool) if pool is not None else last["hand"] + last["auto"] + last["unlabeled"]
+    total = len(pool) if pool is not None else last["hand"] + last.get("given", 0) + last["auto"] + last["unlabeled"]
     try:
         state = checkpoint.load(folder, config, total)
     except AlearnError as error:

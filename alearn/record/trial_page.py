@@ -83,7 +83,8 @@ def sentence(row: dict[str, Any], status: Status, reason: str) -> str:
 def _wrong(row: dict[str, Any]) -> str:
     auto, wrong = row["auto"], row["wrong_auto"]
     if wrong is None:
-        return f"the other {count(auto)} were labeled automatically."
+        other = "" if row.get("given") else "the other "
+        return f"{other}{count(auto)} were labeled automatically."
     if not wrong:
         return f"none of the {count(auto)} auto labels is wrong."
     verb = "is" if wrong == 1 else "are"
@@ -99,10 +100,10 @@ def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
 
     shown = [
         ("hand labels", count(row["hand"]), theirs("hand", count)),
-        ("given labels", count(row["given"]) if row["given"] else "", ""),
+        ("given labels", count(row["given"]) if row.get("given") else "", ""),
         ("auto labels", count(row["auto"]), theirs("auto", count)),
         ("unlabeled", count(row["unlabeled"]) if row["unlabeled"] else "", ""),
-        ("cannot tell", count(row["aside"]) if row["aside"] else "", ""),
+        ("cannot tell", count(row["aside"]) if row.get("aside") else "", ""),
         ("wrong auto labels", count(row["wrong_auto"]), ""),
         ("mislabeled, of auto", percent(row["mislabeled_auto"]), theirs("mislabeled", percent)),
         ("mislabeled, of auto, estimated", _estimate(row), ""),
@@ -130,6 +131,7 @@ def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: boo
 
     ends = [*history, row] if finished else history
     sources = [("hand", "query"), ("auto", "auto"), ("unlabeled", "none")]
+    sources += [("given", "given")] if row.get("given") else []
     labels = [Series(key, colour, [metrics[key] for metrics in ends]) for key, colour in sources]
     wrong = [
         Series("of the round's auto labels", "auto", over("mislabeled_new_auto")),

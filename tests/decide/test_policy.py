@@ -6,7 +6,7 @@ from alearn import rng
 from alearn.decide import policy as decisions
 from alearn.errors import AlearnError
 from alearn.events import Scores
-from alearn.ledger import Ledger, Source
+from alearn.ledger import CANNOT_TELL, Ledger, Source
 from tests.conftest import compose
 
 IMAGES = torch.zeros(1000, 1, 16, 16, dtype=torch.uint8)
@@ -61,6 +61,14 @@ def test_typical_first_labels_are_of_kinds_that_have_none_yet():
     ledger = Ledger.empty(1000)
     ledger.write(np.array([0, 900]), np.array([0, 1]), Source.GIVEN, 0)
     assert LEVELS[first(compose("policy.init=typical").policy, kinds(), 1, ledger, 1)].tolist() == [220]
+
+
+def test_images_that_are_set_aside_are_not_asked_about_again():
+    ledger, policy = Ledger.empty(1000), compose("policy.init=typical").policy
+    asked = first(policy, kinds(), 1, ledger, 20)
+    ledger.write(asked, np.full(20, CANNOT_TELL), Source.FIRST, 0)
+    again = first(policy, kinds(), 1, ledger, 20)
+    assert not set(again.tolist()) & set(asked.tolist())
 
 
 def test_sizes_that_are_chosen_by_the_number_of_images():

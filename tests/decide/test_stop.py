@@ -48,6 +48,7 @@ def test_a_round_that_asks_nothing_is_the_last():
         (["policy.hand_budget=null"], 2, 5),
         (["policy.hand_budget=23"], 2, 3),
         (["policy.hand_budget=20"], 2, 0),
+        (["policy.hand_budget=12"], 2, 0),
         (["policy.stop_rounds=3"], 2, 5),
         (["policy.stop_rounds=2"], 2, 0),
         (["policy.stop_yield=0.2"], 2, 5),

@@ -52,7 +52,7 @@ def features(config: Config, images: ImageSet, weights: dict[str, torch.Tensor],
     """What the body of the model makes of the images `index` (int64 [n]): float32 [n, features]."""
     on = images.images.device
     channels, height, width = images.images.shape[1:]
-    model = models.build(config.model, (channels, height, width), len(images.classes))
+    model = models.build(config.model, (channels, height, width), len(weights["head.bias"]))
     model.load_state_dict(weights)
     model.to(on).eval()
     with torch.inference_mode():
