@@ -34,8 +34,8 @@ QUICK = (
 def start(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None, **options) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | (env or {})
     command = [sys.executable, "-m", "alearn", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment, cwd=cwd, preexec_fn=_heed_ctrl_c, **(pipes | options))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": _heed_ctrl_c}
+    return subprocess.Popen(command, env=environment, cwd=cwd, **(pipes | options))
 
 
 def _heed_ctrl_c() -> None:
