@@ -403,8 +403,11 @@ def test_no_answer_is_lost_when_the_trial_is_killed(tmp_path, person):
         assert len(read(tmp_path / NAME)) == 9
         ann.page.keyboard.press("2")  # nobody hears it, and it is kept
         ann.page.wait_for_selector("body[data-state=away]")
-        ann.until("document.querySelector('#story').textContent.includes('Your last answer is kept')")
+        kept = ann.page.evaluate("document.querySelector('#story').textContent.includes('Your last answer is kept')")
         process, _ = serve(int(where.rsplit(":", 1)[1]))
+        if not kept:  # the page had noticed before the key came, and showed nothing to answer any more
+            assert ann.shown() == [9]
+            ann.next("2")
         assert ann.shown() == [10]
         ann.page.wait_for_selector("#count:text('10 of 30')")
         for _ in range(19):
