@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from alearn import oracle, trial
 from alearn.audited import Names, terms
-from alearn.config import Auto, Config, Folder, flatten, free, load
+from alearn.config import SIMULATED, Auto, Config, Folder, flatten, free, load
 from alearn.data import choose, sources
 from alearn.data.imageset import ImageSet
 from alearn.decide import policy as decisions
@@ -51,8 +51,8 @@ def run(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any
     """
     check(config, folder)
     config, chosen = choose.settle(as_before(config, folder), torch.cuda.is_available() and config.device != "cpu")
-    if isinstance(config.data, Folder) and not sources.known(config.data):
-        oracle.check(config.oracle)
+    if isinstance(config.data, Folder) and config.oracle.name in SIMULATED and not sources.known(config.data):
+        raise oracle.nobody(config.oracle)  # before images are decoded for it
     done = row.load(folder)
     try:
         if done is not None and done["digest"] == config.digest():

@@ -5,7 +5,6 @@ that gets pictures of the tabs.
 import io
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -22,14 +21,11 @@ from PIL import Image
 
 from alearn.record.tensorboard import bands
 from alearn.run import run
+from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.conftest import SMALL, compose
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: neither chromium, chromium-browser nor google-chrome"),
-]
+pytestmark = NEEDS_CHROMIUM
 PATIENCE = 120.0
 """Seconds to wait for anything: a slow machine passes too."""
 THRESHOLDS = (0.6, 0.999999)

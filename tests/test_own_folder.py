@@ -56,6 +56,16 @@ def annotate(folder: Path, number: int) -> list[str]:
     return [task["data"]["item"] for task in tasks]
 
 
+def one_round(settings, folder: Path) -> None:
+    """Begin a trial, and come to the questions of its second round."""
+    for number in range(2):
+        with pytest.raises(WaitingError):
+            run(settings, folder)
+        annotate(folder, number)
+    with pytest.raises(WaitingError):
+        run(settings, folder)
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -100,12 +110,7 @@ def test_given_labels_and_label_studio_by_files(root, tmp_path, capsys):
 def test_a_folder_that_has_changed_is_named_on_resume(root, tmp_path):
     folder = tmp_path / "trial"
     settings = config(root, "data.layout=unlabeled", "data.classes=[a,b,c]", "oracle=labelstudio")
-    for number in range(2):
-        with pytest.raises(WaitingError):
-            run(settings, folder)
-        annotate(folder, number)
-    with pytest.raises(WaitingError):
-        run(settings, folder)
+    one_round(settings, folder)
     (root / "unlabeled" / "001.png").rename(root / "unlabeled" / "new.png")
     with pytest.raises(
         AlearnError, match=r"150 images, and data\.root=.* 1 came \(unlabeled/new\.png\), 1 went \(unlabeled/001"
@@ -125,12 +130,7 @@ def test_a_table_in_another_order_or_with_another_class_is_refused_on_resume(roo
         table.write_text("\n".join(["path,label", *lines]) + "\n")
 
     write(lines)
-    for number in range(2):
-        with pytest.raises(WaitingError):
-            run(settings, folder)
-        annotate(folder, number)
-    with pytest.raises(WaitingError):
-        run(settings, folder)
+    one_round(settings, folder)
     write(lines[::-1])
     with pytest.raises(AlearnError, match="another order"):
         run(settings, folder)

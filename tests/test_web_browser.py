@@ -20,11 +20,7 @@ from alearn.oracle.store import NAME, Store, read
 from tests.oracle.web.desks import CLASSES, Trial, shapes
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: neither chromium, chromium-browser nor google-chrome"),
-]
+pytestmark = NEEDS_CHROMIUM
 PATIENCE = 60.0
 """Seconds to wait for anything: a slow machine passes too."""
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -374,6 +370,7 @@ import sys
 from pathlib import Path
 from alearn.ledger import Source
 from tests.oracle.web.desks import Trial, shapes, CLASSES
+from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 trial = Trial(Path(sys.argv[1]), shapes(30, list(CLASSES)), port=int(sys.argv[2]))
 known = trial.store.answers()
 left = [i for i in range(30) if i not in known]

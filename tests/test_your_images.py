@@ -18,13 +18,10 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: neither chromium, chromium-browser nor google-chrome"),
-]
+pytestmark = [*NEEDS_CHROMIUM, pytest.mark.slow]
 PATIENCE = 120.0
 SMALL = (
     "train.steps=25",

@@ -9,6 +9,7 @@ from alearn.config.config import Config, flatten, free
 from alearn.config.data import Data, Folder, Imbalance, Standard
 from alearn.config.model import Auto, Model, Resnet, SmallCnn, SourceCnn, Torchvision
 from alearn.config.others import (
+    SIMULATED,
     LabelStudioOracle,
     NoisyOracle,
     Oracle,
@@ -24,6 +25,7 @@ from alearn.config.policy import Policy
 from alearn.config.train import Train
 
 __all__ = [
+    "SIMULATED",
     "Auto",
     "Config",
     "Data",

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from alearn.config.data import Data
 from alearn.config.model import Model
-from alearn.config.others import Oracle, Published, Record, Trial
+from alearn.config.others import SIMULATED, Oracle, Published, Record, Trial
 from alearn.config.policy import Policy
 from alearn.config.section import Count, Section
 from alearn.config.train import Train
@@ -54,9 +54,10 @@ class Config(Section):
 
         Raises AlearnError if it would ask people.
         """
-        if self.oracle.name not in ("truth", "noisy"):
+        if self.oracle.name not in SIMULATED:
             raise AlearnError(
-                f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be truth or noisy here"
+                f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be "
+                f"{' or '.join(SIMULATED)} here"
             )
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 

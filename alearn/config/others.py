@@ -44,6 +44,8 @@ class LabelStudioOracle(Section):
     """Title of the project, made if there is none; null is the name of the trial's folder."""
 
 
+SIMULATED = ("truth", "noisy")
+"""Oracles that are no people: they answer by the true labels."""
 Oracle = Annotated[TrueOracle | NoisyOracle | WebOracle | LabelStudioOracle, Field(discriminator="name")]
 """Who answers for the human."""
 

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from alearn import __version__
 from alearn.certify.tables import table
+from alearn.config import SIMULATED
 from alearn.errors import AlearnError
 from alearn.oracle import store
 from alearn.oracle.store import Answer
@@ -21,8 +22,6 @@ from alearn.record.labels import HEADER
 
 LABELS, CONFIG, AUDIT, CERTIFICATE, MODEL = "labels.csv", "config.yaml", "audit.json", "certificate.json", "model.pt"
 SOURCES = ("", "hand", "auto")
-SIMULATED = ("truth", "noisy")
-"""Oracles that are no people."""
 
 
 @dataclass(frozen=True)

@@ -36,19 +36,14 @@ def simulated(config: OracleConfig, images: ImageSet, seed: int) -> Oracle | Non
     if not isinstance(config, TrueConfig | NoisyConfig):
         return None
     if images.truth is None:
-        raise _nobody(config)
+        raise nobody(config)
     if isinstance(config, NoisyConfig):
         return Noisy(images.truth, len(images.classes), config.error, seed)
     return Truth(images.truth)
 
 
-def check(config: OracleConfig) -> None:
-    """Raises AlearnError for an oracle that needs true labels, where there are none."""
-    if isinstance(config, TrueConfig | NoisyConfig):
-        raise _nobody(config)
-
-
-def _nobody(config: OracleConfig) -> AlearnError:
+def nobody(config: OracleConfig) -> AlearnError:
+    """What is wrong with a simulated oracle where there are no true labels."""
     return AlearnError(f"oracle={config.name}: these images have no true labels to answer with; oracle=web asks people")
 
 

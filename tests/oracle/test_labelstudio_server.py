@@ -376,18 +376,10 @@ def test_an_error_of_the_server_is_waited_out(fake, trial, title, caplog):
     assert store.answers() == {1: 0}
 
 
-def test_an_import_whose_answer_is_lost_is_not_repeated(fake, trial, title):
-    fake.drop = 1
-    channel, store = trial(fake)
-    with asking(channel, batch(*range(60))):
-        until(lambda: fake.count(title) == 60)
-        for each in fake.tasks(title):
-            fake.say(each, "a")
-    assert len(store.answers()) == len(fake.rows) == 60
-
-
-def test_a_proxy_that_takes_less_at_a_time_gets_less(fake, trial, title):
-    fake.limit = 20
+@pytest.mark.parametrize("trouble", [{"drop": 1}, {"limit": 20}], ids=["its answer is lost", "a proxy takes less"])
+def test_an_import_in_trouble_brings_each_task_once(fake, trial, title, trouble):
+    for name, value in trouble.items():
+        setattr(fake, name, value)
     channel, store = trial(fake)
     with asking(channel, batch(*range(60))):
         until(lambda: fake.count(title) == 60)
