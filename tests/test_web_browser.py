@@ -17,6 +17,7 @@ import pytest
 
 from alearn.ledger import CANNOT_TELL, Source
 from alearn.oracle.store import NAME, Store, read
+from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.oracle.web.desks import CLASSES, Trial, shapes
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -370,7 +371,6 @@ import sys
 from pathlib import Path
 from alearn.ledger import Source
 from tests.oracle.web.desks import Trial, shapes, CLASSES
-from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 trial = Trial(Path(sys.argv[1]), shapes(30, list(CLASSES)), port=int(sys.argv[2]))
 known = trial.store.answers()
 left = [i for i in range(30) if i not in known]
