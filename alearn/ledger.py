@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from alearn.events import Array, Scores
+from alearn.values import Array, Scores
 
 CANNOT_TELL = -1
 """A human's answer to an image that has no label: it is set aside."""
@@ -33,7 +33,7 @@ class Audit:
 
     item: int64 [n], the images that no human had labeled, from most to least trusted. label: int64 [n], the labels that
     were frozen. stages: int64 [S, 3], a row (group, labels checked so far, errors tolerated) a stage, see
-    `alearn.decide.audit.places`. allowed: int64 [groups], wrong labels that may be left in each. seed: uint8, its text
+    `alearn.audit.rules.places`. allowed: int64 [groups], wrong labels that may be left in each. seed: uint8, its text
     as UTF-8. first: int64 [n], the first answer where the human was asked twice, else -1; -2 for "cannot tell".
     """
 

@@ -31,7 +31,7 @@ def setting(recipe: str) -> Any:
     from alearn.config import parse
     from alearn.data import sources
     from alearn.learn import device
-    from alearn.record.sweep import CONF
+    from alearn.sweep.hydra_callback import CONF
 
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = parse(hydra.compose("config", overrides=WORDS[recipe]))
@@ -85,13 +85,13 @@ def bare_step(recipe: str) -> float:
     import torch
     import torch.nn.functional as F
 
-    from alearn.learn import models
+    from alearn.models import networks
 
     config, runtime, pool = setting(recipe)
     torch.manual_seed(0)
     train, on = config.train, runtime.device
     images, truth = pool.images, torch.from_numpy(pool.truth).to(on)
-    model = models.build(config.model, (1, 28, 28), 10).to(on).train()
+    model = networks.build(config.model, (1, 28, 28), 10).to(on).train()
     if train.optimizer == "adadelta":
         optimizer: Any = torch.optim.Adadelta(model.parameters(), train.lr, rho=0.95, eps=1e-7)
     else:
@@ -166,11 +166,11 @@ def alearn_score(recipe: str) -> float:
     """Images a second of alearn's scoring: an index into the pool in, `Scores` out."""
     import numpy as np
 
-    from alearn.learn import models
     from alearn.learn.score import score
+    from alearn.models import networks
 
     config, runtime, pool = setting(recipe)
-    model = models.build(config.model, (1, 28, 28), 10).to(runtime.device)
+    model = networks.build(config.model, (1, 28, 28), 10).to(runtime.device)
     drain(score(runtime, model, pool.images, np.arange(2000)))
     return POOL / clocked(runtime, lambda: drain(score(runtime, model, pool.images, np.arange(POOL))))
 
@@ -179,10 +179,10 @@ def bare_forward(recipe: str) -> float:
     """Nothing but forward passes over a resident tensor, at the best of several chunk sizes."""
     import torch
 
-    from alearn.learn import models
+    from alearn.models import networks
 
     config, runtime, pool = setting(recipe)
-    model = models.build(config.model, (1, 28, 28), 10).to(runtime.device).eval()
+    model = networks.build(config.model, (1, 28, 28), 10).to(runtime.device).eval()
     images = pool.images[:POOL]
 
     def go(chunk: int, total: int) -> None:
@@ -259,7 +259,7 @@ def report(options: argparse.Namespace, rates: dict[str, list[float]], starts: l
     import torch
 
     from alearn.learn import device
-    from alearn.record.row import commit, versions
+    from alearn.trial.row import commit, versions
 
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -38,7 +38,7 @@ def pool(root: str, size: int, use: bool) -> dict[str, float]:
     import torch
 
     from alearn.config import Folder, Imbalance
-    from alearn.data import folder
+    from alearn.data import image_folder
 
     torch.set_num_threads(1)
     found = {"MiB before": peak()}
@@ -47,7 +47,7 @@ def pool(root: str, size: int, use: bool) -> dict[str, float]:
         size=size, channels=3, layout="unlabeled", labels=None, classes=None, cache=f"{root}/cache",
     )  # fmt: skip
     start = time.perf_counter()
-    images = folder.load(data)[0].images
+    images = image_folder.load(data)[0].images
     found["seconds to load"] = time.perf_counter() - start
     found["images"], found["MiB loaded"] = len(images), peak()
     if use:

@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from alearn.learn import device
-    from alearn.record.row import commit, versions
+    from alearn.trial.row import commit, versions
 
     with tempfile.TemporaryDirectory() as folder:
         words = ["data.limit=100", "policy.init_fraction=1", f"seed=range({options.jobs})", f"hydra.sweep.dir={folder}"]

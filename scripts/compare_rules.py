@@ -27,10 +27,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import beta, binom
 
-from alearn.decide import audit, certificate, plan
-from alearn.decide.audit import Group, Kind, Promise, Terms
-from alearn.decide.plan import Costs
-from alearn.events import Array
+from alearn.audit import bounds, plan, rules
+from alearn.audit.plan import Costs
+from alearn.audit.rules import Group, Kind, Promise, Terms
+from alearn.values import Array
 
 TBAL_C, LTT_GRID = 0.25, 200
 
@@ -64,16 +64,16 @@ def ours(frozen: Frozen, drawn: Array, target: float, risk: float, kind: Kind = 
     costs = Costs(frozen.likely, stages)
     for stage, (size, _) in enumerate(stages):
         checked, wrong = drawn[:size], frozen.wrong[drawn[:size]]
-        result = audit.outcome(group, checked, wrong)
+        result = rules.outcome(group, checked, wrong)
         if costs.enough(stage, checked[wrong]):
             break
     return _upto(items, result.cut), result.audited
 
 
-_PLANNED: dict[tuple[str, Promise, Kind], certificate.Stages] = {}
+_PLANNED: dict[tuple[str, Promise, Kind], bounds.Stages] = {}
 
 
-def planned(frozen: Frozen, promise: Promise, kind: Kind) -> certificate.Stages:
+def planned(frozen: Frozen, promise: Promise, kind: Kind) -> bounds.Stages:
     """The cheapest audit by what the model itself expects, never by the truth."""
     key = frozen.name, promise, kind
     if key not in _PLANNED:
@@ -138,7 +138,7 @@ def ltt(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
 def pac(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
     """PAC labels: the bet that the share of wrong accepted labels is at least the allowed one is lost."""
     size, items = fixed_size(frozen, target, risk), len(frozen.wrong)
-    mean = (certificate.allowed(frozen.total, target) + 1) / items
+    mean = (bounds.allowed(frozen.total, target) + 1) / items
     sampled_wrong = np.sort(drawn[:size][frozen.wrong[drawn[:size]]])
     for cut in (items, *sampled_wrong[::-1].tolist()):
         loss = (frozen.wrong[drawn[:size]] & (drawn[:size] < cut)).astype(float)
@@ -165,8 +165,8 @@ RULES: dict[str, Rule] = {
 
 def compare(frozen: Frozen, target: float, risk: float, repeats: int) -> list[str]:
     """A line of a table a rule."""
-    allowed, lines = certificate.allowed(frozen.total, target), []
-    seeds = [audit.draw(frozen.name, str(number), len(frozen.wrong)) for number in range(repeats)]
+    allowed, lines = bounds.allowed(frozen.total, target), []
+    seeds = [rules.draw(frozen.name, str(number), len(frozen.wrong)) for number in range(repeats)]
     for name, rule in RULES.items():
         wrong, spent = [], []
         for drawn in seeds:
@@ -188,10 +188,10 @@ def of_trial(folder: Path) -> Frozen:
     """What the model of a finished trial made of the images that no human labeled."""
     from omegaconf import OmegaConf
 
-    from alearn import audited
+    from alearn.audit import protocol
     from alearn.config import parse
     from alearn.data import sources
-    from alearn.record import checkpoint
+    from alearn.trial import checkpoint
 
     config = parse(OmegaConf.load(folder / "config.yaml"))
     pool, _ = sources.load(config)
@@ -203,7 +203,7 @@ def of_trial(folder: Path) -> Frozen:
         item = np.flatnonzero(ledger.auto)
         item = item[np.lexsort((item, ledger.doubt[item]))]
         label = ledger.label[item]
-    likely = audited.error_profile(ledger, item)
+    likely = protocol.error_profile(ledger, item)
     return Frozen(folder.name, label != pool.truth[item], label, likely, len(ledger))
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from alearn.config import Config, parse
-from alearn.data import mirror
+from alearn.data import mnist_mirror
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
-from alearn.record.sweep import CONF
+from alearn.sweep.hydra_callback import CONF
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -72,7 +72,7 @@ def mnist_root() -> Path:
     """The folder of the real MNIST, fetched once if it must be."""
     root = Path(os.environ.get("ALEARN_DATA", "~/.cache/alearn")).expanduser()
     try:
-        mirror.mnist(root)
+        mnist_mirror.mnist(root)
     except AlearnError as error:
         pytest.skip(f"needs MNIST: {error}")
     return root

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alearn.record.tensorboard import bands
-from alearn.run import run
+from alearn.report.tensorboard import bands
+from alearn.trial.run import run
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.conftest import SMALL, compose
 

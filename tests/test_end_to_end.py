@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from alearn.data.standard import mnist
-from alearn.record.page import TEMPLATES
-from alearn.record.row import command
-from alearn.record.sweep import CONF
-from tests.record.pages import Page
-from tests.record.tensorboard.conftest import read as read_events
+from alearn.report.html.page import TEMPLATES
+from alearn.sweep.hydra_callback import CONF
+from alearn.trial.row import command
+from tests.report.html.pages import Page
+from tests.report.tensorboard.conftest import read as read_events
 
 ROOT = CONF.parent
 QUICK = (
@@ -164,7 +164,7 @@ def test_an_audited_trial_says_what_is_certain_and_can_be_verified(mnist_root, t
     assert all(one["expected_hand"] > one["forecast_hand"] > 0 for one in rounds)
 
     def verify() -> subprocess.CompletedProcess:
-        words = [sys.executable, "-c", "from alearn.certify.verify import main; main()", str(tmp_path)]
+        words = [sys.executable, "-c", "from alearn.audit.verify import main; main()", str(tmp_path)]
         return subprocess.run(
             words, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
         )
@@ -363,8 +363,8 @@ def test_the_wheel_carries_the_configs_and_works_from_any_folder(tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     for module, words, part in (
         ("alearn", ["trial=t2", "--cfg", "job"], "init_fraction: 0.05"),
-        ("alearn.record.results", ["-h"], "alearn-table"),
-        ("alearn.record.report", ["-h"], "alearn-report"),
+        ("alearn.sweep.results", ["-h"], "alearn-table"),
+        ("alearn.report.trial_report", ["-h"], "alearn-report"),
         ("alearn", ["--info", "plugins"], "OptunaSweeper"),
     ):
         code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.argv = ['alearn', *{words!r}]; "

@@ -14,10 +14,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from alearn.config import SmallCnn, SourceCnn
 from alearn.data.augment import AUGMENT, _basis
-from alearn.decide import first, query, spread
-from alearn.events import Scores
-from alearn.learn import fit, models, score
+from alearn.learn import fit, score
 from alearn.learn.device import Runtime
+from alearn.models import networks
+from alearn.policy import first, query, spread
+from alearn.values import Scores
 from tests.conftest import compose, drain
 
 CUDA = torch.device("cuda", 0)
@@ -34,7 +35,7 @@ def fake() -> Iterator[None]:
 def network(config: SmallCnn | SourceCnn) -> nn.Module:
     """A model on the fake device. `.to(CUDA)` cannot swap fake parameters, so they are put in one by one."""
     with unset_fake_temporarily():
-        model = models.build(config, (1, 28, 28), 10)
+        model = networks.build(config, (1, 28, 28), 10)
     for module in model.modules():
         for values in (module._parameters, module._buffers):
             for name, value in values.items():
@@ -57,7 +58,7 @@ def test_a_mix_up_would_be_found():
 
 @pytest.mark.parametrize("name", AUGMENT)
 def test_augmentation(name):
-    x = models.to_float(images())
+    x = networks.to_float(images())
     assert AUGMENT[name](x).device == CUDA
 
 

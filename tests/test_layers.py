@@ -36,7 +36,7 @@ def imports(path: Path) -> set[str]:
 
 
 def part(module: str) -> str:
-    """`alearn.record.row` is of the part "record", the plugin is on top as the command is."""
+    """`alearn.trial.row` is of the part "record", the plugin is on top as the command is."""
     pieces = module.split(".")
     if pieces[0] == "hydra_plugins":
         return "__main__"
@@ -64,14 +64,22 @@ def test_imports_go_down(path):
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("hydra", {"alearn.__main__", "alearn.record.sweep", "alearn.search.space", "hydra_plugins.alearn_search"}),
-        ("optuna", {"alearn.search.study"}),
-        ("sqlalchemy", {"alearn.search.study"}),
+        (
+            "hydra",
+            {
+                "alearn.__main__",
+                "alearn.sweep.hydra_callback",
+                "alearn.sweep.search_space",
+                "hydra_plugins.alearn_search",
+            },
+        ),
+        ("optuna", {"alearn.sweep.search_study"}),
+        ("sqlalchemy", {"alearn.sweep.search_study"}),
         (
             "tensorboard",
-            {f"alearn.record.tensorboard.{name}" for name in ("bands", "hparams", "layout", "projector", "sink")},
+            {f"alearn.report.tensorboard.{name}" for name in ("bands", "hparams", "layout", "projector", "sink")},
         ),
-        ("torch.utils.tensorboard", {"alearn.record.tensorboard.sink"}),
+        ("torch.utils.tensorboard", {"alearn.report.tensorboard.event_file"}),
         (
             "pydantic",
             {
@@ -79,19 +87,19 @@ def test_imports_go_down(path):
                 for name in ("config", "data", "model", "others", "parse", "policy", "section", "train")
             },
         ),
-        ("rich", {"alearn.data.bar", "alearn.record.console", "alearn.record.progress"}),
-        ("jinja2", {"alearn.record.page"}),
-        ("matplotlib", {"alearn.record.curves", "alearn.record.tradeoff"}),
+        ("rich", {"alearn.data.progress_bar", "alearn.report.console", "alearn.sweep.sweep_progress"}),
+        ("jinja2", {"alearn.report.html.page"}),
+        ("matplotlib", {"alearn.report.html.curves", "alearn.sweep.tradeoff"}),
         (
             "PIL",
-            {"alearn.data.decode", "alearn.record.pictures", "alearn.record.thumbnails"}
+            {"alearn.data.decode", "alearn.report.pictures", "alearn.report.html.thumbnails"}
             | {"alearn.example.paint", "alearn.example.scene"},
         ),
         ("werkzeug", {"alearn.oracle.web.app", "alearn.oracle.web.form", "alearn.oracle.web.guard"}),
         ("waitress", {"alearn.oracle.web.channel"}),
-        ("sqlite3", {"alearn.data.cache", "alearn.oracle.store"}),
+        ("sqlite3", {"alearn.data.image_cache", "alearn.oracle.store"}),
         ("pyarrow", {"alearn.export.parquet"}),
-        ("torchvision", {"alearn.data.mirror", "alearn.data.standard", "alearn.learn.zoo"}),
+        ("torchvision", {"alearn.data.mnist_mirror", "alearn.data.standard", "alearn.models.zoo"}),
     ],
 )
 def test_a_library_is_known_in_one_place(library, homes):
@@ -118,11 +126,11 @@ def test_only_the_oracle_and_the_measuring_code_read_the_truth():
         "alearn.data.imbalance",
         "alearn.oracle.__init__",
         "alearn.oracle.truth",
-        "alearn.record.measure",
+        "alearn.trial.measure",
     }
-    handing_on = {"alearn.run", "alearn.record.tensorboard.projector", "alearn.record.tensorboard.sink"} | {
-        "alearn.record.trial_page",
-        "alearn.record.report",
+    handing_on = {"alearn.trial.run", "alearn.report.tensorboard.projector", "alearn.report.tensorboard.event_file"} | {
+        "alearn.report.html.trial_page",
+        "alearn.report.trial_report",
         "alearn.example.command",
     }
     assert readers <= allowed | handing_on, "the latter pass it to measure, and show what measure finds"
@@ -140,6 +148,6 @@ def test_the_command_line_starts_without_torch():
 
 
 def test_a_trial_starts_without_what_only_its_report_needs():
-    code = "import sys, alearn.run; print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
+    code = "import sys, alearn.trial.run; print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

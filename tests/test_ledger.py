@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from alearn.events import Scores
 from alearn.ledger import CANNOT_TELL, Ledger, Source
+from alearn.values import Scores
 
 
 def filled() -> Ledger:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from alearn.errors import AlearnError, WaitingError
-from alearn.run import run
+from alearn.trial.run import run
 from tests.conftest import compose, shapes
 
 IMAGES = shapes(150)

@@ -5,10 +5,9 @@ defaults. `parse` turns a composed config into a `Config` or raises one `AlearnE
 value and what is allowed.
 """
 
-from alearn.config.config import Config, flatten, free
-from alearn.config.data import Data, Folder, Imbalance, Standard
-from alearn.config.model import Auto, Model, Resnet, SmallCnn, SourceCnn, Torchvision
-from alearn.config.others import (
+from alearn.config.data_config import Data, Folder, Imbalance, Standard
+from alearn.config.model_config import Auto, Model, Resnet, SmallCnn, SourceCnn, Torchvision
+from alearn.config.other_configs import (
     SIMULATED,
     LabelStudioOracle,
     NoisyOracle,
@@ -21,8 +20,9 @@ from alearn.config.others import (
     WebOracle,
 )
 from alearn.config.parse import load, parse, parse_model, parse_search
-from alearn.config.policy import Policy
-from alearn.config.train import Train
+from alearn.config.policy_config import Policy
+from alearn.config.train_config import Train
+from alearn.config.trial_config import Config, flatten, free
 
 __all__ = [
     "SIMULATED",

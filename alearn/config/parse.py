@@ -8,10 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from alearn.config.config import Config
-from alearn.config.model import Model
-from alearn.config.others import Search
+from alearn.config.model_config import Model
+from alearn.config.other_configs import Search
 from alearn.config.section import Section
+from alearn.config.trial_config import Config
 from alearn.errors import AlearnError
 
 S = TypeVar("S", bound=Section)

@@ -13,11 +13,11 @@ from typing import Any, Self
 import numpy as np
 
 from alearn.config import Config, Folder
-from alearn.config.model import Auto
+from alearn.config.model_config import Auto
 from alearn.data import decode, listing
 from alearn.data.decode import NotReadError
 from alearn.errors import AlearnError
-from alearn.events import Array
+from alearn.values import Array
 
 HEADERS, THUMBNAILS = 2000, 300
 """Files whose header is read, and of those the ones that are decoded."""

@@ -22,7 +22,7 @@ import torch
 
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.events import Array
+from alearn.values import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from alearn.data.pixels import Mapped
-from alearn.events import Array, Images
+from alearn.values import Array, Images
 
 
 @dataclass(frozen=True)

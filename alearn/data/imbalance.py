@@ -5,7 +5,7 @@ import numpy as np
 from alearn.config import Imbalance
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.events import Array
+from alearn.values import Array
 
 
 def thinned(pool: ImageSet, config: Imbalance, generator: np.random.Generator) -> ImageSet:

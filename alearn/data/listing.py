@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alearn.config import Folder
-from alearn.data import table
+from alearn.data import label_table
 from alearn.data.decode import SUFFIXES
 from alearn.errors import AlearnError
 
@@ -56,7 +56,7 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
     """
     root = Path(data.root).expanduser()
     if data.labels is not None:
-        rows = table.read(root, data.labels, data.classes)
+        rows = label_table.read(root, data.labels, data.classes)
         skipped = [(repr(path), _ILLEGIBLE) for path, _ in rows if not legible(path)]
         pool = [row for row in rows if legible(row[0])]
         return _both(data, pool, [], {label for _, label in rows if label is not None}, skipped)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alearn.events import Array, Images
+from alearn.values import Array, Images
 
 ROOM = 0.6
 """Share of the GPU's free memory that images may take; the rest is for training."""
@@ -51,7 +51,7 @@ class Mapping:
 
 
 class Mapped:
-    """Some rows of a mapping, in an order, as `alearn.events.Images`. They come as batches on a device."""
+    """Some rows of a mapping, in an order, as `alearn.journal.Images`. They come as batches on a device."""
 
     dtype = torch.uint8
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alearn import rng
 from alearn.config import Config, Data, Folder
-from alearn.data import folder, imbalance, listing, standard
+from alearn.data import image_folder, imbalance, listing, standard
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 
@@ -16,7 +16,7 @@ def load(config: Config) -> tuple[ImageSet, ImageSet]:
     """
     data, root = config.data, _root(config.data)
     if isinstance(data, Folder):
-        pool, test = folder.load(data)
+        pool, test = image_folder.load(data)
     else:
         pool, test = standard.load(data.name, root)
     if data.imbalance.shape != "none":

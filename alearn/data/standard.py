@@ -9,10 +9,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from alearn.data import mirror
+from alearn.data import mnist_mirror
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.events import Array
+from alearn.values import Array
 
 
 class Known(NamedTuple):
@@ -51,7 +51,7 @@ def load(name: str, root: Path) -> tuple[ImageSet, ImageSet]:
         print(f"data={name}: not in {root}, or not all of it; trying to fetch it", file=sys.stderr, flush=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"), mirror.timeout():  # the jobs of a sweep start together
+        with FileLock(root / f".{name}.lock"), mnist_mirror.timeout():  # the jobs of a sweep start together
             return _read(known, root, download=True)
     except Exception as error:
         why = str(error).strip() or type(error).__name__
@@ -64,7 +64,7 @@ def load(name: str, root: Path) -> tuple[ImageSet, ImageSet]:
 
 def mnist(root: Path) -> tuple[ImageSet, ImageSet]:
     """MNIST's 60,000 training and 10,000 test images, in file order."""
-    raw = mirror.mnist(root)
+    raw = mnist_mirror.mnist(root)
 
     def split(name: str) -> ImageSet:
         images = np.fromfile(raw / f"{name}-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 1, 28, 28)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alearn import rng
-from alearn.data.bar import Bar
+from alearn.data.progress_bar import Bar
 from alearn.errors import AlearnError
 from alearn.example.fruit import KINDS
 from alearn.example.scene import picture
-from alearn.record import files
+from alearn.files import atomic
 
 FEWEST = 10
 QUALITY = (80, 93)
@@ -73,7 +73,7 @@ def make(folder: Path, images: int = 1200, seed: int = 0) -> Made:
     (folder / NOTES[0]).write_text(NOTES[1])
     text, truth = io.StringIO(), folder.with_name(f"{folder.name}.truth.csv")
     csv.writer(text, lineterminator="\n").writerows([("path", "label"), *sorted(label.items())])
-    files.replace(truth, text.getvalue())
+    atomic.replace(truth, text.getvalue())
     return Made(images, damaged, empty, copy, NOTES[0], truth)
 
 

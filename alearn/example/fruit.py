@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alearn.events import Array
 from alearn.example.paint import Colour, Layer, Point, noise, turned
+from alearn.values import Array
 
 Random = np.random.Generator
 WOOD, STALK, LEAF = (0.36, 0.25, 0.15), (0.42, 0.5, 0.2), (0.3, 0.52, 0.18)

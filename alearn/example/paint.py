@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from alearn.events import Array
+from alearn.values import Array
 
 Colour = tuple[float, float, float]
 """Red, green, blue, 0 to 1."""

@@ -6,9 +6,9 @@ Shape letters: H height, W width.
 import numpy as np
 from PIL import Image, ImageFilter
 
-from alearn.events import Array
 from alearn.example.fruit import KINDS, LEAF, Random
 from alearn.example.paint import Colour, Layer, blurred, noise
+from alearn.values import Array
 
 LONG, SHORT = 160, 120
 """Pixels a side."""

@@ -15,10 +15,10 @@ from typing import Literal
 
 from alearn import __version__
 from alearn.errors import AlearnError
-from alearn.export import names
-from alearn.export.images import located
-from alearn.export.labels import Labeled, Record
-from alearn.record import files
+from alearn.export import class_folders
+from alearn.export.image_files import located
+from alearn.export.records import Labeled, Record
+from alearn.files import atomic
 
 How = Literal["hard", "symbolic", "copy"]
 MARK, CLASSES, CANNOT_TELL, UNLABELED = ".alearn-export.json", "classes.csv", "cannot_tell.csv", "unlabeled.csv"
@@ -35,7 +35,7 @@ def write(labeled: Labeled, out: Path, how: How = "hard") -> list[str]:
     sources = located(labeled, [one.id for one in given])
     _apart(labeled, out)
     _ours(out)
-    folder = names.folders((str(one.label) for one in given), taken=(MARK, CLASSES, CANNOT_TELL, UNLABELED))
+    folder = class_folders.folders((str(one.label) for one in given), taken=(MARK, CLASSES, CANNOT_TELL, UNLABELED))
     places = [f"{folder[str(one.label)]}/{one.id}" for one in given]
     lists = {
         CLASSES: _csv(("folder", "class"), sorted((there, name) for name, there in folder.items())),
@@ -47,9 +47,9 @@ def write(labeled: Labeled, out: Path, how: How = "hard") -> list[str]:
     partial.mkdir()
     try:
         mark = {"alearn": __version__, "files": [*lists, *places]}
-        files.replace(partial / MARK, json.dumps(mark, ensure_ascii=False, indent=0) + "\n")
+        atomic.replace(partial / MARK, json.dumps(mark, ensure_ascii=False, indent=0) + "\n")
         for name, text in lists.items():
-            files.replace(partial / name, text)
+            atomic.replace(partial / name, text)
         copied = _place(sources, [partial / place for place in places], how)
         _swap(partial, out)
     finally:

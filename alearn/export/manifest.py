@@ -8,7 +8,7 @@ label.
 import json
 from typing import Any
 
-from alearn.export.labels import Labeled, Record
+from alearn.export.records import Labeled, Record
 
 ATTRIBUTE = "label"
 METADATA = f"{ATTRIBUTE}-metadata"

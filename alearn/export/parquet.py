@@ -5,7 +5,7 @@ from datetime import datetime
 
 from alearn import __version__
 from alearn.errors import AlearnError
-from alearn.export.labels import Labeled
+from alearn.export.records import Labeled
 
 
 def content(labeled: Labeled) -> bytes:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from alearn.config import Policy
-from alearn.events import Scores
 from alearn.learn.score import judge_probs
 from alearn.ledger import Ledger
+from alearn.values import Scores
 
 
 def averaged(policy: Policy, scores: Scores, ledger: Ledger) -> Scores:

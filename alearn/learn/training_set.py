@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from alearn.events import Array
 from alearn.ledger import Ledger
+from alearn.values import Array
 
 
 @dataclass(frozen=True)

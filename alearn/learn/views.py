@@ -14,10 +14,12 @@ from torch import nn
 from alearn import rng
 from alearn.config import Config
 from alearn.data.augment import AUGMENT
-from alearn.events import Images, ScoreProgress, Scores
-from alearn.learn import device, models
+from alearn.journal import ScoreProgress
+from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge_probs
+from alearn.models import networks
+from alearn.values import Images, Scores
 
 UNSURE = 0.9
 """Below this probability a second look is worth its time: few images are, and among them are most wrong guesses."""
@@ -44,7 +46,7 @@ def look_again(
     found, done = [], 0
     model.eval()
     for index_b in torch.split(index_u, runtime.chunk):
-        x_bchw = models.to_float(images_nchw[index_b])
+        x_bchw = networks.to_float(images_nchw[index_b])
         sum_bk = torch.zeros((), device=on)
         with torch.inference_mode():
             for _ in range(views):

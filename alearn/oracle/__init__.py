@@ -11,12 +11,12 @@ from alearn.config import TrueOracle as TrueConfig
 from alearn.config import WebOracle as WebConfig
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.events import Array
 from alearn.ledger import Source
 from alearn.oracle.noisy import Noisy
 from alearn.oracle.people import Channel, Insight, People
 from alearn.oracle.store import NAME, Store
 from alearn.oracle.truth import Truth
+from alearn.values import Array
 
 
 class Oracle(Protocol):

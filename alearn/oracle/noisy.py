@@ -3,8 +3,8 @@
 import numpy as np
 
 from alearn import rng
-from alearn.events import Array
 from alearn.ledger import Source
+from alearn.values import Array
 
 
 class Noisy:

@@ -6,9 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from alearn.events import Array, Event, RoundDone
+from alearn.journal import Event, RoundDone
 from alearn.ledger import Ledger, Source
 from alearn.oracle.store import Store
+from alearn.values import Array
 
 TOKEN = "web.token"
 """File in the trial's folder, of channels that ask for one."""

@@ -1,7 +1,7 @@
 """A human simulated by the true labels."""
 
-from alearn.events import Array
 from alearn.ledger import Source
+from alearn.values import Array
 
 
 class Truth:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from alearn.config.model import Auto
+from alearn.config.model_config import Auto
 from alearn.data import choose, decode, standard
 from alearn.errors import AlearnError
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from alearn.config import Folder
-from alearn.data import listing, table
+from alearn.data import label_table, listing
 from alearn.errors import AlearnError
 
 
@@ -129,7 +129,7 @@ def test_a_root_that_cannot_be_read(config):
 
 def rows(tmp_path, text: str, classes=None, name="labels.csv"):
     (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
-    return table.read(tmp_path, name, classes)
+    return label_table.read(tmp_path, name, classes)
 
 
 def test_a_table_is_the_data_set_in_its_order(config, tmp_path):

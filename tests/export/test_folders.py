@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from alearn.export import folders, names
+from alearn.export import class_folders, folders
+from alearn.files.labels_csv import to_csv
 from alearn.ledger import Ledger, Source
-from alearn.record.labels import to_csv
 from tests.conftest import compose
 from tests.export.written import CLASSES, IDS, expected, export, refused, trial
 
@@ -198,4 +198,4 @@ def test_a_failure_leaves_the_old_export_whole(monkeypatch, folder, tmp_path):
 def test_a_class_has_the_folder_that_names_says(monkeypatch, folder, tmp_path):
     export(monkeypatch, folder, "--format", "folders", "--out", tmp_path / "out")
     there = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
-    assert there == set(names.folders(CLASSES).values()) == {"cat, small", "dog _x_", "Überraschung", "_.._up"}
+    assert there == set(class_folders.folders(CLASSES).values()) == {"cat, small", "dog _x_", "Überraschung", "_.._up"}

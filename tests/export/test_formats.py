@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from alearn.data import table
-from alearn.export.labels import read
+from alearn.data import label_table
+from alearn.export.records import read
 from tests.export.written import CLASSES, EARLY, IDS, LABELS, SOURCES, expected, export, refused, trial
 
 
@@ -65,7 +65,7 @@ def test_alearn_reads_humans_labels_back_as_given_ones(monkeypatch, folder, tmp_
         auto = [line["id"] for line in csv.DictReader(file) if line["source"] == "auto"]
     assert auto
     export(monkeypatch, folder, "--format", kind, "--out", tmp_path / "photos" / name)
-    assert dict(table.read(tmp_path / "photos", name, None)) == expected() | dict.fromkeys(set(auto) - set(EARLY))
+    assert dict(label_table.read(tmp_path / "photos", name, None)) == expected() | dict.fromkeys(set(auto) - set(EARLY))
 
 
 def test_jsonl_manifest(monkeypatch, folder):

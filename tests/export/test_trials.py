@@ -10,8 +10,8 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from alearn import __version__
-from alearn.run import run
-from tests.certify.test_audit import finish, made  # noqa: F401, a fixture
+from alearn.trial.run import run
+from tests.cli.test_audit_command import finish, made  # noqa: F401, a fixture
 from tests.conftest import SMALL, compose, shapes
 from tests.export.written import export
 
@@ -57,11 +57,11 @@ def test_a_certified_trial(monkeypatch, capsys, certified, tmp_path):
 
 
 def test_the_manifests_numbers_are_the_models(monkeypatch, certified, tmp_path):
-    from alearn.record import model
+    from alearn.trial import model_file
 
     folder, _ = certified
     export(monkeypatch, folder, "--format", "jsonl-manifest", "--out", tmp_path / "out.jsonl")
-    classes = model.load(folder).classes
+    classes = model_file.load(folder).classes
     for line in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines()):
         assert classes[line["label"]] == line["label-metadata"]["class-name"]
         assert len(line["label-metadata"]["certificate-sha256"]) == 64

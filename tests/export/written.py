@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alearn.events import Scores
-from alearn.export import command
+from alearn.cli import export_command
+from alearn.files.labels_csv import to_csv
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.oracle.store import Store
-from alearn.record.labels import to_csv
+from alearn.values import Scores
 from tests.conftest import compose
 
 CLASSES = ("cat, small", 'dog "x"', "Überraschung", "../up")
@@ -74,7 +74,7 @@ def expected() -> dict[str, str | None]:
 
 def export(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
     monkeypatch.setattr(sys, "argv", ["alearn-export", *map(str, words)])
-    command.main()
+    export_command.main()
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, *words: object) -> str:

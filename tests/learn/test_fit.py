@@ -8,9 +8,10 @@ from torch import nn
 
 from alearn.config import Train
 from alearn.errors import AlearnError
-from alearn.learn import fit, models
+from alearn.learn import fit
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
+from alearn.models import networks
 from tests.conftest import SMALL, compose, drain, shapes
 
 IMAGES = shapes(300)
@@ -139,10 +140,10 @@ def test_adadelta_is_keras_adadelta():
 def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
     torch.manual_seed(0)
     config = compose("train.steps=10", "train.lr=0.01")
-    model = models.small_cnn(1, 3, 4).train()
+    model = networks.small_cnn(1, 3, 4).train()
     step = fit.Step(config.train, CPU, model, config.train.steps)
     index, label = torch.arange(64), torch.from_numpy(IMAGES.truth[:64])
-    expected = F.cross_entropy(model(models.to_float(IMAGES.images[index])), label).item()
+    expected = F.cross_entropy(model(networks.to_float(IMAGES.images[index])), label).item()
     assert step(IMAGES.images, index, label).item() == pytest.approx(expected, rel=1e-4)
     rates = []
     for _ in range(9):

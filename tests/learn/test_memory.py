@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from alearn.events import Scores
 from alearn.learn.memory import averaged
 from alearn.ledger import Ledger
+from alearn.values import Scores
 from tests.conftest import compose
 
 FROM_THE_SECOND = compose("policy=frugal", "policy.memory=0.75", "policy.memory_from=2").policy

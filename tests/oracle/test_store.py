@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from alearn.errors import AlearnError
-from alearn.events import Decision, Fitted, RoundDone, Scores
+from alearn.journal import RoundDone
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.oracle.people import People
 from alearn.oracle.store import Answer, Store, read
+from alearn.values import Decision, Fitted, Scores
 
 IDS = tuple(f"photo {i}.jpg" for i in range(6))
 

@@ -4,7 +4,7 @@
 to the server.
 """
 
-from alearn.oracle.labelstudio.files import Files
-from alearn.oracle.labelstudio.server import Server
+from alearn.oracle.labelstudio.file_channel import Files
+from alearn.oracle.labelstudio.server_channel import Server
 
 __all__ = ["Files", "Server"]

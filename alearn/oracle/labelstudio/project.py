@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from alearn.errors import AlearnError
-from alearn.oracle.labelstudio import format as form
+from alearn.oracle.labelstudio import task_format as form
 from alearn.oracle.labelstudio.api import Api, RefusedError
-from alearn.oracle.labelstudio.format import Json, Layout
+from alearn.oracle.labelstudio.task_format import Json, Layout
 
 CHUNK = 50
 """Tasks in a request that imports them, each with its picture."""

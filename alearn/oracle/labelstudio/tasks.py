@@ -7,7 +7,17 @@ import numpy as np
 from alearn.data.decode import encoded
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL
-from alearn.oracle.labelstudio.format import ASKED, OURS, Json, Layout, Said, cannot_tell, data_uri, prediction, task
+from alearn.oracle.labelstudio.task_format import (
+    ASKED,
+    OURS,
+    Json,
+    Layout,
+    Said,
+    cannot_tell,
+    data_uri,
+    prediction,
+    task,
+)
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from alearn.events import Array, Images
+from alearn.values import Array, Images
 
 SIDE = 12
 """Pixels of a small picture's side."""

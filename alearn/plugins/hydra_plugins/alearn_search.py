@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from alearn.errors import AlearnError
 
 if TYPE_CHECKING:
-    from alearn.search.study import Asked, Values
+    from alearn.sweep.search_study import Asked, Values
 
 
 class OptunaSweeper(Sweeper):
@@ -33,19 +33,23 @@ class OptunaSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Prepare all that can fail before anything is written. Raises AlearnError."""
         from alearn.config import parse, parse_search
-        from alearn.search import space, study
+        from alearn.sweep import search_space, search_study
 
         self._loader, self._config = hydra_context.config_loader, config
-        self._plan, self._space, self._dir = parse_search(config), space.read(config), Path(config.hydra.sweep.dir)
+        self._plan, self._space, self._dir = (
+            parse_search(config),
+            search_space.read(config),
+            Path(config.hydra.sweep.dir),
+        )
         shared = parse(self._composed(self._space.probes()[0])).identity()
-        self._opened = study.opened(self._plan, self._space, self._dir, shared, self._folder)
+        self._opened = search_study.opened(self._plan, self._space, self._dir, shared, self._folder)
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
         """Search until `n_trials` have finished. Raises AlearnError if none has."""
-        from alearn.search import front
+        from alearn.sweep import pareto_front
 
         folder, plan = self._dir, self._plan
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,8 +58,8 @@ class OptunaSweeper(Sweeper):
 
             def report() -> None:
                 points, failed = trials.points(), trials.failed()
-                front.write(folder, points)
-                print(front.progress(points, plan.n_trials, failed), flush=True)
+                pareto_front.write(folder, points)
+                print(pareto_front.progress(points, plan.n_trials, failed), flush=True)
 
             if len(trials.points()) >= plan.n_trials:
                 print(f"search: hydra.sweeper.n_trials={plan.n_trials} is reached already; a higher one goes on")
@@ -63,8 +67,8 @@ class OptunaSweeper(Sweeper):
             points = trials.points()
         if not points:
             raise AlearnError(f"{folder}: no trial has finished; mend why, then go on with hydra.sweep.dir={folder}")
-        front.write(folder, points)
-        print(f"\n{front.markdown(front.front(points))}\n{folder / front.NAME}")
+        pareto_front.write(folder, points)
+        print(f"\n{pareto_front.markdown(pareto_front.front(points))}\n{folder / pareto_front.NAME}")
 
     def _composed(self, overrides: Sequence[str], number: int = 0) -> DictConfig:
         config = self._loader.load_sweep_config(self._config, list(overrides))

@@ -1,1 +1,0 @@
-"""Certificates by themselves: plan one, make one for labels of any source, check one."""

@@ -1,0 +1,1 @@
+"""The command `alearn`: Hydra's overrides, and a subcommand a module."""

@@ -1,0 +1,108 @@
+"""All of a trial's config."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from omegaconf import OmegaConf
+from pydantic import Field
+
+from alearn.config.data_config import Data
+from alearn.config.model_config import Model
+from alearn.config.other_configs import SIMULATED, Oracle, Published, Record, Trial
+from alearn.config.policy_config import Policy
+from alearn.config.section import Count, Section
+from alearn.config.train_config import Train
+from alearn.errors import AlearnError
+
+FREE = (
+    *("data.root", "data.cache", "policy.audit_seed", "policy.max_rounds", "record.projector", "resume"),
+    *("oracle.host", "oracle.port", "oracle.names", "oracle.url", "oracle.project"),
+)
+"""Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels.
+(Without policy.audit_seed two runs draw differently anyway; a draw that was made stays.)"""
+
+
+class Config(Section):
+    """All of a trial."""
+
+    data: Data
+    model: Model
+    train: Train
+    policy: Policy
+    oracle: Oracle
+    record: Record
+    trial: Trial
+    seed: Annotated[int, Field(ge=0)]
+    """Every random draw of the trial follows from it."""
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]
+    """Of the convolutions; logits and decisions are fp32 always. auto: bf16 where the hardware has it."""
+    threads: Literal["auto"] | Count
+    """CPU threads of a trial. auto: every core for a trial by itself, one for each job of a sweep."""
+    resume: str | None
+    """Folder of a trial to go on with; it brings its own config."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        """What one group needs of another."""
+        if self.policy.query == "bald" and getattr(self.model, "dropout", None) == 0:
+            raise ValueError("policy.query=bald needs a network with dropout: set model.dropout=0.25, for example")
+
+    def in_sweep(self) -> Self:
+        """As a job of a sweep has it. With a thread each, jobs fill the cores and no launcher changes their labels.
+
+        Raises AlearnError if it would ask people.
+        """
+        if self.oracle.name not in SIMULATED:
+            raise AlearnError(
+                f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be "
+                f"{' or '.join(SIMULATED)} here"
+            )
+        return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
+
+    def published(self) -> Published | None:
+        """The published row, if this trial's settings are still that row's."""
+        row = self.trial.published
+        data = self.data
+        if row is None or data.name != row.data or data.limit is not None or data.imbalance.shape != "none":
+            return None
+        same = all(
+            getattr(row, key) in (None, getattr(self.policy, key))
+            for key in ("init_fraction", "threshold", "hand_fraction")
+        )
+        return row if same else None
+
+    def identity(self) -> dict[str, Any]:
+        """The config flat, `{"policy.threshold": 0.9999, ...}`, without the keys that a resumed trial may change."""
+        flat = flatten(self.model_dump(mode="json"))  # lists, as YAML has them
+        return {key: value for key, value in flat.items() if key not in free(flat)}
+
+    def digest(self) -> str:
+        """sha256 of `identity`: equal for trials that must give the same labels."""
+        return _sha256(self.identity())
+
+    def setting(self) -> str:
+        """sha256 of `identity` without the seed: equal for trials whose results may be averaged."""
+        return _sha256({key: value for key, value in self.identity().items() if key != "seed"})
+
+    def yaml(self) -> str:
+        """As YAML, every value resolved."""
+        return OmegaConf.to_yaml(OmegaConf.create(self.model_dump()))
+
+
+def _sha256(tree: Any) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def free(flat: Mapping[str, Any]) -> tuple[str, ...]:
+    """FREE for a flat config. Where the data set is one's own folder, its place is all that tells which one it is."""
+    return tuple(key for key in FREE if key != "data.root" or flat.get("data.name") != "folder")
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` to `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,1 @@
+"""Files that several rooms read and write: whole files, CSV tables, labels.csv."""

@@ -1,0 +1,137 @@
+"""torchvision's classification networks, by name, as bodies of our classifiers.
+
+Images need not be ImageNet's: the first convolution takes as many channels as there are, and ResNet and its kin get a
+3 x 3 first convolution of stride 1 and no max-pool for images of less than 64 pixels, which their own ones would leave
+hardly anything of. With pretrained weights, grey images become three equal channels. What a network cannot take all the
+same (ViT wants 224 pixels, Inception 75) is refused before it is trained.
+"""
+
+from difflib import get_close_matches
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from alearn.config import Torchvision
+from alearn.data.mnist_mirror import timeout
+from alearn.errors import AlearnError
+
+SMALL = 64
+"""Pixels of the shorter side below which a network of the ResNet kind gets the small stem."""
+MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, of red, green and blue in [0, 1]."""
+
+
+def check(config: Torchvision) -> None:
+    """Raises AlearnError for a network or weights that torchvision does not have."""
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if config.name not in known:
+        near = get_close_matches(config.name, known)
+        raise AlearnError(
+            f"model.name={config.name}: torchvision has no classification network of that name; "
+            + (f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}")
+        )
+    if config.weights is not None:
+        names = [weights.name for weights in models.get_model_weights(config.name)]
+        if config.weights not in (*names, "DEFAULT"):
+            allowed = ", ".join(["null", "DEFAULT", *names])
+            raise AlearnError(f"model.weights={config.weights}: must be one of {allowed} for model.name={config.name}")
+
+
+def body(config: Torchvision, shape: tuple[int, int, int], fetch: bool = True) -> tuple[nn.Module, int]:
+    """The network without its last linear layer, for images of `shape` [C, H, W] in [0, 1], and the number of features
+    that it makes. fetch: the weights that the config names; if not, it has the same layers with other weights.
+
+    Raises AlearnError for a name that there is not, weights that cannot be had, and images that it cannot take.
+    """
+    check(config)
+    channels, height, width = shape
+    net = _net(config if fetch else config.model_copy(update={"weights": None}))
+    features = _beheaded(net)
+    pretrained = config.weights is not None
+    _fit_stem(net, 3 if pretrained else channels, min(height, width) < SMALL)
+    whole = nn.Sequential(ImageNetPixels() if pretrained else nn.BatchNorm2d(channels, affine=False), net)
+    try:
+        with torch.no_grad():
+            found = tuple(whole.eval()(torch.zeros(2, *shape)).shape)
+    except Exception as error:  # each network has its own way to fail
+        found, why = None, str(error).splitlines()[0]
+    else:
+        why = f"it gives {found}"
+    if found != (2, features):
+        raise AlearnError(
+            f"model.name={config.name}: does not take images of {height} x {width} pixels ({why}); take a network for "
+            "small images, e.g. model=resnet or model.name=resnet18"
+        )
+    return whole.train(), features
+
+
+class ImageNetPixels(nn.Module):
+    """Pixels in [0, 1] as networks that were trained on ImageNet know them; grey becomes three equal channels."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("sd", torch.tensor(SD).view(3, 1, 1), persistent=False)
+
+    def forward(self, x_bchw: Tensor) -> Tensor:
+        """[B, 1 or 3, H, W] to [B, 3, H, W]."""
+        return (x_bchw - self.mean) / self.sd  # one channel broadcasts to three
+
+
+def _net(config: Torchvision) -> nn.Module:
+    from torchvision import models
+
+    options: dict[str, Any] = {}
+    if config.name in ("googlenet", "inception_v3"):  # no second outputs in training, no warning about its start
+        options = {"aux_logits": False, "init_weights": False}
+    try:
+        with timeout():
+            return cast(nn.Module, models.get_model(config.name, weights=config.weights, **options))
+    except (OSError, RuntimeError) as error:  # no network, or a download that is not what it should be
+        if config.weights is None:
+            raise
+        url = models.get_model_weights(config.name)[config.weights].url
+        raise AlearnError(
+            f"model.weights={config.weights}: cannot be downloaded ({error}). Fetch {url} where there is a network and "
+            f"put it into {torch.hub.get_dir()}/checkpoints, or set model.weights=null"
+        ) from None
+
+
+def _beheaded(net: nn.Module) -> int:
+    """Take the last linear layer away; returns what went into it. SqueezeNet has none: its pooled maps are features."""
+    from torchvision.models import SqueezeNet
+
+    if isinstance(net, SqueezeNet):
+        net.classifier = nn.AdaptiveAvgPool2d(1)
+        return 512
+    path, last = [(path, layer) for path, layer in net.named_modules() if isinstance(layer, nn.Linear)][-1]
+    net.set_submodule(path, nn.Identity())
+    return last.in_features
+
+
+def _fit_stem(net: nn.Module, channels: int, small: bool) -> None:
+    """Make the first convolution fit."""
+    from torchvision.models import ResNet
+
+    path, first = next((path, layer) for path, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
+    if isinstance(net, ResNet) and small:
+        net.conv1 = nn.Conv2d(channels, first.out_channels, 3, padding=1, bias=False)
+        net.maxpool = nn.Identity()
+    elif first.in_channels != channels:
+        net.set_submodule(
+            path,
+            nn.Conv2d(
+                channels,
+                first.out_channels,
+                cast(tuple[int, int], first.kernel_size),
+                cast(tuple[int, int], first.stride),
+                cast(tuple[int, int], first.padding),
+                bias=first.bias is not None,
+            ),
+        )

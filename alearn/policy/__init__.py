@@ -1,0 +1,1 @@
+"""The decisions of a round: pure functions of scores and ledger."""

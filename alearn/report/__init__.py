@@ -1,0 +1,1 @@
+"""What people look at: console, TensorBoard, HTML pages."""

@@ -1,0 +1,1 @@
+"""Pages that need no server: a trial's, a sweep's."""

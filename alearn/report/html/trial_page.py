@@ -1,0 +1,245 @@
+"""What a trial's report shows: sentences, tables, curves and pictures, gathered from its row, rounds and ledger."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+
+from alearn.audit import certificate_file
+from alearn.config import Config
+from alearn.data.imageset import ImageSet
+from alearn.ledger import CANNOT_TELL, Ledger
+from alearn.report.html.class_tables import CLASSES, HAND, class_errors, classes, confusion, pairs
+from alearn.report.html.curves import Chart, Series, lines, stacked
+from alearn.report.html.page import accuracy, certainty, count, duration, percent
+from alearn.report.html.thumbnails import Picture, strip
+from alearn.trial import measure
+from alearn.trial.checkpoint import State
+from alearn.trial.row import PHASES, command
+from alearn.trial.status import Status
+from alearn.values import Array
+
+PICTURES = 48
+"""Images in a strip, at most."""
+
+
+def content(
+    folder: Path, config: Config, row: dict[str, Any], state: State, pool: ImageSet | None, standing: tuple[Status, str]
+) -> dict[str, Any]:
+    """Everything that templates/trial.html.j2 asks for.
+
+    row: as `alearn.trial.row.build` makes it, of an unfinished trial with the numbers so far. pool: None where the
+    images cannot be had. standing: as `alearn.trial.status.of` says it.
+    """
+    ledger, truth = state.ledger, None if pool is None else pool.truth
+    numbered = tuple(map(str, range(int(ledger.label.max(initial=-1)) + 1)))
+    names = pool.classes if pool is not None else state.classes or numbered
+    matrix = None if truth is None or not ledger.auto.any() else measure.confusion(ledger, truth, len(names))
+    return {
+        "title": f"{row['trial']}, seed {row['seed']}",
+        "row": row,
+        "status": standing[0],
+        "reason": standing[1],
+        "sentence": sentence(row, *standing),
+        "resume": f"alearn resume={quote(str(folder.absolute()))}",
+        "tiles": tiles(row),
+        "curves": curves(row, state.history, standing[0] is Status.FINISHED),
+        "asking": asking(ledger),
+        "forecast": forecast(ledger),
+        "groups": groups(folder),
+        "strips": [] if pool is None else strips(ledger, pool, names),
+        "classes": classes(ledger, names, truth),
+        "class_count": len(names),
+        "class_errors": class_errors(row["per_class"]),
+        "warning": "" if pool is None else measure.warning(ledger, names),
+        "confusion": None if matrix is None or len(names) > CLASSES else confusion(matrix),
+        "pairs": [] if matrix is None else pairs(matrix, names),
+        "names": names,
+        "phases": [(phase, row["seconds"][phase], _share(row, phase)) for phase in PHASES],
+        "time": time(state.history),
+        "yaml": config.yaml(),
+        "command": command(row),
+    }
+
+
+def sentence(row: dict[str, Any], status: Status, reason: str) -> str:
+    """The outcome."""
+    hand, auto, left = row["hand"], row["auto"], row["unlabeled"]
+    if status is Status.FINISHED:
+        share = percent(hand / row["images"]) if row["images"] else "-"
+        text = f"{count(row['images'])} images labeled with {count(hand)} hand labels ({share}); "
+        return text + _wrong(row) if auto else text + "none was labeled automatically."
+    so_far = f"{count(hand)} hand labels and {count(auto)} auto labels so far, {count(left)} images without a label"
+    if auto and row["wrong_auto"] is not None:
+        so_far += "; " + _wrong(row).rstrip(".")
+    if status is Status.RUNNING:
+        return f"Round {row['rounds'] + 1} is under way: {so_far}."
+    when = f"after round {row['rounds']}" if row["rounds"] else "before its first round was over"
+    return f"{'Failed' if status is Status.FAILED else 'Interrupted'} {when}: {so_far}."
+
+
+def _wrong(row: dict[str, Any]) -> str:
+    auto, wrong = row["auto"], row["wrong_auto"]
+    if wrong is None:
+        other = "" if row.get("given") else "the other "
+        return f"{other}{count(auto)} were labeled automatically."
+    if not wrong:
+        return f"none of the {count(auto)} auto labels is wrong."
+    verb = "is" if wrong == 1 else "are"
+    return f"{count(wrong)} of the {count(auto)} auto labels {verb} wrong ({percent(row['mislabeled_auto'])})."
+
+
+def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The trial's numbers: name, value, and what was published ("" where nothing was)."""
+    published = row["published"] or {}
+
+    def theirs(key: str, form: Any) -> str:
+        return form(published[key]) if key in published else ""
+
+    shown = [
+        ("hand labels", count(row["hand"]), theirs("hand", count)),
+        ("given labels", count(row["given"]) if row.get("given") else "", ""),
+        ("auto labels", count(row["auto"]), theirs("auto", count)),
+        ("unlabeled", count(row["unlabeled"]) if row["unlabeled"] else "", ""),
+        ("cannot tell", count(row["aside"]) if row.get("aside") else "", ""),
+        ("wrong auto labels", count(row["wrong_auto"]), ""),
+        ("mislabeled, of auto", percent(row["mislabeled_auto"]), theirs("mislabeled", percent)),
+        ("mislabeled, of auto, estimated", _estimate(row), ""),
+        ("mislabeled, of all", percent(row["mislabeled_total"]), ""),
+        ("test accuracy", accuracy(row["test_accuracy"]), ""),
+        ("rounds", count(row["rounds"]), theirs("rounds", count)),
+        ("time", duration(row["seconds"]["total"]), ""),
+    ]
+    return [tile for tile in shown if tile[1] not in ("", "-")]
+
+
+def _estimate(row: dict[str, Any]) -> str:
+    """Where the truth is not known."""
+    estimated = row.get("estimated_mislabeled_auto")
+    return "" if estimated is None or row["wrong_auto"] is not None else percent(estimated)
+
+
+def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: bool) -> list[Chart]:
+    """Labels by source, mislabels and accuracies over rounds, and what the hand labels bought."""
+    if not history:
+        return []
+
+    def over(key: str) -> list[float | None]:
+        return [metrics.get(key) for metrics in history]
+
+    ends = [*history, row] if finished else history
+    sources = [("hand", "query"), ("auto", "auto"), ("unlabeled", "none")]
+    sources += [("given", "given")] if row.get("given") else []
+    labels = [Series(key, colour, [metrics[key] for metrics in ends]) for key, colour in sources]
+    wrong = [
+        Series("of the round's auto labels", "auto", over("mislabeled_new_auto")),
+        Series("of all auto labels", "wrong", over("mislabeled_auto")),
+        Series("of all auto labels, estimated", "soft", over("estimated_mislabeled_auto"), dashed=True),
+        Series("of all images", "query", over("mislabeled_total")),
+        Series("of all images, if it finished now", "first", over("mislabeled_if_finished")),
+    ]
+    if row["published"] and any(one.known for one in wrong):
+        rate, edges = row["published"]["mislabeled"], (0.5, len(history) + 0.5)
+        wrong.append(Series("published, of all auto labels", "soft", [rate, rate], edges, dashed=True))
+    right = [Series("test", "query", over("test_accuracy")), Series("validation", "auto", over("val_accuracy"))]
+    bought = [
+        Series("auto labeled, of all images", "auto", over("auto_share"), over_hand := over("hand")),
+        Series("test accuracy", "query", over("test_accuracy"), over_hand),
+    ]
+    found = [
+        stacked("Labels by source", labels, last="end" if finished else ""),
+        lines("Mislabeled share", wrong, log=True),
+        lines("Accuracy", right),
+        lines("What the hand labels bought", bought, "hand labels"),
+    ]
+    return [chart for chart in found if chart is not None]
+
+
+def asking(ledger: Ledger) -> Chart | None:
+    """Hand labels by round and purpose; None if there are none."""
+    if not ledger.hand.any():
+        return None
+    bars = ledger.rounds + 1
+    layers = [
+        Series(name, name, np.bincount(ledger.round[ledger.source == source], minlength=bars).tolist())
+        for name, source in HAND.items()
+    ]
+    return stacked("Hand labels by round", [layer for layer in layers if any(layer.y)], first=0)
+
+
+def forecast(ledger: Ledger) -> Chart | None:
+    """What all hand labels were expected to come to, had the audit begun in each round; None without an audit."""
+    if not len(ledger.forecast):
+        return None
+    hand, _, expected = ledger.forecast.T
+    layers = [
+        Series("by then", "query", hand.tolist()),
+        Series("audit and beyond the cut, expected", "audit", (expected - hand).tolist()),
+    ]
+    return stacked("Hand labels in all, had the audit begun then", layers)
+
+
+def groups(folder: Path) -> list[dict[str, Any]]:
+    """What was certified, a line a group of labels: see `alearn.audit.certificate_file.build`. None before that."""
+    try:
+        made = json.loads((folder / certificate_file.NAME).read_text())
+        return list(made["groups"])
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def strips(ledger: Ledger, pool: ImageSet, names: Sequence[str]) -> list[tuple[str, str, list[Picture]]]:
+    """Rows of pictures, each with a heading and a line of explanation."""
+    found: list[tuple[str, str, Array, list[tuple[str, ...]]]] = []
+    about: list[tuple[str, ...]]
+    if pool.truth is not None:
+        wrong = measure.wrong(ledger, pool.truth)
+        shown = wrong[:PICTURES]
+        about = [(names[ledger.label[i]], f"is {names[pool.truth[i]]}", certainty(ledger.doubt[i])) for i in shown]
+        note = (
+            f"{_of(len(shown), len(wrong))} wrong auto labels, the surest first: label, truth, the model's confidence."
+        )
+        found.append(("Wrong auto labels", note, shown, about))
+    auto = np.flatnonzero(ledger.auto)
+    shown = auto[np.argsort(-ledger.doubt[auto], kind="stable")][:PICTURES]
+    about = [(names[ledger.label[i]], certainty(ledger.doubt[i])) for i in shown]
+    note = f"{_of(len(shown), len(auto))} auto labels, the least sure first: label, the model's confidence."
+    found.append(("Most doubtful auto labels", note, shown, about))
+    hand = np.flatnonzero(ledger.hand)
+    shown = hand[np.argsort(-ledger.order[hand], kind="stable")][:PICTURES]
+    about = [(_answer(ledger, i, names), *_guess(ledger, i, names)) for i in shown]
+    note = f"{_of(len(shown), len(hand))} hand labels, the latest first: label, what the model took it for before."
+    found.append(("Asked last", note, shown, about))
+    return [(title, note, strip(pool, index, about)) for title, note, index, about in found if len(index)]
+
+
+def _of(shown: int, there: int) -> str:
+    return f"All {count(there)}" if shown == there else f"{count(shown)} of {count(there)}"
+
+
+def _answer(ledger: Ledger, i: int, names: Sequence[str]) -> str:
+    return names[ledger.label[i]] if ledger.label[i] != CANNOT_TELL else "cannot tell"
+
+
+def _guess(ledger: Ledger, i: int, names: Sequence[str]) -> tuple[str, ...]:
+    return () if ledger.guess[i] < 0 else (f"{names[ledger.guess[i]]}?", certainty(ledger.doubt[i]))
+
+
+def time(history: Sequence[dict[str, Any]]) -> Chart | None:
+    """Seconds by phase over rounds; None before the first."""
+    if not history:
+        return None
+    colours = ("query", "auto", "s2", "s3", "none")
+    layers = [
+        Series(phase, colour, [metrics.get(f"seconds_{phase}", 0.0) for metrics in history])
+        for phase, colour in zip(PHASES, colours, strict=True)
+    ]
+    return stacked("Seconds by round", layers, unit=" s")
+
+
+def _share(row: dict[str, Any], phase: str) -> float | None:
+    total = row["seconds"]["total"]
+    return row["seconds"][phase] / total if total else None

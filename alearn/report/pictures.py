@@ -1,0 +1,170 @@
+"""Pictures with words, drawn with Pillow: galleries of captioned images, confusion matrices, sprites.
+
+Shape letters: n images, C channels, H height, W width, K classes.
+"""
+
+import io
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from math import ceil
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from alearn.values import Array
+
+Picture = Image.Image
+
+SIDE, LARGEST = 96, 128
+"""Pixels that an image in a gallery has at least, enlarged by a whole factor, and at most."""
+COLUMNS, GAP, TEXT = 4, 6, 15
+NAME = 10
+"""Letters of a class name."""
+MATRIX, NUMBERED = 640, 30
+"""Pixels of a confusion matrix of many classes; the number of classes up to which its cells have numbers."""
+SPRITES = 8192
+"""Pixels a side that TensorBoard's projector takes."""
+
+
+def gallery(images_nchw: Array, captions: Sequence[str]) -> Picture:
+    """Images (uint8 [n, C, H, W], n > 0) in rows of four, a caption of any number of lines below each.
+
+    RGB if there are three channels, else the first one in grey.
+    """
+    pixels = _pixels(images_nchw)
+    height, width = pixels.shape[1:3]
+    factor = max(1, ceil(SIDE / max(height, width)))
+    pixels = pixels.repeat(factor, 1).repeat(factor, 2)
+    if max(height, width) > LARGEST:
+        pixels = _resized(pixels, LARGEST / max(height, width))
+    height, width = pixels.shape[1:3]
+
+    lines = [plain(caption).split("\n") for caption in captions]
+    line = TEXT + 3
+    cell_w = max(width, ceil(max(_font(TEXT).getlength(text) for texts in lines for text in texts))) + GAP
+    cell_h = height + line * max(map(len, lines)) + GAP
+    columns = min(COLUMNS, len(pixels))
+    shape = (cell_h * ceil(len(pixels) / columns) + GAP, cell_w * columns + GAP, *pixels.shape[3:])
+    canvas = np.full(shape, 255, np.uint8)
+    places = [(GAP + cell_h * (i // columns), GAP + cell_w * (i % columns)) for i in range(len(pixels))]
+    for (top, left), image in zip(places, pixels, strict=True):
+        canvas[top : top + height, left : left + width] = image
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    for (top, left), texts in zip(places, lines, strict=True):
+        for i, text in enumerate(texts):
+            draw.text((left, top + height + i * line), text, fill="black", font=_font(TEXT))
+    return picture
+
+
+def confusion(matrix: Array, classes: Sequence[str]) -> Picture:
+    """A confusion matrix, int [K, K] with the true classes as rows: off the diagonal, the redder the more often.
+
+    Up to 30 classes have their numbers written in.
+    """
+    total = len(classes)
+    cell = 44 if total <= 12 else max(1, MATRIX // total, 24 if total <= NUMBERED else 0)
+    size = min(TEXT, cell - 4)
+    names = [shortened(name) for name in classes] if size >= 8 else []
+    font = _font(max(size, 8))
+    margin = ceil(max((font.getlength(name) for name in names), default=0)) + TEXT + 4 * GAP
+    picture = Image.new("RGB", (margin + cell * total + GAP, margin + cell * total + GAP), "white")
+    picture.paste(_heat(matrix, cell), (margin, margin))
+    draw = ImageDraw.Draw(picture)
+    draw.text((margin, GAP), "auto label", fill="black", font=_font(TEXT))
+    _upright(picture, (GAP, margin), "true class", TEXT)
+    for i, name in enumerate(names):
+        middle = margin + cell * i + cell // 2
+        draw.text((margin - GAP, middle), name, fill="black", font=font, anchor="rm")
+        if max(map(len, names)) <= 2:
+            draw.text((middle, margin - GAP), name, fill="black", font=font, anchor="mb")
+        else:
+            length = ceil(font.getlength(name))
+            _upright(picture, (middle - size // 2 - 2, margin - GAP - length), name, size)
+    if total <= NUMBERED:
+        numbers = _font(min(13, cell // 3))
+        for row, column in zip(*np.nonzero(matrix), strict=True):
+            at = (margin + cell * int(column) + cell // 2, margin + cell * int(row) + cell // 2)
+            draw.text(at, _number(int(matrix[row, column])), fill="black", font=numbers, anchor="mm")
+    return picture
+
+
+def sprite(images_nchw: Array) -> tuple[Picture, tuple[int, int]]:
+    """Images (uint8 [n, C, H, W], n > 0) in a square of rows, without gaps, and the (width, height) of each: made
+    smaller where the projector could not take the whole.
+    """
+    pixels = _pixels(images_nchw)
+    side = ceil(len(pixels) ** 0.5)
+    room = SPRITES // side
+    if max(pixels.shape[1:3]) > room:
+        pixels = _resized(pixels, room / max(pixels.shape[1:3]))
+    height, width = pixels.shape[1:3]
+    canvas = np.zeros((side * height, side * width, *pixels.shape[3:]), np.uint8)
+    for i, image in enumerate(pixels):
+        top, left = height * (i // side), width * (i % side)
+        canvas[top : top + height, left : left + width] = image
+    return Image.fromarray(canvas), (width, height)
+
+
+def png(picture: Picture) -> bytes:
+    """As a PNG file, compressed little: these pictures are many, and small."""
+    content = io.BytesIO()
+    picture.save(content, "PNG", compress_level=1)
+    return content.getvalue()
+
+
+def plain(text: str) -> str:
+    """As ASCII, which every font has: accents are dropped, other letters become question marks."""
+    letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return "".join(letters).encode("ascii", "replace").decode()
+
+
+def shortened(name: str) -> str:
+    """A class name of ten letters at most."""
+    name = plain(name)
+    return name if len(name) <= NAME else name[: NAME - 2] + ".."
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _pixels(images_nchw: Array) -> Array:
+    """[n, H, W] or, of three channels, [n, H, W, 3]."""
+    return images_nchw.transpose(0, 2, 3, 1) if images_nchw.shape[1] == 3 else images_nchw[:, 0]
+
+
+def _resized(pixels: Array, factor: float) -> Array:
+    height, width = (max(1, int(side * factor)) for side in pixels.shape[1:3])
+    return np.stack([np.asarray(Image.fromarray(image).resize((width, height))) for image in pixels])
+
+
+def _heat(matrix: Array, cell: int) -> Picture:
+    """The cells, with lines between them where there is room: right ones blue by share of their row, wrong ones red by
+    share of the largest wrong one.
+    """
+    total = len(matrix)
+    counts = matrix.astype(np.float64)
+    right = np.eye(total, dtype=bool)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    wrong = np.sqrt(counts / max(1.0, counts[~right].max(initial=0)))
+    strength = np.where(right, shares * 0.6, wrong * 0.9)[:, :, None]
+    colour = np.where(right[:, :, None], (70, 130, 230), (235, 60, 40))
+    pixels = (255 - strength * (255 - colour)).astype(np.uint8).repeat(cell, 0).repeat(cell, 1)
+    if cell >= 8:
+        pixels[::cell] = pixels[:, ::cell] = 225
+    return Image.fromarray(pixels)
+
+
+def _upright(picture: Picture, at: tuple[int, int], text: str, size: int) -> None:
+    """Text that reads upwards."""
+    tile = Image.new("RGB", (ceil(_font(size).getlength(text)), size + 4), "white")
+    ImageDraw.Draw(tile).text((0, 0), text, fill="black", font=_font(size))
+    picture.paste(tile.rotate(90, expand=True), at)
+
+
+def _number(count: int) -> str:
+    """At most four characters: 980, 5923, 12k."""
+    return str(count) if count < 10_000 else f"{count // 1000}k"

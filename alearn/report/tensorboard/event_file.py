@@ -1,0 +1,151 @@
+"""A trial's own run: its curves, pictures, texts and hyperparameters."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import SummaryWriter
+
+from alearn.config import Config, flatten
+from alearn.data.imageset import ImageSet
+from alearn.journal import Event, RoundDone, TrialDone
+from alearn.ledger import CANNOT_TELL
+from alearn.report import pictures
+from alearn.report.tensorboard import hparams, layout, projector
+from alearn.report.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, FORECAST, OVER_HAND, SCALARS, of_class
+from alearn.trial import measure
+from alearn.trial.checkpoint import State
+from alearn.values import Array
+
+SHOWN = 20
+"""Images in a gallery."""
+
+
+class TensorBoard:
+    """A sink that writes an event file into the trial's folder.
+
+    A resumed trial appends another file. A round that was recorded but not saved before a crash is recorded again with
+    the same values at the same steps, so nothing is purged: purging by step would take the curves over hand labels
+    along, whose steps are larger.
+    """
+
+    def __init__(self, folder: Path, config: Config, images: ImageSet, state: State) -> None:
+        """state: where the trial stands, kept up to date by the checkpoint."""
+        self._writer, self._folder = SummaryWriter(str(folder)), folder
+        self._config, self._images, self._state = config, images, state
+        self._epochs = sum(metrics["epochs"] for metrics in state.history)
+        self._proto(hparams.start(config))
+        self._proto(layout.of_trials())
+        self._writer.add_text("config", "```yaml\n" + config.yaml() + "```", 0)
+        self._writer.flush()
+
+    def write(self, event: Event) -> None:
+        """Everything that a round has to show; the result at the end."""
+        if isinstance(event, RoundDone):
+            self._round(event)
+            self._pictures(event)
+            self._writer.flush()
+        elif isinstance(event, TrialDone):
+            row = event.metrics
+            self._scalars({tag: SCALARS[tag] for tag in FINAL}, row, row["rounds"] + 1)
+            self._by_class(row, row["rounds"] + 1)
+            self._writer.add_scalar("result/rounds", row["rounds"], row["rounds"])
+            self._writer.add_scalar("result/seconds", row["seconds"]["total"], row["rounds"])
+            self._writer.add_text("row", table(row), row["rounds"])
+            if self._config.record.projector:
+                projector.write(self._folder, self._config, self._images, self._state)
+            self._proto(hparams.end())
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+    def _round(self, event: RoundDone) -> None:
+        metrics, step = event.metrics, event.round
+        self._scalars(SCALARS, metrics, step)
+        self._by_class(metrics, step)
+        self._scalars(OVER_HAND, metrics, metrics["hand"])
+        self._scalars(FORECAST, metrics, int(metrics["forecast_hand"] or 0))
+        for epoch, loss, accuracy in event.fitted.curve:
+            self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
+        self._epochs += event.fitted.epochs
+        doubt = event.scores.doubt.astype(np.float64)
+        self._writer.add_histogram("pool/confidence", -np.expm1(doubt), step)
+        self._writer.add_histogram("pool/confidence_in_nines", doubt / -math.log(10), step)  # 0.999 has three
+
+    def _pictures(self, event: RoundDone) -> None:
+        ledger, classes, truth, step = event.ledger, self._images.classes, self._images.truth, event.round
+        asked, doubtful = event.decision.hand, event.scores.index[np.argsort(-event.scores.doubt, kind="stable")]
+        doubtful = doubtful[~np.isin(doubtful, asked)]
+        self._gallery("images/asked_this_round", asked, lambda i: f"human: {_name(classes, ledger.label[i])}", event)
+        self._gallery("images/most_doubtful_not_asked", doubtful, lambda i: "auto" if ledger.auto[i] else "open", event)
+        if truth is not None:
+            wrong = measure.wrong(ledger, truth)
+            self._gallery("images/confident_and_wrong", wrong, lambda i: f"true: {_name(classes, truth[i])}", event)
+            if ledger.auto.any():
+                matrix = measure.confusion(ledger, truth, len(classes))
+                self._picture("images/confusion_matrix", pictures.confusion(matrix, classes), step)
+
+    def _gallery(self, tag: str, index: Array, word: Callable[[int], str], event: RoundDone) -> None:
+        """The first ones of `index`, captioned with the model's guess and another word."""
+        ledger, images, shown = event.ledger, self._images.images, index[:SHOWN]
+        if len(shown):
+            captions = [
+                f"guess {_name(self._images.classes, ledger.guess[i])} ({probability(ledger.doubt[i])})\n{word(i)}"
+                for i in shown
+            ]
+            pixels = images[torch.from_numpy(shown).to(images.device)].cpu().numpy()
+            self._picture(tag, pictures.gallery(pixels, captions), event.round)
+
+    def _picture(self, tag: str, picture: pictures.Picture, step: int) -> None:
+        """Encoded by us: `add_image` compresses harder, which takes longer than the drawing."""
+        image = Summary.Image(
+            height=picture.height,
+            width=picture.width,
+            colorspace=len(picture.getbands()),
+            encoded_image_string=pictures.png(picture),
+        )
+        self._proto(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+    def _scalars(self, tags: dict[str, str], values: dict[str, Any], step: int) -> None:
+        for tag, key in tags.items():
+            if values[key] is not None:
+                self._writer.add_scalar(tag, values[key], step)
+
+    def _by_class(self, values: dict[str, Any], step: int) -> None:
+        found = values["per_class"]
+        if found is not None and len(found) <= CLASSES:
+            self._scalars(
+                {of_class(name): name for name in found}, {name: one["error"] for name, one in found.items()}, step
+            )
+
+    def _proto(self, proto: Summary, step: int | None = None) -> None:
+        """Into this run's own file: some of the writer's methods would open a run of their own."""
+        self._writer._get_file_writer().add_summary(proto, step)  # type: ignore[no-untyped-call]
+
+
+def _name(classes: Sequence[str], label: int) -> str:
+    return pictures.shortened(classes[label]) if label != CANNOT_TELL else "cannot tell"
+
+
+def probability(doubt: float) -> str:
+    """Of doubt log(1 - p), with as many digits as tell it from 1: 0.41, 0.99994, 1-4e-08."""
+    rest = math.exp(doubt)
+    if rest < 1e-6:
+        return f"1-{rest:.0e}"
+    return f"{1 - rest:.{max(2, math.ceil(-doubt / math.log(10)))}f}"
+
+
+def table(row: dict[str, Any]) -> str:
+    """A trial's row as a Markdown table, without the config, which is a text of its own, and the classes, which have
+    curves.
+    """
+    cells = {key: value for key, value in row.items() if key not in ("config", "per_class")}
+    cells["overrides"] = " ".join(row["overrides"])
+    text = {key: str(value).replace("|", "\\|") for key, value in flatten(cells).items() if value is not None}
+    return "\n".join(["| key | value |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in text.items())])

@@ -1,0 +1,148 @@
+"""report.html: a trial or a sweep on one page that needs no server, no network and no script to be read.
+
+A trial writes its own while it runs; `alearn-report DIR` makes that of any trial or sweep, in whatever state it is.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from alearn.config import Config, load
+from alearn.data import sources
+from alearn.data.imageset import ImageSet
+from alearn.errors import AlearnError
+from alearn.journal import Event, RoundDone, TrialDone
+from alearn.learn.device import Runtime
+from alearn.ledger import Ledger
+from alearn.report.html import page, trial_page
+from alearn.sweep import sweep_page
+from alearn.trial import checkpoint, measure, metrics_jsonl, row, status
+from alearn.trial.checkpoint import State
+from alearn.trial.row import Origin
+from alearn.trial.status import Status
+
+PAUSE = 60.0
+"""Seconds between two reports of a running trial, at least: each takes about one."""
+
+
+class Report:
+    """A sink that keeps report.html up to date: after the first round, once a minute, and when the trial ends, however
+    it ends.
+    """
+
+    def __init__(
+        self, folder: Path, config: Config, origin: Origin, pool: ImageSet, state: State, runtime: Runtime
+    ) -> None:
+        """state: the checkpoint's, which must have taken an event before this sink does."""
+        self._folder, self._config, self._origin = folder, config, origin
+        self._pool, self._state, self._runtime = pool, state, runtime
+        self._written, self._finished = float("-inf"), False
+
+    def write(self, event: Event) -> None:
+        """Rewrite the file if it is time to."""
+        if isinstance(event, TrialDone):
+            self._finished = True
+            self._write(event.metrics, (Status.FINISHED, ""))
+        elif isinstance(event, RoundDone) and monotonic() - self._written > PAUSE:
+            self._write(self._so_far(), (Status.RUNNING, ""))
+
+    def close(self) -> None:
+        """Say why it ended if it did not finish: for a failure, word of it must be left by now."""
+        if not self._finished:
+            reason = status.failure(self._folder)
+            standing = (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
+            self._write(self._so_far(), standing)
+
+    def _so_far(self) -> dict[str, Any]:
+        history, ledger = self._state.history, self._state.ledger
+        final = history[-1] if history else measure.labels(ledger, self._pool.truth, None)
+        return row.build(self._config, self._origin, history, final, self._runtime)
+
+    def _write(self, found: dict[str, Any], standing: tuple[Status, str]) -> None:
+        trial(self._folder, self._config, found, self._state, self._pool, standing)
+        self._written = monotonic()
+
+
+def trial(
+    folder: Path,
+    config: Config,
+    found: dict[str, Any],
+    state: State,
+    pool: ImageSet | None,
+    standing: tuple[Status, str],
+    missing: Sequence[str] = (),
+) -> None:
+    """Write a trial's report.html into its folder.
+
+    found: its row, as `alearn.trial.row.build` makes it. pool: the images, on any device, None where they cannot be
+    had. standing: as `alearn.trial.status.of` says it. missing: what the report has to do without, in sentences.
+    """
+    content = trial_page.content(folder, config, found, state, pool, standing)
+    page.write(folder, "trial.html.j2", missing=missing, **content)
+
+
+def rebuild(folder: Path) -> None:
+    """Write the report of the trial in a folder from its files, in whatever state it is.
+
+    Raises AlearnError for a config that cannot be read; what else is missing is said in the report.
+    """
+    config = load(folder / "config.yaml")
+    done, history, missing = row.load(folder), metrics_jsonl.load(folder), []
+    pool: ImageSet | None = None
+    try:
+        pool, _ = sources.load(config)
+    except AlearnError as error:
+        missing.append(f"No pictures, and no truth to compare with: the images cannot be had ({error}).")
+    last = done or (history[-1] if history else {"hand": 0, "auto": 0, "unlabeled": 0})
+    total = len(pool) if pool is not None else last["hand"] + last.get("given", 0) + last["auto"] + last["unlabeled"]
+    try:
+        state = checkpoint.load(folder, config, total)
+    except AlearnError as error:
+        missing.append(f"No classes and no pictures: {error}.")
+        state = State(Ledger.empty(total), history)
+    if done is None:
+        final = state.history[-1] if state.history else measure.labels(state.ledger, None, None)
+        nobody = Runtime(torch.device("cpu"), bf16=False)
+        unknown = dict.fromkeys(("device", "hardware", "versions", "git_commit"))  # the row will know what it ran on
+        done = row.build(config, _origin(folder), state.history, final, nobody) | unknown
+    if pool is not None and len(state.classes) > len(pool.classes):
+        pool = replace(pool, classes=state.classes)  # people added some
+    trial(folder, config, done, state, pool, status.of(folder), missing)
+
+
+def _origin(folder: Path) -> Origin:
+    try:
+        words = tuple(str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
+        return Origin(words, OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.job.num"))
+    except Exception:  # a damaged file can fail in any way, and is of no use then
+        return Origin()
+
+
+def main() -> None:
+    """The command `alearn-report`."""
+    parser = argparse.ArgumentParser(
+        "alearn-report", description=f"Write the {page.NAME} of trials and sweeps: a page to read without a server."
+    )
+    parser.add_argument(
+        "folder", nargs="+", type=Path, help=f"a trial's folder, or a sweep's; {page.NAME} goes into it"
+    )
+    for folder in parser.parse_args().folder:
+        try:
+            if not folder.is_dir():
+                raise AlearnError(f"{folder}: there is no such folder")
+            rebuild(folder) if (folder / "config.yaml").exists() else sweep_page.write(folder)
+        except AlearnError as error:
+            raise SystemExit(f"error: {error}") from None
+        except OSError as error:
+            raise SystemExit(f"error: {folder} cannot be written: {error.strerror}") from None
+        print(folder / page.NAME)
+
+
+if __name__ == "__main__":
+    main()

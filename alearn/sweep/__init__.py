@@ -1,0 +1,1 @@
+"""Many trials: Hydra's callback, the worker, progress, tables, search."""

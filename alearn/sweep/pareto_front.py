@@ -1,0 +1,80 @@
+"""The Pareto front of a search: the trials that no other beats in both objectives. pareto.md and pareto.csv."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alearn.files import atomic
+from alearn.sweep import tradeoff
+
+NAME = "pareto.md"
+OBJECTIVES = ("hand_share", "mislabeled_total")
+"""Of all images: how many a human labeled, how many got a wrong label. Both are to be small."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A finished trial: its number, its choices by key, its objectives, its folder within the sweep's."""
+
+    number: int
+    words: Mapping[str, str]
+    values: tuple[float, float]
+    folder: str
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """The points for which no other is at least as good in both objectives and better in one; by hand share. Of those
+    with the same choices the first.
+    """
+    kept: list[Point] = []
+    points = sorted(points, key=lambda point: point.number)
+    for point in (points[i] for i in tradeoff.front([point.values for point in points])):
+        if all(point.words != other.words for other in kept):
+            kept.append(point)
+    return kept
+
+
+def write(folder: Path, points: Sequence[Point]) -> None:
+    """Write pareto.md and pareto.csv of the front of these points, whole; nothing if there are none."""
+    if points:
+        atomic.replace(folder / "pareto.csv", to_csv(front(points)))
+        atomic.replace(folder / NAME, markdown(front(points)))
+
+
+def to_csv(best: Sequence[Point]) -> str:
+    """number, a column a key, the objectives as shares with all digits, folder."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["number", *best[0].words, *OBJECTIVES, "folder"])
+    writer.writerows([point.number, *point.words.values(), *point.values, point.folder] for point in best)
+    return text.getvalue()
+
+
+def markdown(best: Sequence[Point]) -> str:
+    """For people: numbers cut to 7 digits, shares in percent."""
+    lines = [["number", *best[0].words, "hand labeled", "mislabeled (of all)", "folder"]]
+    lines.append(["---"] * len(lines[0]))
+    for point in best:
+        hand, mislabeled = point.values
+        lines.append(
+            [str(point.number), *map(_short, point.words.values()), f"{hand:.2%}", f"{mislabeled:.3%}", point.folder]
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def progress(points: Sequence[Point], wanted: int, failed: int) -> str:
+    """A line: how many of the wanted trials have finished or failed, and the two ends of the front."""
+    line = f"search: {len(points)} of {wanted} trials finished" + f", {failed} failed" * bool(failed)
+    ends = [f"{point.values[0]:.2%} by hand, {point.values[1]:.3%} mislabeled" for point in front(points)]
+    if ends:
+        line += f"; front of {len(ends)}: {ends[0]}" + f" ... {ends[-1]}" * (len(ends) > 1)
+    return line
+
+
+def _short(word: str) -> str:
+    try:
+        return f"{float(word):.7g}" if len(word) > 9 else word
+    except ValueError:
+        return word

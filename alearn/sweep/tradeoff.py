@@ -1,0 +1,150 @@
+"""What a label costs: the share of hand labels against the share of wrong ones, as a picture of a sweep.
+
+Matplotlib is slow to import, and a sweep's workers never draw: it is imported when something is drawn.
+"""
+
+import io
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alearn.files import atomic
+from alearn.report.html.curves import STYLE, inline
+from alearn.report.html.page import LIGHT
+from alearn.sweep.sweep_table import names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Point = tuple[float, float]
+"""Share of hand labels, share of wrong labels; both of all images."""
+
+COLOURS = [LIGHT[f"s{number}"] for number in range(8)]
+"""Of settings; where there are more of these, all look the same."""
+
+
+def point(row: dict[str, Any]) -> Point:
+    """Where a trial lies."""
+    return row["hand"] / row["images"], row["mislabeled_total"]
+
+
+def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
+    """Mean over trials of one setting: where each would have been, had it finished after a round, for the numbers of
+    hand labels that all of them had at the end of some round.
+    """
+    runs = [{hand: wrong for hand, wrong in row.get("learning_curve", ()) if wrong is not None} for row in rows]
+    shared = sorted(set.intersection(*map(set, runs)))
+    return [
+        (hand / rows[0]["images"], statistics.fmean(run[hand] for run in runs) / rows[0]["images"]) for hand in shared
+    ]
+
+
+def published(row: dict[str, Any]) -> Point | None:
+    """Where the published trial of the same settings lies; its wrong labels are given as a share of the auto labels."""
+    there = row["published"]
+    if there is None:
+        return None
+    total = there["hand"] + there["auto"]
+    return there["hand"] / total, there["mislabeled"] * there["auto"] / total
+
+
+def front(points: Sequence[Point]) -> list[int]:
+    """The Pareto front: which points no other one beats in one share without losing in the other; by hand labels."""
+    found: list[int] = []
+    for number in sorted(range(len(points)), key=lambda i: points[i]):
+        if not found or points[number][1] < points[found[-1]][1] or points[number] == points[found[-1]]:
+            found.append(number)
+    return found
+
+
+def save(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write tradeoff.png and tradeoff.svg; nothing if no row knows how many of its labels are wrong."""
+    if any(row["mislabeled_total"] is not None for row in rows):
+        for kind in ("png", "svg"):
+            atomic.replace(folder / f"tradeoff.{kind}", _drawn(rows, kind, "white"))
+
+
+def svg(rows: Sequence[dict[str, Any]]) -> str:
+    """The picture as an <svg> element for a page, "" if no row knows how many of its labels are wrong."""
+    if all(row["mislabeled_total"] is None for row in rows):
+        return ""
+    return inline(_drawn(rows, "svg", "none").decode(), "tradeoff")
+
+
+def _drawn(rows: Sequence[dict[str, Any]], kind: str, background: str) -> bytes:
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        metadata = {"Date": None} if kind == "svg" else {}  # the same rows give the same file
+        draw(rows).savefig(content, format=kind, dpi=150, facecolor=background, metadata=metadata)
+    return content.getvalue()
+
+
+def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
+    """A point a trial; mean, standard deviation and learning curve of a setting; the published points; the front of the
+    means.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    rows = [row for row in rows if row["mislabeled_total"] is not None]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["setting"], []).append(row)
+    figure = Figure(figsize=(7.2, 4), layout="constrained")
+    axes = figure.subplots()
+    few, called = len(groups) <= len(COLOURS), names({row["setting"]: row["config"] for row in rows})
+    means: list[Point] = []
+    for number, (setting, group) in enumerate(groups.items()):
+        colour = COLOURS[number] if few else COLOURS[0]
+        hand, wrong = zip(*map(point, group), strict=True)
+        means.append((statistics.fmean(hand), statistics.fmean(wrong)))
+        spread = [statistics.stdev(one) if len(group) > 1 else 0.0 for one in (hand, wrong)]
+        if few and (passed := learning_curve(group)):
+            axes.plot(*zip(*passed, strict=True), color=colour, lw=1.2, alpha=0.8)
+        axes.scatter(hand, wrong, s=14, color=colour, alpha=0.5, linewidths=0)
+        label = called[setting] if few else "_none"  # an underscore keeps it out of the legend
+        axes.errorbar(*means[-1], yerr=spread[1], xerr=spread[0], fmt="o", ms=5, capsize=3, color=colour, label=label)
+    best = [means[number] for number in front(means)]
+    x, y = zip(*best, strict=True)
+    axes.step(x, y, where="post", color=LIGHT["soft"], lw=1, ls="--", zorder=0, label="Pareto front")
+    _draw_published(axes, rows)
+    if min(point(row)[1] for row in rows) > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axes.set_yscale("symlog", linthresh=max(1 / row["images"] for row in rows))  # has a place for none
+        axes.set_ylim(bottom=0)
+    axes.set(xlabel="hand labels, share of all images", ylabel="wrong labels, share of all images")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+    axes.legend(fontsize="small", labelcolor=LIGHT["ink"], frameon=False)
+    return figure
+
+
+def _draw_published(axes: "Axes", rows: Sequence[dict[str, Any]]) -> None:
+    """A cross for each published point, and the names of the trials that are compared with it."""
+    theirs: dict[Point, set[str]] = {}
+    for row in rows:
+        if (there := published(row)) is not None:
+            theirs.setdefault(there, set()).add(row["trial"])
+    if not theirs:
+        return
+    x, y = zip(*theirs, strict=True)
+    axes.scatter(x, y, marker="x", s=40, color=LIGHT["ink"], label="published")
+    middle = sum(axes.get_xlim()) / 2
+    for (hand, wrong), trials in theirs.items():
+        left = hand > middle
+        axes.annotate(
+            ", ".join(sorted(trials)),
+            (hand, wrong),
+            xytext=(-4 if left else 4, 4),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize="small",
+            color=LIGHT["ink"],
+        )

@@ -1,0 +1,1 @@
+"""One trial in one folder: run, journal, resume, row."""

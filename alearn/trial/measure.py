@@ -1,0 +1,174 @@
+"""The measuring code: how good the labels and the model are. The only reader of the true labels besides the oracle."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from alearn.audit.protocol import error_profile
+from alearn.data.imageset import ImageSet
+from alearn.journal import Event, RoundDone, TrialDone
+from alearn.learn.device import Runtime
+from alearn.learn.score import accuracy, score
+from alearn.ledger import Ledger, Source
+from alearn.values import Array
+
+CLASS_ERRORS = ("worst_class_error", "mean_class_error", "per_class")
+NAMED = 10
+"""Classes that a warning names, at most."""
+
+
+def measured(events: Iterable[Event], truth: Array | None, test: ImageSet, runtime: Runtime) -> Iterator[Event]:
+    """The same events, with the `metrics` of rounds and of the trial filled in. truth: int64 [N] or None; test is on
+    the device.
+    """
+    for event in events:
+        if isinstance(event, RoundDone):
+            start = perf_counter()
+            metrics = (
+                labels(event.ledger, truth, event.round)
+                | by_class(event.ledger, truth, test.classes)
+                | {"test_accuracy": _test(event, test, runtime)}
+                | _training(event)
+            )
+            seconds = event.seconds | {"measure": perf_counter() - start}
+            yield replace(event, metrics=metrics | {f"seconds_{phase}": value for phase, value in seconds.items()})
+        elif isinstance(event, TrialDone):
+            metrics = labels(event.ledger, truth, None) | by_class(event.ledger, truth, test.classes)
+            yield replace(event, metrics=metrics)
+        else:
+            yield event
+
+
+def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, Any]:  # noqa: A002
+    """Counts by source and how many auto labels are wrong, in all and in one round.
+
+    mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
+    the whole data set, hand labels that are wrong (wrong_hand) included. wrong_if_finished, mislabeled_if_finished: how
+    many labels, and what share of all, would be wrong if the model labeled all the rest now. None where the truth is
+    not known, or of no labels at all. estimated_mislabeled_auto: what mislabeled_auto probably is, judged without the
+    truth, by how the rounds' answers fit the model's guesses. forecast_hand, expected_wrong, expected_hand: see
+    `Ledger.forecast`; None without an audit.
+    """
+    total, auto = len(ledger), ledger.auto
+    counts = {"hand": ledger.paid, "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
+    result: dict[str, Any] = counts | {f"{name}_share": count / total for name, count in counts.items()}
+    result |= {
+        "first": ledger.count(Source.FIRST),
+        "query": ledger.count(Source.QUERY),
+        "rest": ledger.count(Source.REST),
+        "audit": ledger.count(Source.AUDIT),
+        "given": ledger.count(Source.GIVEN),
+        "aside": int(ledger.aside.sum()),
+    }
+    wrong = None if truth is None else auto & (ledger.label != truth)
+    slips = None if truth is None else int((ledger.hand & ~ledger.aside & (ledger.label != truth)).sum())
+    total_wrong = None if wrong is None or slips is None else float((wrong.sum() + slips) / total)
+    result |= _wrong("auto", wrong, auto) | {"wrong_hand": slips, "mislabeled_total": total_wrong}
+    rest = ledger.unlabeled
+    guessed = None
+    if truth is not None and wrong is not None and slips is not None:
+        guessed = slips + int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
+    result |= {"wrong_if_finished": guessed, "mislabeled_if_finished": None if guessed is None else guessed / total}
+    result["estimated_mislabeled_auto"] = estimated(ledger)
+    forecast = ledger.forecast[-1].tolist() if len(ledger.forecast) else [None, None, None]
+    result |= dict(zip(("forecast_hand", "expected_wrong", "expected_hand"), forecast, strict=True))
+    if round is not None:
+        new = ledger.round == round
+        result |= {"round": round, "new_hand": int((ledger.hand & new).sum()), "new_auto": int((auto & new).sum())}
+        result |= _wrong("new_auto", None if wrong is None else wrong & new, auto & new)
+    return result
+
+
+def estimated(ledger: Ledger) -> float | None:
+    """The share of the auto labels that is probably wrong: see `audit.protocol.error_profile`. None without any."""
+    auto = np.flatnonzero(ledger.auto & ~np.isnan(ledger.doubt))
+    return float(error_profile(ledger, auto, aside=False).mean()) if len(auto) else None
+
+
+def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[str, Any]:
+    """What became of the images of each class, and the classes of which there is no hand label. names: of the classes.
+
+    per_class: by the name of the true class its images, how many of them a human labeled, how many have a wrong auto
+    label, and error, wrong / images (None of no images). worst_class_error, mean_class_error: over the classes. All of
+    these None where the truth is not known.
+    """
+    missing = {"missing_classes": len(without_hand_label(ledger, len(names)))}
+    if truth is None:
+        return dict.fromkeys(CLASS_ERRORS) | missing
+    chosen = {"images": np.ones(len(truth), bool), "hand": ledger.hand, "wrong": ledger.auto & (ledger.label != truth)}
+    counts = {key: np.bincount(truth[where], minlength=len(names)).tolist() for key, where in chosen.items()}
+    per_class: dict[str, dict[str, Any]] = {}
+    for name, images, hand, wrong in zip(names, *counts.values(), strict=True):
+        error = wrong / images if images else None
+        per_class[name] = {"images": images, "hand": hand, "wrong": wrong, "error": error}
+    errors = [one["error"] for one in per_class.values() if one["error"] is not None]
+    figures = max(errors, default=None), float(np.mean(errors)) if errors else None, per_class
+    return dict(zip(CLASS_ERRORS, figures, strict=True)) | missing
+
+
+def without_hand_label(ledger: Ledger, classes: int) -> Array:
+    """The classes that no human has given to an image yet, int64 [n], ascending."""
+    return np.flatnonzero(np.bincount(ledger.label[ledger.hand & ~ledger.aside], minlength=classes) == 0)
+
+
+def warning(ledger: Ledger, names: Sequence[str]) -> str:
+    """What to know of classes without a hand label, and what to do about them; "" if there are none."""
+    missing = [names[k] for k in without_hand_label(ledger, len(names))]
+    if not missing:
+        return ""
+    several = len(missing) > 1
+    shown = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+    return (
+        f"no hand label yet of class{'es' * several} {shown}: the model cannot know {'them' if several else 'it'}, and "
+        f"gives {'their' if several else 'its'} images other labels. Label more images first (policy.init_fraction or "
+        "policy.init_count), or draw them (policy.init=random)"
+    )
+
+
+def wrong(ledger: Ledger, truth: Array) -> Array:
+    """Indices of the auto labels that are wrong, int64 [n], the surest first. truth: int64 [N]."""
+    found = np.flatnonzero(ledger.auto & (ledger.label != truth))
+    return found[np.argsort(ledger.doubt[found], kind="stable")]
+
+
+def confusion(ledger: Ledger, truth: Array, classes: int) -> Array:
+    """How often an image of a class (row) was auto labeled as another (column): int64 [classes, classes]."""
+    auto = ledger.auto
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (truth[auto], ledger.label[auto]), 1)
+    return counts
+
+
+def _wrong(name: str, wrong: Array | None, among: Array) -> dict[str, Any]:
+    if wrong is None:
+        return {f"wrong_{name}": None, f"mislabeled_{name}": None}
+    return {
+        f"wrong_{name}": int(wrong.sum()),
+        f"mislabeled_{name}": float(wrong.sum() / among.sum()) if among.any() else None,
+    }
+
+
+def _training(event: RoundDone) -> dict[str, Any]:
+    fitted, seconds = event.fitted, event.seconds
+    return {
+        "epochs": fitted.epochs,
+        "steps": fitted.steps,
+        "train_loss": fitted.loss,
+        "val_accuracy": fitted.val_accuracy,
+        "train_images_per_second": fitted.samples / seconds["fit"],
+        "score_images_per_second": len(event.scores) / seconds["score"],
+    }
+
+
+def _test(event: RoundDone, test: ImageSet, runtime: Runtime) -> float | None:
+    if test.truth is None or not len(test):
+        return None
+    scoring = score(runtime, event.fitted.model, test.images, np.arange(len(test)))
+    while True:
+        try:
+            next(scoring)
+        except StopIteration as done:
+            return accuracy(done.value, test.truth)

@@ -1,0 +1,134 @@
+"""alearn-predict: labels for new images by the model that a trial left.
+
+Shape letters: B batch, C channels, H height, W width.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import torch
+
+from alearn.data.decode import NotReadError, decoded
+from alearn.errors import AlearnError
+from alearn.learn import device
+from alearn.learn.device import Runtime
+from alearn.learn.score import judge
+from alearn.models import networks
+from alearn.trial import model_file
+from alearn.trial.model_file import Saved
+from alearn.values import Array
+
+HEADER = ("path", "label", "confidence")
+
+
+def found(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files named, and all files below the folders named, sorted by name; hidden ones only if named."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
+                yield file
+
+
+def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) -> list[str]:
+    """Write a line an image, in the order of the paths; returns what is wrong with those that could not be read.
+
+    A chunk is decoded, in threads, and scored at a time: memory does not grow with the number of images.
+    """
+    write, network, problems = (
+        csv.writer(out, lineterminator="\n").writerow,
+        saved.network.to(runtime.device),
+        list[str](),
+    )
+    write(HEADER)
+
+    def read(path: Path) -> Array | NotReadError:
+        try:
+            return decoded(str(path), saved.shape[1:], saved.shape[0])
+        except NotReadError as error:
+            return error
+
+    with ThreadPoolExecutor() as threads:
+        rest = iter(paths)
+        while chunk := list(islice(rest, runtime.chunk)):
+            good, pixels = list[Path](), list[Array]()
+            for path, image in zip(chunk, threads.map(read, chunk), strict=True):
+                if isinstance(image, NotReadError):
+                    problems.append(str(image))
+                else:
+                    good.append(path)
+                    pixels.append(image)
+            if not good:
+                continue
+            images_bchw = torch.from_numpy(np.stack(pixels)).to(runtime.device)
+            with torch.inference_mode(), runtime.autocast():
+                guess, doubt, _ = judge(network(networks.to_float(images_bchw)))
+            sure = -np.expm1(doubt.cpu().numpy().astype(np.float64))
+            for path, label, confidence in zip(good, guess.tolist(), sure.tolist(), strict=True):
+                write((path, saved.classes[label], f"{confidence:.9g}"))
+    return problems
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="alearn-predict", description="Label new images with the model that a finished trial left in DIR/model.pt."
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the trial's folder")
+    parser.add_argument("images", type=Path, nargs="*", help="image files, and folders of them")
+    parser.add_argument("--out", type=Path, help="a CSV file for the labels (default: standard output)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--onnx", type=Path, help="write the model as an ONNX file, too: pip install 'alearn[onnx]'")
+    words = parser.parse_args()
+    try:
+        problems = run(words)
+    except (AlearnError, OSError) as error:
+        sys.exit(f"error: {error}")
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    sys.exit(bool(problems))
+
+
+def run(words: argparse.Namespace) -> list[str]:
+    """One call of the command; returns what is wrong with images that have no label now."""
+    if not words.images and words.onnx is None:
+        raise AlearnError("nothing to do: give images, or --onnx FILE")
+    saved = model_file.load(words.folder)
+    if words.onnx is not None:
+        to_onnx(saved, words.onnx)
+    if not words.images:
+        return []
+    runtime, paths = device.choose(words.device, "fp32"), list(found(words.images))
+    if words.out is None:
+        return predict(saved, runtime, paths, sys.stdout)
+    with words.out.open("w", newline="") as out:
+        return predict(saved, runtime, paths, out)
+
+
+def to_onnx(saved: Saved, path: Path) -> None:
+    """The network as ONNX: "pixels", float [batch, C, H, W] in [0, 1], to "logits" [batch, classes]."""
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise AlearnError("--onnx: torch's exporter needs onnx and onnxscript; pip install 'alearn[onnx]'") from None
+    example = torch.zeros(2, *saved.shape)
+    batch = torch.export.Dim("batch")
+    torch.onnx.export(
+        saved.network,
+        (example,),
+        path,
+        input_names=["pixels"],
+        output_names=["logits"],
+        dynamic_shapes=({0: batch},),
+        external_data=False,
+        verbose=False,
+    )

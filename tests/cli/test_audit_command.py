@@ -1,0 +1,393 @@
+"""alearn-audit as typed, for a file of another tool: sheets in, answers back, a certificate that can be checked."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alearn.audit import verify
+from alearn.cli import audit_command
+from alearn.errors import AlearnError
+
+ITEMS, TARGET = 2000, 0.02
+NAMES = ["cat", "dog, small", "owl"]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A label file with 1,900 labels of a model and 100 of a human, and the truth."""
+    random = np.random.default_rng(0)
+    truth = random.integers(3, size=ITEMS)
+    confidence = 1 - 10 ** -random.uniform(0.3, 4, ITEMS)
+    wrong = random.random(ITEMS) < 0.4 * (1 - confidence)
+    wrong[:100] = False
+    given = np.where(wrong, (truth + 1) % 3, truth)
+    path = tmp_path / "labels.csv"
+    with path.open("w", newline="") as file:
+        write = csv.writer(file).writerow
+        write(("file", "class", "p", "source"))
+        for i in range(ITEMS):
+            write((f"img {i}.png", NAMES[given[i]], confidence[i], "hand" if i < 100 else "model"))
+    return path, {f"img {i}.png": NAMES[truth[i]] for i in range(ITEMS)}, int(wrong.sum())
+
+
+def call(monkeypatch, path: Path, *words: str) -> None:
+    columns = ["--id-column", "file", "--label-column", "class", "--confidence-column", "p"]
+    target = [] if "--target-error" in words else ["--target-error", str(TARGET)]
+    monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), *columns, *target, *words])
+    audit_command.main()
+
+
+def fill(path: Path, answers: dict[str, str], limit: int | None = None) -> list[str]:
+    """Answer a sheet; returns what it asked."""
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    asked = [line["item"] for line in lines if not line["answer"]]
+    for line in lines:
+        assert line.keys() == {"item", "answer"}, "blind"
+        if not line["answer"] and line["item"] in asked[:limit]:
+            line["answer"] = answers[line["item"]]
+    with path.open("w", newline="") as file:
+        write = csv.DictWriter(file, ["item", "answer"])
+        write.writeheader()
+        write.writerows(lines)
+    return asked
+
+
+def finish(monkeypatch, path, truth, *words) -> Path:
+    folder = Path(f"{path}.audit")
+    for _ in range(10):
+        call(monkeypatch, path, *words)
+        if (folder / "certificate.json").exists():
+            return folder
+        for name in ("sheet.csv", "rest.csv"):
+            if (folder / name).exists():
+                fill(folder / name, truth)
+    raise AssertionError("no end")
+
+
+def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(monkeypatch, made):
+    path, truth, _ = made
+    plain = verify.verify(finish(monkeypatch, path, truth, "--seed", "1", "--out", f"{path}.audit"))
+    with Path(f"{path}.audit", "audit.csv").open(newline="") as file:
+        right = [line["item"] for line in csv.DictReader(file) if line["answer"] == line["label"]][:2]
+    for name in Path(f"{path}.audit").iterdir():
+        name.unlink()
+    folder = finish(monkeypatch, path, truth | dict.fromkeys(right, "(cannot tell)"), "--seed", "1")
+    made = verify.verify(folder)
+    assert made["groups"][0]["errors"] >= plain["groups"][0]["errors"] + 2
+    assert made["aside"] == 2
+    assert made["statement"].endswith("; 2 images have no label, for the human could not tell.")
+    with (folder / "labels.csv").open(newline="") as file:
+        lines = {line["id"]: line for line in csv.DictReader(file)}
+    assert [(lines[item]["label"], lines[item]["source"]) for item in right] == [("", "hand")] * 2
+    text = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(text.replace(f"{right[0]},,hand", f"{right[0]},cat,hand"))
+    with pytest.raises(AlearnError, match=r"labels\.csv"):
+        verify.verify(folder)
+
+
+def test_it_ends_with_labels_and_a_certificate_that_hold(monkeypatch, capsys, made):
+    path, truth, wrong = made
+    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    certified = verify.verify(folder)
+    assert certified["statement"] in capsys.readouterr().out
+    with (folder / "labels.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["id"] for line in lines] == list(truth), "the order of the file"
+    left = sum(line["label"] != truth[line["id"]] for line in lines)
+    assert 0 < left <= certified["groups"][0]["wrong_at_most"] == 40 < wrong, "this draw is none of the unlucky ones"
+    assert certified["hand"]["first"] == 100
+    assert sum(certified["hand"].values()) == sum(line["source"] == "hand" for line in lines)
+
+
+def test_an_answer_is_never_lost_and_half_a_sheet_is_asked_again(monkeypatch, capsys, made):
+    path, truth, _ = made
+    folder = Path(f"{path}.audit")
+    call(monkeypatch, path)
+    state = (folder / "audit.json").read_text()
+    first = fill(folder / "sheet.csv", truth, limit=5)
+    capsys.readouterr()
+    call(monkeypatch, path)
+    assert f"{len(first) - 5:,} items to label" in capsys.readouterr().out
+    assert fill(folder / "sheet.csv", truth, limit=0) == first[5:]
+    assert (folder / "audit.json").read_text() == state, "nothing is drawn anew"
+    (folder / "sheet.csv").write_text((folder / "sheet.csv").read_text().replace(first[6] + ",", first[6] + ",cow"))
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    said = capsys.readouterr().err
+    assert "sheet.csv: line 8: answer=cow: must be one of '(cannot tell)', 'cat', 'dog, small', 'owl'" in said
+
+
+def test_labels_that_changed_are_another_audit(monkeypatch, capsys, made):
+    path, _, _ = made
+    call(monkeypatch, path)
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--risk", "0.1")
+    assert "holds an audit of other labels, or for another target, risk or scope" in capsys.readouterr().err
+    path.write_text(path.read_text().replace("img 500", "img x"))
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    assert "holds an audit of other labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("img 7.png", "img 8.png", "line 10: file=img 8.png is there twice"),
+        ("class", "kind", "has no column class; there are file, kind, p, source"),
+        ("p,source", "q,source", "has no column p"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named_with_its_line(monkeypatch, capsys, made, old, new, message):
+    path, _, _ = made
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(SystemExit) as left:
+        call(monkeypatch, path)
+    assert left.value.code == 1
+    assert message in capsys.readouterr().err
+    assert not Path(f"{path}.audit").exists()
+
+
+@pytest.mark.parametrize("confidence", ["", "1.5", "nan", "high"])
+def test_a_confidence_that_is_none_is_refused(monkeypatch, capsys, tmp_path, confidence):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"file,class,p\na,x,0.5\nb,y,{confidence}\n")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    assert f"line 3: p={confidence}: must be a number from 0 to 1" in capsys.readouterr().err
+
+
+TAMPERED = {
+    "frozen.csv": lambda text: text.replace("cat", "owl", 1),
+    "audit.csv": lambda text: text[: text.rindex(",")] + ",owl\n",
+    "labels.csv": lambda text: text.replace(",auto,", ",hand,", 1),
+}
+
+
+@pytest.mark.parametrize("rehash", [False, True])
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(monkeypatch, made, name, rehash):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    changed = TAMPERED[name]((folder / name).read_text())
+    assert changed != (folder / name).read_text()
+    (folder / name).write_text(changed)
+    if rehash:
+        certified = json.loads((folder / "certificate.json").read_text())
+        certified[f"{name.removesuffix('.csv')}_sha256"] = verify.sha256(changed.encode()).hexdigest()
+        (folder / "certificate.json").write_text(json.dumps(certified))
+    with pytest.raises(verify.AlearnError):
+        verify.verify(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "2"), ("risk", 0.01), ("target_error", 0.01), ("total", 1999), ("items", 5), ("scope", "auto"),
+        ("scope", "class"), ("scope", "x"), ("answers", 2), ("asked_twice", 1), ("number", 1), ("number", -1),
+        ("statement", "All is well."), ("hand", {"first": 100, "query": 0, "audit": 1, "rest": 0}), ("auto", 3),
+        ("frozen_sha256", "0"), ("groups", []), ("groups", "x"), ("groups.cut", 1900), ("groups.errors", 0),
+        ("groups.audited", 1), ("groups.wrong_at_most", 41), ("groups.stages", [[10, 0]]), ("groups.stages", "x"),
+        ("groups.stages", []), ("groups.stages", [[-1, 0], [3, 9]]), ("groups.stages", [[90, 0], [160, 10**12]]),
+        ("groups.audited", -480), ("groups.audited", True), ("number", 10**40), ("answers", None), ("answers", []),
+        ("target_error", True), ("target_error", 0.0), ("risk", "x"), ("total", 2000.0), ("more", 1),
+        ("commitment_sha256", "0"), ("groups.errors_accepted", -1), ("groups.items", 7), ("groups.name", "cat"),
+    ],
+)  # fmt: skip
+def test_a_number_that_was_changed_is_found(monkeypatch, capsys, made, key, value):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    certified = json.loads((folder / "certificate.json").read_text())
+    *outer, key = key.split(".")
+    inside = certified["groups"][0] if outer else certified
+    assert key == "more" or type(inside[key]) is not type(value) or inside[key] != value
+    inside[key] = value
+    (folder / "certificate.json").write_text(json.dumps(certified))
+    monkeypatch.setattr(sys, "argv", ["alearn-verify", str(folder)])
+    with pytest.raises(SystemExit) as left:
+        verify.main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err.startswith("NOT VALID: ")
+
+
+def refused(folder: Path, match: str, **changed: str) -> None:
+    """Files are exchanged, their hashes with them, and the certificate is no longer valid; then they are put back."""
+    names = {"frozen": "frozen.csv", "audit": "audit.csv", "labels": "labels.csv", "certificate": "certificate.json"}
+    before = {name: (folder / name).read_bytes() for name in names.values()}
+    for key, text in changed.items():
+        (folder / names[key]).write_bytes(text.encode())
+    if "certificate" not in changed or changed["certificate"].startswith("{"):
+        certified = json.loads((folder / "certificate.json").read_text())
+        for key in changed.keys() - {"certificate"}:
+            certified[f"{key}_sha256"] = verify.sha256((folder / names[key]).read_bytes()).hexdigest()
+        (folder / "certificate.json").write_text(json.dumps(certified))
+    with pytest.raises(verify.AlearnError, match=match):
+        verify.verify(folder)
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+
+
+def test_files_that_another_reader_could_read_differently_are_not_valid(monkeypatch, made):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    certified = json.loads((folder / "certificate.json").read_text())
+    labels, answers = (folder / "labels.csv").read_text(), (folder / "audit.csv").read_text()
+    header, *rows = labels.splitlines()
+    twice = "\n".join([f"{header},label", *(f"{row},owl" for row in rows)]) + "\n"
+    refused(folder, "labels.csv: its header", labels=twice)
+    refused(folder, "labels.csv: row 1: has 8 fields", labels=labels.replace(rows[0], rows[0] + ",x"))
+    refused(folder, "labels.csv: its indices", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
+    refused(folder, "audit.csv: row 1: has 5 fields", audit=answers.replace("\n", ",x\n").replace(",x\n", "\n", 1))
+    row = next(row for row in rows if ",audit," in row)
+    moved = certified["hand"] | {"audit": certified["hand"]["audit"] - 1, "rest": certified["hand"]["rest"] + 1}
+    refused(
+        folder,
+        "the purpose of item",
+        labels=labels.replace(row, row.replace(",audit,", ",rest,")),
+        certificate=json.dumps(certified | {"hand": moved}),
+    )
+    refused(folder, "not JSON", certificate="[" * 100_000)
+    refused(folder, "its header", frozen="")
+    assert verify.verify(folder) == certified, "all is as it was"
+
+
+def test_ids_and_labels_are_any_printable_text(monkeypatch, tmp_path):
+    """What some readers take for the end of a line is not, and blanks around a name are none of it."""
+    rows = "".join(f"a\u00e9 {i}, dog ,0.{900 + i % 99}\n" for i in range(200))
+    path = tmp_path / "labels.csv"
+    path.write_text(f"id,label,confidence\n{rows}")
+    for _ in range(10):
+        monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), "--target-error", "0.05"])
+        audit_command.main()
+        folder = Path(f"{path}.audit")
+        if (folder / "certificate.json").exists():
+            break
+        fill(folder / "sheet.csv", {f"a\u00e9 {i}": "dog" for i in range(200)})
+    assert verify.verify(folder)["groups"][0]["errors"] == 0
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x0bb", "a\rb", "a\tb", " ", ""])
+def test_a_name_that_no_sheet_can_hold_is_refused(monkeypatch, capsys, tmp_path, name):
+    path = tmp_path / "labels.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "label", "confidence"), ("x", "cat", 1), (name, "dog", 0.5)])
+    monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), "--target-error", "0.05"])
+    with pytest.raises(SystemExit):
+        audit_command.main()
+    assert "must be text, without control characters" in capsys.readouterr().err
+
+
+def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made):
+    path, truth, _ = made
+    folder = Path(f"{path}.audit")
+    call(monkeypatch, path)
+    sheet = folder / "sheet.csv"
+    header, first, *rest = sheet.read_text().splitlines()
+    noted = [f'{first}"{truth[first[:-1]]}",easy', *(f"{row}," for row in reversed(rest))]
+    sheet.write_text("\n".join([f"{header},note", *noted]) + "\n")
+    call(monkeypatch, path)
+    written = list(csv.reader(sheet.read_text().splitlines()))
+    assert written == list(csv.reader([f"{header},note", *noted])), "own columns and another order stay"
+    for bad, message in (
+        ("img 1.png.bak,cat,", "item=img 1.png.bak: is none of the items; did a spreadsheet change its name?"),
+        (f"{first}cat,\n{first}owl,", "has two answers"),
+    ):
+        sheet.write_text("\n".join([f"{header},note", *noted[1:], bad]) + "\n")
+        with pytest.raises(SystemExit):
+            call(monkeypatch, path)
+        assert message in capsys.readouterr().err
+    sheet.write_text("\n".join([f"{header},note", f"{first}cat,not sure, it is small", *noted[1:]]) + "\n")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    assert "line 2 has too many fields" in capsys.readouterr().err
+    sheet.write_text("item;answer\na;b\n")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path)
+    assert "are they separated by commas?" in capsys.readouterr().err
+
+
+def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(monkeypatch, capsys, made):
+    path, _, _ = made
+    folder = Path(f"{path}.audit")
+    for words in (["--seed", "wait"], ["--seed", "wait"], []):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, path, *words)
+        published = capsys.readouterr().err.split("SHA-256, ")[1][:64]
+        assert not (folder / "sheet.csv").exists()
+    call(monkeypatch, path, "--seed", "noon")
+    with (folder / "frozen.csv").open(newline="") as file:
+        frozen = [line["item"] for line in csv.DictReader(file)]
+    with (folder / "sheet.csv").open(newline="") as file:
+        asked = [line["item"] for line in csv.DictReader(file)]
+    drawn = verify.audit.draw(published, "noon", len(frozen))
+    assert asked == [frozen[place] for place in drawn[: len(asked)]]
+    call(monkeypatch, path)  # the seed need not be said again
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--seed", "one")
+    assert "--seed one: the draw was made already, with the seed noon, and stays" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--out", "labels.csv"], ["--out", "labels.csv/below"], ["--source-column", "who"]])
+def test_what_cannot_be_written_or_read_is_one_message(monkeypatch, capsys, made, words):
+    path, _, _ = made
+    words = [str(path.parent / word) if word.startswith("labels") else word for word in words]
+    with pytest.raises(SystemExit) as left:
+        call(monkeypatch, path, *words)
+    assert left.value.code == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_small_risks_are_not_rounded_away_in_words(monkeypatch, made):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth, "--risk", "0.00004")
+    assert "with 99.996 % confidence" in verify.verify(folder)["statement"]
+
+
+@pytest.mark.parametrize("name", ["certificate.json", "frozen.csv", "audit.csv", "labels.csv"])
+def test_a_file_that_is_missing_is_named(monkeypatch, made, name):
+    path, truth, _ = made
+    folder = finish(monkeypatch, path, truth)
+    (folder / name).unlink()
+    with pytest.raises(verify.AlearnError, match=f"{name}: cannot be read"):
+        verify.verify(folder)
+
+
+def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_was(monkeypatch, capsys, made, tmp_path):
+    path, truth, _ = made
+    once = tmp_path / "once"
+    call(monkeypatch, path, "--out", str(once))
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--out", str(tmp_path / "again"), "--after", str(once))
+    assert "took all of the risk of 0.05" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder, words in zip(folders, (["--repeatable"], *(["--after", str(f)] for f in folders)), strict=False):
+        call(monkeypatch, path, "--out", str(folder), *words)
+    states = [json.loads((folder / "audit.json").read_text()) for folder in folders]
+    assert [state["terms"]["number"] for state in states] == [1, 2, 3]
+    assert len({state["seed"] for state in states}) == 3, "a fresh draw each"
+    assert states[0]["stages"][0][1] < states[1]["stages"][0][1] < states[2]["stages"][0][1]
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[0]))
+    assert f"it has a successor, {folders[1]}" in capsys.readouterr().err, "the same risk is not taken twice"
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[2]), "--risk", "0.1")
+    assert "--risk 0.1: must be 0.05" in capsys.readouterr().err
+
+    for _ in range(10):
+        call(monkeypatch, path, "--out", str(folders[1]))
+        if (folders[1] / "certificate.json").exists():
+            break
+        for name in ("sheet.csv", "rest.csv"):
+            if (folders[1] / name).exists():
+                fill(folders[1] / name, truth)
+    certified = verify.verify(folders[1])
+    assert (certified["risk"], certified["number"]) == (0.05, 2)
+    (folders[1] / "certificate.json").write_text(json.dumps(certified | {"number": 3}))
+    with pytest.raises(verify.AlearnError, match=r"accept too much for a risk of 0\.0062"):
+        verify.verify(folders[1])

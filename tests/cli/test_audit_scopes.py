@@ -1,0 +1,195 @@
+"""alearn-audit with its options, end to end on sheets: each ends with a certificate that verifies, and holds."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alearn.audit import verify
+from alearn.cli import audit_command
+
+NAMES = ("cat", "dog", "owl")
+
+
+def call(monkeypatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["alearn-audit", *map(str, words)])
+    audit_command.main()
+
+
+def answer(path: Path, answers: dict[str, str]) -> int:
+    """Fill in a sheet; returns how many it asked for."""
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    asked = [line for line in lines if not line["answer"]]
+    for line in asked:
+        line["answer"] = answers[line["item"]]
+    with path.open("w", newline="") as file:
+        write = csv.DictWriter(file, ["item", "answer"])
+        write.writeheader()
+        write.writerows(lines)
+    return len(asked)
+
+
+def to_the_end(monkeypatch, folder: Path, first: dict[str, str], again: dict[str, str], *words: object) -> dict:
+    for _ in range(30):
+        call(monkeypatch, *words)
+        if (folder / "certificate.json").exists():
+            return verify.verify(folder)
+        for name, answers in (("sheet.csv", first), ("again.csv", again), ("rest.csv", again)):
+            if (folder / name).exists():
+                answer(folder / name, answers)
+    raise AssertionError("no end")
+
+
+def delivered(folder: Path) -> list[dict[str, str]]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """3,000 labels of three classes, 1 % of them wrong where the model doubts, and the truth."""
+    random = np.random.default_rng(4)
+    truth = random.integers(3, size=3000)
+    confidence = 1 - 10 ** -random.uniform(0.3, 4, 3000)
+    wrong = random.random(3000) < 0.06 * (1 - confidence) ** 0.5
+    given = np.where(wrong, (truth + 1) % 3, truth)
+    path = tmp_path / "labels.csv"
+    rows = "".join(f"{i}.png,{NAMES[given[i]]},{confidence[i]:.9f}\n" for i in range(3000))
+    path.write_text(f"id,label,confidence\n{rows}")
+    return path, {f"{i}.png": NAMES[truth[i]] for i in range(3000)}
+
+
+@pytest.mark.parametrize("kind", ["single", "staged", "sequential"])
+def test_each_kind_of_audit_ends_with_labels_that_are_right_enough(monkeypatch, made, kind):
+    path, truth = made
+    folder = path.with_name("out")
+    words = (path, "--target-error", 0.02, "--kind", kind, "--seed", 1, "--out", folder)
+    certified = to_the_end(monkeypatch, folder, truth, truth, *words)
+    (group,) = certified["groups"]
+    assert len(group["stages"]) in {"single": (1,), "staged": (1, 5), "sequential": range(10, 100)}[kind]
+    assert sum(line["label"] != truth[line["id"]] for line in delivered(folder)) <= group["wrong_at_most"] == 60
+
+
+def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(monkeypatch, capsys, made):
+    path, truth = made
+    folder = path.with_name("out")
+    words = (path, "--target-error", 0.05, "--scope", "class", "--seed", 1, "--out", folder)
+    certified = to_the_end(monkeypatch, folder, truth, truth, *words)
+    assert [group["name"] for group in certified["groups"]] == list(NAMES)
+    assert "for all 3 classes at once with 95 % confidence" in capsys.readouterr().out
+    was = {line["id"]: line["label"] for line in csv.DictReader(path.read_text().splitlines())}
+    for group in certified["groups"]:
+        mine = [line for line in delivered(folder) if was[line["id"]] == group["name"]]
+        assert group["wrong_at_most"] == int(0.05 * group["items"]) == int(0.05 * len(mine))
+        assert sum(line["label"] != truth[line["id"]] for line in mine) <= group["wrong_at_most"]
+        (size, tolerated), share = group["stages"][0], 0.05 / 3
+        assert verify.certificate.tail(group["items"], group["wrong_at_most"] + 1, size, tolerated) <= share
+
+    changed = json.loads((folder / "certificate.json").read_text())
+    changed["groups"][0], changed["groups"][1] = changed["groups"][1], changed["groups"][0]
+    (folder / "certificate.json").write_text(json.dumps(changed))
+    with pytest.raises(verify.AlearnError, match="names of the groups"):
+        verify.verify(folder)
+
+
+def test_above_a_fixed_cut_the_share_is_one_of_the_model_s_own_labels(monkeypatch, made):
+    path, truth = made
+    folder = path.with_name("out")
+    words = (path, "--target-error", 0.04, "--scope", "auto", "--cut", 0.9, "--seed", 1, "--out", folder)
+    certified = to_the_end(monkeypatch, folder, truth, truth, *words)
+    lines = delivered(folder)
+    auto = [line for line in lines if line["source"] == "auto"]
+    assert all(float(line["confidence"]) > 0.9 for line in auto)
+    assert len(auto) == certified["auto"] == certified["items"] - certified["groups"][0]["audited"] > 1000
+    assert sum(line["label"] != truth[line["id"]] for line in auto) <= 0.04 * len(auto)
+    assert f"of the {len(auto):,} labels that are the model's" in certified["statement"]
+    assert certified["hand"]["rest"] == 3000 - certified["items"], "below the cut"
+
+
+def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(monkeypatch, made):
+    """One first answer in ten is wrong; without a second one that would be taken for the model's error."""
+    path, truth = made
+    folder, names = path.with_name("out"), list(truth)
+    hasty = truth | {name: NAMES[(NAMES.index(truth[name]) + 1) % 3] for name in names[::10]}
+    words = (path, "--target-error", 0.02, "--answers", 2, "--seed", 1, "--out", folder)
+    certified = to_the_end(monkeypatch, folder, hasty, truth, *words)
+    assert certified["asked_twice"] > 10 > certified["groups"][0]["errors"]
+    assert "of them asked twice" in certified["statement"]
+    text = (folder / "audit.csv").read_text()
+    line = next(line for line in text.splitlines()[1:] if not line.endswith(","))
+    for other in (line[: line.rindex(",")] + ",", line.rsplit(",", 2)[0] + ",,"):
+        (folder / "audit.csv").write_text(text.replace(line, other))
+        changed = json.loads((folder / "certificate.json").read_text())
+        changed["audit_sha256"] = verify.sha256((folder / "audit.csv").read_bytes()).hexdigest()
+        (folder / "certificate.json").write_text(json.dumps(changed))
+        with pytest.raises(verify.AlearnError, match=r"audit.csv: row \d+: item .*: has too few answers"):
+            verify.verify(folder)
+
+
+def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(monkeypatch, capsys, tmp_path):
+    """Files in class folders, 6 of 800 in the wrong one. What the human sees tells nothing of the folder."""
+    root, truth = tmp_path / "predicted", {}
+    for i in range(800):
+        name, told = NAMES[i % 3], NAMES[(i % 3 + (i % 133 == 0)) % 3]
+        path = root / told / ("deep" if i % 2 else ".") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"{i} is {name}".encode())
+        truth[path.relative_to(root).as_posix()] = name
+    (root / "cat" / ".hidden").write_text("no image")
+    folder, seen = tmp_path / "out", {}
+    for _ in range(30):
+        call(monkeypatch, root, "--target-error", 0.03, "--out", folder)
+        if (folder / "certificate.json").exists():
+            break
+        for sheet in folder.glob("*.csv"):
+            if sheet.name in ("sheet.csv", "rest.csv"):
+                for line in csv.DictReader(sheet.read_text().splitlines()):
+                    assert not any(name in line["item"] for name in NAMES)
+                    shown = folder / line["item"]
+                    assert not shown.is_symlink(), "a link would tell"
+                    seen[line["item"]] = shown.read_text().split()[-1]
+                answer(sheet, seen)
+    certified = verify.verify(folder)
+    assert certified["total"] == 800
+    assert sum(line["label"] != truth[line["id"]] for line in delivered(folder)) <= 24
+    assert {line["id"] for line in delivered(folder)} == set(truth)
+    assert all(line["confidence"] in ("", "1") for line in delivered(folder)), "nobody said how sure the model was"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--scope", "class", "--target-error", 0.001), "at a risk of 0.01667 a class, whatever the model"),
+        (("--cut", 0.99999, "--target-error", 0.02), "--cut 0.99999: no label of"),
+        (("--target-error", 0.0001), "label them all, or allow more errors"),
+    ],
+)
+def test_what_cannot_be_had_is_said_before_anything_is_frozen(monkeypatch, capsys, made, words, message):
+    path, _ = made
+    with pytest.raises(SystemExit) as left:
+        call(monkeypatch, path, *words)
+    assert left.value.code == 1
+    assert message in capsys.readouterr().err
+    assert not path.with_name("labels.csv.audit").exists()
+
+
+def test_a_folder_without_class_folders_is_refused(monkeypatch, capsys, tmp_path):
+    (tmp_path / "image.png").write_text("x")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, tmp_path, "--target-error", 0.02)
+    assert "has no files in class folders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "changed"), [("audit.json", "{}"), ("frozen.csv", "item,label\n1.png,cat\n")])
+def test_a_damaged_audit_is_one_message(monkeypatch, capsys, made, name, changed):
+    path, _ = made
+    folder = path.with_name("out")
+    call(monkeypatch, path, "--target-error", 0.02, "--out", folder)
+    (folder / name).write_text(changed)
+    with pytest.raises(SystemExit):
+        call(monkeypatch, path, "--target-error", 0.02, "--out", folder)
+    assert f"error: {folder / name}: " in capsys.readouterr().err

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+import torch
+
+from alearn import rng
+from alearn.errors import AlearnError
+from alearn.ledger import CANNOT_TELL, Ledger, Source
+from alearn.policy import decide as decisions
+from alearn.values import Scores
+from tests.conftest import compose
+
+IMAGES = torch.zeros(1000, 1, 16, 16, dtype=torch.uint8)
+
+
+def scores(index, guess, p_max) -> Scores:
+    p = np.array(p_max)
+    return Scores(np.array(index), np.array(guess), np.log1p(-p).astype(np.float32), 2 * p - 1)
+
+
+def first(policy, images, seed, ledger=None, count=None):
+    ledger = ledger or Ledger.empty(len(images))
+    return decisions.first(policy, images, seed, ledger, policy.init_size(len(images)) if count is None else count)
+
+
+def test_first_labels():
+    assert first(compose("trial=t1").policy, IMAGES, 0).tolist() == list(range(10))
+    random = compose("policy.init=random", "policy.init_fraction=0.1").policy
+    drawn = first(random, IMAGES, 3)
+    assert len(set(drawn.tolist())) == 100
+    assert drawn.max() > 500
+    assert drawn.tolist() == first(random, IMAGES, 3).tolist() != first(random, IMAGES, 4).tolist()
+    counted = compose("policy.init=random", "policy.init_fraction=null", "policy.init_count=7").policy
+    assert len(first(counted, IMAGES, 0)) == 7
+
+
+LEVELS = torch.tensor([20] * 900 + [120] * 80 + [220] * 20)
+
+
+def kinds() -> torch.Tensor:
+    noise = torch.randint(0, 10, (1000, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    return (LEVELS[:, None, None, None] + noise).to(torch.uint8)
+
+
+def test_typical_first_labels_are_spread_over_the_kinds_of_images():
+    """Three kinds, of which a random draw of three would most often miss one."""
+    policy = compose("policy.init=typical", "policy.init_fraction=0.003").policy
+    assert sorted(LEVELS[first(policy, kinds(), 1)].tolist()) == [20, 120, 220]
+
+
+@pytest.mark.parametrize("init", ["first", "random", "typical"])
+def test_what_has_a_label_is_not_asked_first(init):
+    ledger = Ledger.empty(1000)
+    ledger.write(np.arange(950), np.zeros(950, np.int64), Source.GIVEN, 0)
+    asked = first(compose(f"policy.init={init}").policy, kinds(), 1, ledger, 30)
+    assert len(set(asked.tolist())) == 30
+    assert asked.min() >= 950
+    assert len(first(compose(f"policy.init={init}").policy, kinds(), 1, ledger, 100)) == 50
+
+
+def test_typical_first_labels_are_of_kinds_that_have_none_yet():
+    ledger = Ledger.empty(1000)
+    ledger.write(np.array([0, 900]), np.array([0, 1]), Source.GIVEN, 0)
+    assert LEVELS[first(compose("policy.init=typical").policy, kinds(), 1, ledger, 1)].tolist() == [220]
+
+
+def test_images_that_are_set_aside_are_not_asked_about_again():
+    ledger, policy = Ledger.empty(1000), compose("policy.init=typical").policy
+    asked = first(policy, kinds(), 1, ledger, 20)
+    ledger.write(asked, np.full(20, CANNOT_TELL), Source.FIRST, 0)
+    again = first(policy, kinds(), 1, ledger, 20)
+    assert not set(again.tolist()) & set(asked.tolist())
+
+
+def test_sizes_that_are_chosen_by_the_number_of_images():
+    policy = compose("policy=own").policy
+    sizes = {n: (policy.init_size(n), policy.round_size(n), policy.budget(n)) for n in (12, 300, 1000, 60_000)}
+    assert sizes == {12: (12, 10, 12), 300: (20, 15, 80), 1000: (50, 50, 250), 60_000: (100, 138, 652)}
+    assert compose("policy=own", "policy.finish=audit", "policy.target_error=0.01").policy.budget(1000) is None
+    assert compose("policy=own", "policy.hand_fraction=0.01", "policy.init_fraction=0.1").policy.budget(1000) == 140
+
+
+def test_the_human_is_asked_before_anything_is_auto_labeled():
+    """With a threshold below all probabilities everything but the least probable is auto labeled."""
+    policy = compose("policy.threshold=0.1").policy
+    seen = scores([3, 4, 7, 8, 9], [1, 0, 2, 1, 1], [0.9, 0.3, 0.99, 0.2, 0.8])
+    decision = decisions.decide(policy, seen, 2, 1, rng.generator(0))
+    assert decision.hand.tolist() == [8, 4]
+    assert (decision.auto.tolist(), decision.auto_label.tolist()) == ([3, 7, 9], [1, 2, 1])
+    assert decisions.decide(policy, seen, 0, 1, rng.generator(0)).auto.tolist() == [3, 4, 7, 8, 9]
+
+
+def test_diverse_queries_do_not_take_the_same_image_twice_over():
+    """Eight equally doubtful images in two heaps: the four that are asked come from both."""
+    policy = compose("policy.query_pool=2").policy
+    assert "features" in decisions.wanted(policy)
+    p = np.array([0.5] * 8 + [0.9] * 8)
+    heaps = torch.tensor([[0.0, 0.0]] * 5 + [[9.0, 9.0]] * 3 + [[5.0, 0.0]] * 8) + torch.rand(16, 2) * 0.01
+    seen = Scores(np.arange(16), np.zeros(16, np.int64), np.log1p(-p).astype(np.float32), 2 * p - 1, features=heaps)
+    asked = decisions.decide(policy, seen, 4, 1, rng.generator(0)).hand
+    assert set(asked) <= set(range(8))
+    assert len(set(asked)) == 4
+    assert {0, 1} == {int(i > 4) for i in asked}
+
+
+@pytest.mark.parametrize("key", ["init_fraction", "hand_fraction"])
+def test_a_share_must_hold_an_image(key):
+    decisions.check(compose(f"policy.{key}=0.01").policy, 100)
+    with pytest.raises(AlearnError, match=rf"policy\.{key}=0\.001: .* 100 images; must be at least 0\.01"):
+        decisions.check(compose(f"policy.{key}=0.001").policy, 100)
+
+
+def test_counts_must_fit_the_data_and_the_budget():
+    with pytest.raises(AlearnError, match=r"policy\.init_count=100: there are 60 images"):
+        decisions.check(compose("policy=frugal").policy, 60)
+    with pytest.raises(AlearnError, match=r"policy\.hand_budget=50: the 100 first images"):
+        decisions.check(compose("policy=frugal", "policy.hand_budget=50").policy, 1000)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["policy.init_fraction=null"], "init_fraction and init_count are both null"),
+        (["policy.hand_fraction=null"], "hand_fraction and hand_per_round are both null"),
+        (["policy.auto=count"], "auto_per_round"),
+        (["policy.query=cleverest"], r"policy\.query=cleverest: must be 'random', .* 'typiclust'"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(words, message):
+    with pytest.raises(AlearnError, match=message):
+        compose(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "by_hand", "by_model"),
+    [
+        (["policy.finish=hand"], [5, 6, 7], []),
+        (["policy.finish=auto"], [], [5, 6, 7]),
+        (["policy.finish=hand", "policy.hand_budget=8"], [5, 6, 7], []),
+        (["policy.finish=hand", "policy.hand_budget=7"], [6, 5], [7]),
+        (["policy.finish=hand", "policy.hand_budget=5"], [], [5, 6, 7]),
+    ],
+)
+def test_the_rest_goes_to_the_human_as_far_as_the_budget_goes(words, by_hand, by_model):
+    ledger = Ledger.empty(8)
+    ledger.write(np.arange(5), np.zeros(5, np.int64), Source.FIRST, 0)
+    ledger.scored[5:], ledger.doubt[5:] = 1, [-2, -1, -3]
+    found = decisions.finish(compose(*words).policy, ledger)
+    assert [part.tolist() for part in found] == [by_hand, by_model]

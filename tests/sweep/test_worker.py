@@ -1,0 +1,85 @@
+"""What becomes of a job's process, and of what is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from alearn.errors import AlearnError
+from alearn.sweep import worker
+from alearn.trial import status
+from alearn.trial.status import Status
+from tests.conftest import compose
+
+
+def pretend(monkeypatch, code: str) -> None:
+    """Let a job's process run some code instead of a trial."""
+    started = subprocess.Popen
+
+    def other(words, **options):
+        return started([sys.executable, "-c", code, *words[3:]], **options)
+
+    monkeypatch.setattr(worker, "Popen", other)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its process was ended by SIGSEGV"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+            "SIGKILL (the system does so when memory runs out)",
+        ),
+        ("import sys; sys.exit('a traceback')", "its process ended with exit code 1: see "),
+    ],
+)
+def test_a_process_that_dies_leaves_a_reason(monkeypatch, tmp_path, code, reason):
+    pretend(monkeypatch, code)
+    with pytest.raises(AlearnError) as error:
+        worker.run(tmp_path, 3)
+    assert reason in str(error.value)
+    assert status.of(tmp_path) == (Status.FAILED, str(error.value))
+
+
+def test_a_living_trial_is_not_said_to_have_failed(monkeypatch, tmp_path):
+    status.fail(tmp_path, "long ago")
+    pretend(monkeypatch, "import sys; sys.exit('another trial is running in this folder')")
+    with status.lock(tmp_path, "trial"), pytest.raises(AlearnError):
+        worker.run(tmp_path, 0)
+    assert status.failure(tmp_path) == "long ago"
+    with pytest.raises(AlearnError, match="exit code 1"):
+        worker.run(tmp_path, 0)
+    assert "exit code 1" in str(status.failure(tmp_path)), "the old reason is gone"
+
+
+def test_what_it_says_goes_to_the_log_and_its_own_reason_counts(monkeypatch, tmp_path):
+    words = "import sys, pathlib; from alearn.record import status; print('the end', file=sys.stderr); "
+    words += "status.fail(pathlib.Path(sys.argv[1]), f'job {sys.argv[2]}: no labels'); sys.exit(1)"
+    pretend(monkeypatch, words)
+    with pytest.raises(AlearnError, match=r"^job 3: no labels$"):
+        worker.run(tmp_path, 3)
+    assert (tmp_path / "alearn.log").read_text() == "the end\n"
+
+
+def test_a_trials_process_ends_with_its_worker_and_with_nothing_else(tmp_path):
+    code = "import sys, time, alearn.trial.run; from alearn import worker; sys.argv.append('0'); "
+    code += "alearn.trial.run.run = lambda *words: (print('running', flush=True), time.sleep(60)); worker.main()"
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(compose().yaml())
+    (tmp_path / ".hydra" / "overrides.yaml").write_text("[]")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "running\n"
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+            os.kill(process.pid, number)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(timeout=10) == 1

@@ -1,0 +1,152 @@
+"""The loop with what only people do: they add classes, cannot tell, and have labeled some images before."""
+
+import numpy as np
+import pytest
+import torch
+
+from alearn import loop
+from alearn.audit import certificate_file
+from alearn.audit.protocol import Names
+from alearn.files.labels_csv import to_csv
+from alearn.journal import RoundDone, TrialDone
+from alearn.learn.device import Runtime
+from alearn.ledger import CANNOT_TELL, Ledger, Source
+from alearn.trial import measure
+from tests.conftest import compose, shapes
+
+CPU = Runtime(torch.device("cpu"), bf16=False)
+IMAGES = shapes(400)
+SETTINGS = (
+    "policy=own", "model=small_cnn", "model.width=4", "train.steps=30", "train.batch=32", "train.augment=none",
+    "data=mnist", "precision=fp32", "policy.stop_yield=null", "policy.memory_from=1", "policy.auto=none",
+)  # fmt: skip
+
+
+class Annotator:
+    """Answers by the truth, in classes of its own that it adds when it meets them; of every seventh image it cannot
+    tell.
+    """
+
+    def __init__(self, classes: list[str], seventh: bool = True) -> None:
+        self.classes, self.asked, self._seventh = classes, [], seventh
+
+    def label(self, index, purpose, again=False):
+        self.asked += [(int(i), purpose) for i in index]
+        return np.array([self._answer(int(i)) for i in index], np.int64)
+
+    def _answer(self, i):
+        if self._seventh and i % 7 == 0:
+            return CANNOT_TELL
+        name = IMAGES.classes[IMAGES.truth[i]]
+        if name not in self.classes:
+            self.classes.append(name)
+        return self.classes.index(name)
+
+
+def run(config, classes, ledger=None, annotator=None, stop=None):
+    ledger = Ledger.empty(400) if ledger is None else ledger
+    names = Names(IMAGES.ids, classes)
+    events = []
+    for event in loop.label(config, CPU, IMAGES.images, names, annotator or Annotator(classes), ledger):
+        events.append(event)
+        if isinstance(event, RoundDone) and event.round == stop:
+            break
+    return ledger, events
+
+
+def wrong(ledger, classes):
+    names = np.array([IMAGES.classes[k] for k in IMAGES.truth])
+    return int((np.array(classes)[ledger.label[~ledger.aside]] != names[~ledger.aside]).sum())
+
+
+def test_classes_are_added_while_it_runs_and_images_set_aside():
+    classes: list[str] = []
+    ledger, events = run(compose(*SETTINGS), classes)
+    assert sorted(classes) == ["a", "b", "c"]
+    assert isinstance(events[-1], TrialDone)
+    assert not len(ledger.unlabeled)
+    asked = np.flatnonzero(ledger.hand)
+    assert ledger.aside.tolist() == [i % 7 == 0 and i in asked for i in range(400)]
+    assert len(asked) == ledger.paid == 20 + 4 * 20
+    assert wrong(ledger, classes) <= 4, "it learned"
+    metrics = measure.labels(ledger, None, None)
+    assert (metrics["hand"], metrics["aside"], metrics["wrong_auto"]) == (100, int(ledger.aside.sum()), None)
+    assert 0 <= metrics["estimated_mislabeled_auto"] < 0.1
+    lines = to_csv(ledger, IMAGES.ids, classes).splitlines()[1:]
+    aside = [line for line in lines if line.split(",")[2] == ""]
+    assert len(aside) == metrics["aside"]
+    assert all(line.split(",")[3] == "hand" and line.split(",")[6] == "" for line in aside)
+
+
+def test_a_trial_that_knows_all_classes_from_its_start_again_is_the_same():
+    """As after a resume: the store has told the classes that were added later."""
+    config, classes = compose(*SETTINGS), []
+    whole, _ = run(config, classes)
+    half, _ = run(config, one := [], stop=2)
+    for known, ledger in ((one, half), (list(classes), Ledger.empty(400))):
+        annotator = Annotator(known)
+        names = Names(IMAGES.ids, [])  # made before the store was read
+        object.__setattr__(names, "classes", known)
+        list(loop.label(config, CPU, IMAGES.images, names, annotator, ledger))
+        for name, column in whole.arrays().items():
+            np.testing.assert_array_equal(column, ledger.arrays()[name])
+
+
+def test_more_first_images_are_asked_about_until_there_are_two_classes():
+    order = np.argsort(IMAGES.truth, kind="stable")
+    images, classes, asked = IMAGES.subset(order), [], []
+
+    class Sorted:
+        def label(self, index, purpose, again=False):
+            asked.append((len(index), purpose))
+            found = [images.classes[images.truth[i]] for i in index]
+            classes.extend(name for name in dict.fromkeys(found) if name not in classes)
+            return np.array([classes.index(name) for name in found])
+
+    config = compose(*SETTINGS, "policy.init=first", "policy.init_count=20")
+    steps = loop.label(config, CPU, images.images, Names(images.ids, classes), Sorted(), Ledger.empty(400))
+    next(steps)
+    first = int((IMAGES.truth == 0).sum())
+    assert asked[0] == (20, Source.FIRST)
+    assert {size for size, _ in asked[1:]} == {10}
+    assert sum(size for size, _ in asked) in range(first + 1, first + 11)
+
+
+@pytest.mark.parametrize(("given", "first"), [(12, 8), (60, 0)])
+def test_labels_that_are_there_already_are_used_and_cost_nothing(given, first):
+    ledger, classes = Ledger.empty(400), list(IMAGES.classes)
+    known = np.arange(100, 100 + given)
+    ledger.write(known, IMAGES.truth[known], Source.GIVEN, round=0)
+    annotator = Annotator(classes, seventh=False)
+    ledger, events = run(compose(*SETTINGS, "policy.hand_budget=60"), classes, ledger, annotator)
+    assert not {i for i, _ in annotator.asked} & set(known.tolist())
+    assert sum(purpose is Source.FIRST for _, purpose in annotator.asked) == first
+    assert ledger.paid == len(annotator.asked) == 60
+    assert ledger.count(Source.GIVEN) == given
+    started = next(event for event in events if hasattr(event, "labeled"))
+    assert started.labeled == 20 if given == 12 else 60
+    metrics = measure.labels(ledger, IMAGES.truth, None)
+    assert (metrics["hand"], metrics["given"]) == (60, given)
+    assert metrics["hand"] + metrics["given"] + metrics["auto"] == 400
+
+
+def test_an_audit_takes_what_nobody_can_tell_for_an_error_and_gives_it_no_label(tmp_path):
+    classes: list[str] = []
+    config = compose(
+        *SETTINGS, "policy.finish=audit", "policy.target_error=0.2", "policy.audit_answers=2", "policy.audit_seed=1"
+    )
+    ledger, _ = run(config, classes)
+    checked = ledger.audit.item[np.isin(ledger.audit.item, np.flatnonzero(ledger.source == Source.AUDIT))]
+    aside = [i for i in checked.tolist() if i % 7 == 0]
+    assert aside
+    assert (ledger.label[aside] == CANNOT_TELL).all()
+    terms, names = loop.terms(config.policy), Names(IMAGES.ids, classes)
+    made = certificate_file.build(ledger, terms, names)
+    assert sum(group["errors"] for group in made["groups"]) >= len(aside)
+    assert made["aside"] == int(ledger.aside.sum())
+    assert f"{made['aside']} images have no label, for the human could not tell" in made["statement"]
+    lines = certificate_file.answers_csv(ledger, terms, names).splitlines()
+    for i in aside:
+        assert any(
+            line.startswith(f"{IMAGES.ids[i]},") and line.endswith("(cannot tell),(cannot tell)") for line in lines
+        )

@@ -1,0 +1,130 @@
+"""A trial on files, its model on new files: the labels against the truth, against the trial's own scoring, and ONNX."""
+
+import csv
+import io
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from alearn.data import decode
+from alearn.errors import AlearnError
+from alearn.journal import TrialDone
+from alearn.learn.device import Runtime
+from alearn.ledger import Ledger
+from alearn.models import networks
+from alearn.trial import model_file, predict
+from alearn.trial.checkpoint import State
+from tests.conftest import compose, drain, shapes
+
+CPU = Runtime(torch.device("cpu"), bf16=False)
+CLASSES = ("left", "middle, upper", "right")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with model.pt of a network that has learned the shapes, and the network."""
+    from alearn.learn.fit import fit
+    from alearn.learn.training_set import TrainingSet
+
+    images, config = shapes(300), compose("model.width=4", "train=fast", "train.steps=80", "train.batch=32")
+    known = TrainingSet(np.arange(300), images.truth, np.ones(300, bool), np.zeros(0, np.int64))
+    _, fitted = drain(fit(config, CPU, images.images, known, 3, 1))
+    path = tmp_path_factory.mktemp("trial")
+    state = State(Ledger.empty(300), model={k: v.cpu() for k, v in fitted.model.state_dict().items()})
+    sink = model_file.ModelFile(path, config, state, CLASSES, (1, 20, 20))
+    sink.write(TrialDone(state.ledger, {}))
+    return path, fitted.model
+
+
+@pytest.fixture
+def files(tmp_path):
+    """60 new images as PNG files, in two folders, and their classes by path."""
+    images, truth = shapes(60, seed=5), {}
+    for i in range(60):
+        path = tmp_path / "new" / ("a b" if i % 2 else "ü") / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images.images[i, 0].numpy()).save(path)
+        truth[str(path)] = CLASSES[images.truth[i]]
+    (tmp_path / "new" / ".thumbs").write_text("hidden")
+    return tmp_path / "new", truth
+
+
+def call(monkeypatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["alearn-predict", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        predict.main()
+    return left.value.code
+
+
+def test_new_images_get_labels_and_confidences(monkeypatch, capsys, trained, files):
+    where, truth = files
+    assert call(monkeypatch, trained[0], where, "--device", "cpu") == 0
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [line["path"] for line in lines] == sorted(truth)
+    assert np.mean([line["label"] == truth[line["path"]] for line in lines]) > 0.95
+    for line in lines:
+        pixels = torch.from_numpy(decode.decoded(line["path"], (20, 20), 1).copy())[None]
+        p = trained[1].eval()(networks.to_float(pixels)).softmax(1)[0].detach()
+        assert line["label"] == CLASSES[int(p.argmax())]
+        assert float(line["confidence"]) == pytest.approx(float(p.max()), abs=1e-5)
+
+
+def test_a_file_that_is_no_image_costs_its_own_label_only(monkeypatch, capsys, trained, files, tmp_path):
+    where, truth = files
+    (where / "ü" / "004.png").write_text("no image")
+    out = tmp_path / "labels.csv"
+    assert call(monkeypatch, trained[0], where, "--out", out) == 1
+    assert f"{where / 'ü' / '004.png'} cannot be read as an image" in capsys.readouterr().err
+    assert len(out.read_text().splitlines()) == len(truth)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", None])
+def test_a_model_that_is_missing_or_damaged_is_one_message(monkeypatch, tmp_path, content):
+    if content is not None:
+        (tmp_path / "model.pt").write_bytes(content)
+    message = call(monkeypatch, tmp_path, tmp_path)
+    assert message.startswith(f"error: {tmp_path / 'model.pt'}")
+    assert ("damaged" if content is not None else "leaves it when it is finished") in message
+
+
+def test_code_in_a_model_file_is_not_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return print, ("run",)
+
+    torch.save({"about": "{}", "weights": Bomb()}, tmp_path / "model.pt")
+    with pytest.raises(AlearnError, match="damaged"):
+        model_file.load(tmp_path)
+
+
+def test_nothing_to_do_is_said(monkeypatch, trained):
+    assert "give images, or --onnx" in call(monkeypatch, trained[0])
+
+
+def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path, monkeypatch):
+    """Weights are only named here: nothing may ask for them when the trained ones are there."""
+    config = compose("model=torchvision", "model.name=resnet18", "model.weights=DEFAULT")
+    network = networks.build(config.model, (1, 20, 20), 3, pretrained=False)
+    state = State(Ledger.empty(1), model=network.state_dict())
+    model_file.ModelFile(tmp_path, config, state, CLASSES, (1, 20, 20)).write(TrialDone(state.ledger, {}))
+    found = model_file.load(tmp_path)
+    x = torch.rand(2, 1, 20, 20)
+    torch.testing.assert_close(found.network(x), network.eval()(x))
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter's own
+def test_the_onnx_file_computes_the_same(monkeypatch, trained, tmp_path):
+    pytest.importorskip("onnxscript")
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    path = tmp_path / "model.onnx"
+    assert call(monkeypatch, trained[0], "--onnx", path) == 0
+    onnx.checker.check_model(onnx.load(path))
+    for total in (1, 3):  # any number at once
+        x = torch.rand(total, 1, 20, 20)
+        (logits,) = ReferenceEvaluator(str(path)).run(None, {"pixels": x.numpy()})
+        np.testing.assert_allclose(logits, trained[1].eval()(x).detach().numpy(), rtol=1e-3, atol=1e-4)
