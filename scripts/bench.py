@@ -26,15 +26,11 @@ WORDS = {"fast": ["train=fast", "model=source_cnn"], "source": ["train=source", 
 
 def setting(recipe: str) -> Any:
     """Config, runtime, images on the device, labels on the device, data root."""
-    import hydra
-
-    from alearn.config import parse
+    from alearn.config import hydra_front
     from alearn.data import sources
     from alearn.learn import device
-    from alearn.sweep.hydra_callback import CONF
 
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = parse(hydra.compose("config", overrides=WORDS[recipe]))
+    config = hydra_front.compose(*WORDS[recipe])
     runtime = device.choose("auto", "auto")
     pool, _ = sources.load(config)
     return config, runtime, pool.to(runtime.device)

@@ -5,17 +5,15 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 import pytest
 import torch
 
-from alearn.config import Config, parse
+from alearn.config import Config, hydra_front
 from alearn.data import mnist_mirror
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
-from alearn.sweep.hydra_callback import CONF
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -26,8 +24,7 @@ def compose(*overrides: str) -> Config:
     names a policy, a trial or an experiment.
     """
     named = {"policy", "trial", "experiment"} & {word.split("=")[0] for word in overrides}
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return parse(hydra.compose("config", overrides=[*([] if named else ["trial=t2"]), *overrides]))
+    return hydra_front.compose(*([] if named else ["trial=t2"]), *overrides)
 
 
 def drain(steps: Generator[Any, None, Any]) -> tuple[list[Any], Any]:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from alearn.config.hydra_front import CONF
 from alearn.data.standard import mnist
 from alearn.report.html.page import TEMPLATES
-from alearn.sweep.hydra_callback import CONF
 from alearn.trial.row import command
 from tests.report.html.pages import Page
 from tests.report.tensorboard.conftest import read as read_events

@@ -18,9 +18,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from alearn.config.hydra_front import CONF, explain
 from alearn.errors import AlearnError, WaitingError
 from alearn.sweep import hydra_callback
-from alearn.sweep.hydra_callback import CONF, explain
 
 if TYPE_CHECKING:
     from alearn.sweep.sweep_progress import Progress

@@ -7,22 +7,12 @@ value and what is allowed.
 
 from alearn.config.data_config import Data, Folder, Imbalance, Standard
 from alearn.config.model_config import Auto, Model, Resnet, SmallCnn, SourceCnn, Torchvision
-from alearn.config.other_configs import (
-    SIMULATED,
-    LabelStudioOracle,
-    NoisyOracle,
-    Oracle,
-    Published,
-    Record,
-    Search,
-    Trial,
-    TrueOracle,
-    WebOracle,
-)
+from alearn.config.oracle_config import SIMULATED, LabelStudioOracle, NoisyOracle, Oracle, TrueOracle, WebOracle
 from alearn.config.parse import load, parse, parse_model, parse_search
 from alearn.config.policy_config import Policy
+from alearn.config.search_config import Search
 from alearn.config.train_config import Train
-from alearn.config.trial_config import Config, flatten, free
+from alearn.config.trial_config import Config, Published, Record, Trial, flatten, free
 
 __all__ = [
     "SIMULATED",

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
 from alearn.config.model_config import Model
-from alearn.config.other_configs import Search
+from alearn.config.search_config import Search
 from alearn.config.section import Section
 from alearn.config.trial_config import Config
 from alearn.errors import AlearnError

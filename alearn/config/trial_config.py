@@ -10,7 +10,7 @@ from pydantic import Field
 
 from alearn.config.data_config import Data
 from alearn.config.model_config import Model
-from alearn.config.other_configs import SIMULATED, Oracle, Published, Record, Trial
+from alearn.config.oracle_config import SIMULATED, Oracle
 from alearn.config.policy_config import Policy
 from alearn.config.section import Count, Section
 from alearn.config.train_config import Train
@@ -22,6 +22,34 @@ FREE = (
 )
 """Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels.
 (Without policy.audit_seed two runs draw differently anyway; a draw that was made stays.)"""
+
+
+class Record(Section):
+    """What is recorded beyond the rest."""
+
+    projector: Annotated[int, Field(ge=0)]
+    """Images of the pool in TensorBoard's projector, drawn by the seed; 0 for none."""
+
+
+class Published(Section):
+    """A published row: its results, and the settings under which it may be compared; null is any."""
+
+    data: str
+    init_fraction: float | None
+    threshold: float | None
+    hand_fraction: float | None
+    rounds: int
+    hand: int
+    auto: int
+    mislabeled: float
+
+
+class Trial(Section):
+    """A named row of settings."""
+
+    name: str
+    """Trials of one name and different seeds are averaged."""
+    published: Published | None
 
 
 class Config(Section):

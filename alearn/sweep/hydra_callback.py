@@ -1,40 +1,26 @@
 """What happens around Hydra's jobs: all are checked before the first one starts, and watched to the last."""
 
 import os
-import re
-import shutil
-from contextlib import nullcontext
-from difflib import get_close_matches
 from glob import glob
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import hydra
 from filelock import FileLock
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from alearn.config import hydra_front, parse, parse_search
 from alearn.errors import AlearnError
 from alearn.trial.status import lock
 
 if TYPE_CHECKING:
     from alearn.sweep.sweep_progress import Progress
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
-"""The folder of the configs: beside the package in a checkout, inside it when installed."""
 SEARCH = "hydra_plugins.alearn_search.OptunaSweeper"
 """The `_target_` of hydra/sweeper=optuna."""
 
-
-EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
-"""What the name of a launcher or sweeper holds: the extra that brings it."""
 
 running: "Progress | None" = None
 """The sweep that this process has started; None in the processes of its jobs."""
@@ -63,14 +49,14 @@ class Guard(Callback):
         global running, _held
         try:
             folder = Path(os.path.abspath(config.hydra.sweep.dir))  # as Hydra has it: without ".."
-            installed(config.hydra.launcher._target_)
-            installed(config.hydra.sweeper._target_)
+            hydra_front.installed(config.hydra.launcher._target_)
+            hydra_front.installed(config.hydra.sweeper._target_)
             run.writable(folder)
-            planned, probed = jobs(config), probes(config)
+            planned, probed = hydra_front.jobs(config), probes(config)
         except (AlearnError, OmegaConfBaseException) as error:
             _refuse(str(error))
         except HydraException as error:
-            _refuse(explain(error))
+            _refuse(hydra_front.explain(error))
         named: list[tuple[str, list[str], int | None]] = []
         named += [(f"job {number} ({' '.join(words)})", words, number) for number, words in enumerate(planned)]
         named += [("the search", words, None) for words in probed]
@@ -113,64 +99,30 @@ def in_process(launcher: str) -> bool:
     return launcher.endswith("BasicLauncher")
 
 
-def installed(plugin: str) -> None:
-    """Raises AlearnError with the line that installs it for a plugin of Hydra's (a dotted name) that is not there."""
-    package = ".".join(plugin.split(".")[:2])
-    try:
-        there = find_spec(package) is not None
-    except ModuleNotFoundError:
-        there = False
-    if not there:
-        raise AlearnError(_missing(package))
-    if plugin.endswith("SlurmLauncher") and shutil.which("sbatch") is None:
-        raise AlearnError("hydra/launcher: there is no SLURM here (no sbatch); start it on a login node of the cluster")
-
-
-def _missing(name: str) -> str:
-    extra = next((extra for word, extra in EXTRAS.items() if word in name), None)
-    return f"{name}: " + (f"not installed; pip install 'alearn[{extra}]' brings it" if extra else "not installed")
-
-
-def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, as Hydra's own sweeper expands them; none for a sweeper that decides as it goes."""
-    if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
-        return []
-    params = config.hydra.sweeper.get("params") or {}
-    words = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
-    parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
-    return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
-
-
 def probes(config: DictConfig) -> list[list[str]]:
     """The overrides of jobs at the ends of what a search may choose; none for other sweepers."""
     if config.hydra.sweeper._target_ != SEARCH:
         return []
-    from alearn.config import parse_search
-    from alearn.sweep import search_space
-
     parse_search(config)
-    return search_space.read(config).probes()
+    return hydra_front.space(config).probes()
 
 
 def _problem(config: DictConfig, overrides: list[str], number: int | None) -> str | None:
     """What is wrong with a job of a sweep; number: None for one that only stands for others, and has no folder."""
     try:
-        job = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+        job = hydra_front.job(config, overrides, number)
         folder = Path(job.hydra.sweep.dir)
         if number is not None:
-            with open_dict(job):
-                job.hydra.job.num = number
             folder /= job.hydra.sweep.subdir
         _check(job, folder, sweep=True)
     except (AlearnError, OmegaConfBaseException) as error:
         return str(error)
     except HydraException as error:
-        return explain(error)
+        return hydra_front.explain(error)
     return None
 
 
 def _check(composed: DictConfig, folder: Path, sweep: bool = False) -> None:
-    from alearn.config import parse
     from alearn.trial import run
 
     config = parse(composed)
@@ -179,24 +131,3 @@ def _check(composed: DictConfig, folder: Path, sweep: bool = False) -> None:
 
 def _refuse(message: str) -> NoReturn:
     raise SystemExit(f"error: {message}")
-
-
-def explain(error: Exception) -> str:
-    """Hydra's message, its cause, and the key that was probably meant."""
-    lines = [line for line in str(error).partition("Config search path:")[0].splitlines() if line.strip()]
-    cause = error.__cause__ or error.__context__
-    missing = getattr(cause, "full_key", None) or ""
-    if "Could not override" in str(error) and missing:
-        from alearn.config import flatten
-
-        there = GlobalHydra.instance().is_initialized()
-        with nullcontext() if there else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            known = flatten(OmegaConf.to_container(hydra.compose("config"), resolve=False))  # type: ignore[arg-type]
-        near = get_close_matches(missing, known, n=1)
-        lines = [
-            f"{missing}: there is no such key" + (f"; did you mean {near[0]}?" if near else "; alearn --help lists all")
-        ]
-    unknown = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", str(error))
-    if unknown and any(word in unknown[1] for word in EXTRAS):
-        lines = [_missing(unknown[1])]
-    return "\n".join(lines)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from alearn.config import Search
+from alearn.config.search_space import Dimension, Interval, Space
 from alearn.errors import AlearnError
 from alearn.rng import derive
 from alearn.sweep.pareto_front import OBJECTIVES, Point
-from alearn.sweep.search_space import Dimension, Interval, Space
 
 try:
     import optuna

@@ -6,7 +6,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from alearn.config import parse
-from alearn.sweep.hydra_callback import CONF, jobs, probes
+from alearn.config.hydra_front import CONF, jobs
+from alearn.sweep.hydra_callback import probes
 from tests.conftest import compose
 
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))

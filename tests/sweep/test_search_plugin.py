@@ -2,8 +2,8 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.alearn_search import OptunaSweeper
 
+from alearn.config.search_space import Space
 from alearn.errors import AlearnError
-from alearn.sweep.search_space import Space
 from alearn.sweep.search_study import Asked
 
 

@@ -5,8 +5,8 @@ import optuna
 import pytest
 
 from alearn.config import Search
+from alearn.config.search_space import Interval, Options, Space
 from alearn.errors import AlearnError
-from alearn.sweep.search_space import Interval, Options, Space
 from alearn.sweep.search_study import distribution, opened, word
 
 SPACE = Space(

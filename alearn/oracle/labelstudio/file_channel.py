@@ -6,7 +6,7 @@ from collections.abc import Callable, MutableSequence
 from itertools import chain
 from pathlib import Path
 
-from alearn.config.other_configs import LabelStudioOracle
+from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
 from alearn.oracle.labelstudio import task_format as form

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
 
-from alearn.config.other_configs import LabelStudioOracle
+from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.oracle.labelstudio import task_format as form

@@ -13,7 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from alearn.errors import AlearnError
 
@@ -32,15 +32,13 @@ class OptunaSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Prepare all that can fail before anything is written. Raises AlearnError."""
-        from alearn.config import parse, parse_search
-        from alearn.sweep import search_space, search_study
+        from alearn.config import hydra_front, parse, parse_search
+        from alearn.sweep import search_study
 
-        self._loader, self._config = hydra_context.config_loader, config
-        self._plan, self._space, self._dir = (
-            parse_search(config),
-            search_space.read(config),
-            Path(config.hydra.sweep.dir),
-        )
+        self._config = config
+        self._dir = Path(config.hydra.sweep.dir)
+        self._plan = parse_search(config)
+        self._space = hydra_front.space(config)
         shared = parse(self._composed(self._space.probes()[0])).identity()
         self._opened = search_study.opened(self._plan, self._space, self._dir, shared, self._folder)
         self._launcher = Plugins.instance().instantiate_launcher(
@@ -71,10 +69,9 @@ class OptunaSweeper(Sweeper):
         print(f"\n{pareto_front.markdown(pareto_front.front(points))}\n{folder / pareto_front.NAME}")
 
     def _composed(self, overrides: Sequence[str], number: int = 0) -> DictConfig:
-        config = self._loader.load_sweep_config(self._config, list(overrides))
-        with open_dict(config):
-            config.hydra.job.num = number
-        return config
+        from alearn.config import hydra_front
+
+        return hydra_front.job(self._config, list(overrides), number)
 
     def _folder(self, asked: "Asked") -> str:
         return str(self._composed(self._space.job(asked.words), asked.number).hydra.sweep.subdir)

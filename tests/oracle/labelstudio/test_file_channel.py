@@ -4,7 +4,7 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from alearn.config.other_configs import LabelStudioOracle
+from alearn.config import LabelStudioOracle
 from alearn.errors import AlearnError, WaitingError
 from alearn.ledger import CANNOT_TELL, Source
 from alearn.oracle.labelstudio import Files

@@ -7,7 +7,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from alearn.config.other_configs import LabelStudioOracle
+from alearn.config import LabelStudioOracle
 from alearn.errors import AlearnError, WaitingError
 from alearn.ledger import CANNOT_TELL, Source
 from alearn.oracle.labelstudio import Files, Server, project, server_channel

@@ -4,14 +4,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
 
+from alearn.config import hydra_front
+from alearn.config.hydra_front import CONF
+from alearn.config.search_space import Interval, Options, Space
 from alearn.errors import AlearnError
-from alearn.sweep.hydra_callback import CONF, probes
-from alearn.sweep.search_space import Interval, Options, Space, read
+from alearn.sweep.hydra_callback import probes
 
 
 def space(*words: str) -> Space:
     """The space of `alearn -m hydra/sweeper=optuna WORDS`."""
-    return composed(read, "hydra/sweeper=optuna", *words)
+    return composed(hydra_front.space, "hydra/sweeper=optuna", *words)
 
 
 def composed(use, *words: str):
@@ -42,7 +44,7 @@ def test_sweep_syntax_becomes_a_dimension(sweep, dimension):
 
 def test_the_command_line_adds_to_the_params_and_replaces_them():
     words = ["experiment=search", "policy.threshold=0.9", "policy.hand_fraction=0.1,0.2", "model.width=2,4", "seed=1"]
-    found = composed(read, *words)
+    found = composed(hydra_front.space, *words)
     assert list(found.dimensions) == ["policy.init_fraction", "policy.hand_fraction", "model.width"]
     assert found.dimensions["policy.hand_fraction"] == Options(("0.1", "0.2"), ordered=True)
     assert set(found.fixed) == {"experiment=search", "policy.threshold=0.9", "seed=1"}
@@ -94,4 +96,4 @@ def test_bad_space_is_one_message(words, message):
 
 def test_bounds_that_are_no_numbers_are_hydras_to_refuse():
     with pytest.raises(HydraException, match=r"interval\(low,1\)"):
-        composed(read, "hydra/sweeper=optuna", "hydra.sweeper.params={seed:'interval(low,1)'}")
+        composed(hydra_front.space, "hydra/sweeper=optuna", "hydra.sweeper.params={seed:'interval(low,1)'}")

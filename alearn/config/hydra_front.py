@@ -1,0 +1,146 @@
+"""Hydra's front end: where conf/ lies, what a command line composes to, which jobs a sweep has, what an error means.
+
+Nothing else in `alearn.config` imports Hydra.
+"""
+
+import math
+import re
+import shutil
+from contextlib import nullcontext
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from alearn.config.parse import parse
+from alearn.config.search_space import Dimension, Interval, Options, Space
+from alearn.config.trial_config import Config, flatten
+from alearn.errors import AlearnError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
+"""The folder of the configs: beside the package in a checkout, inside it when installed."""
+EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
+"""A part of a launcher's or sweeper's name: the extra that installs it."""
+
+
+def compose(*overrides: str) -> Config:
+    """Return the config of a command line. Raises AlearnError or Hydra's own exception if it is wrong."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return parse(hydra.compose("config", overrides=list(overrides)))
+
+
+def jobs(config: DictConfig) -> list[list[str]]:
+    """Return the overrides of each job of a sweep; none for a sweeper that decides as it goes."""
+    if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
+        return []
+    return [list(job) for batch in BasicSweeper.split_arguments(_overrides(config), None) for job in batch]
+
+
+def job(config: DictConfig, overrides: list[str], number: int | None = None) -> DictConfig:
+    """Compose a job of a sweep; number: the job's, None for a job that has no folder of its own."""
+    composed: DictConfig = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+    if number is not None:
+        with open_dict(composed):
+            composed.hydra.job.num = number
+    return composed
+
+
+def space(config: DictConfig) -> Space:
+    """Return what a composed search may choose; the last override of a key holds.
+
+    Raises AlearnError, or Hydra's own exception, for what cannot be read or leaves nothing to choose.
+    """
+    last = {override.get_key_element(): override for override in _overrides(config)}
+    read = Space(
+        {key: _dimension(override) for key, override in last.items() if override.is_sweep_override()},
+        tuple(str(override.input_line) for override in last.values() if not override.is_sweep_override()),
+    )
+    if not read.dimensions:
+        raise AlearnError(
+            "hydra/sweeper=optuna has nothing to choose: give ranges in hydra.sweeper.params or on the command line, "
+            "e.g. 'policy.init_fraction=tag(log, interval(0.01, 0.1))' policy.threshold=0.99,0.999"
+        )
+    return read
+
+
+def _overrides(config: DictConfig) -> list[Override]:
+    """The overrides of a sweep: hydra.sweeper.params, then the command line."""
+    params = config.hydra.sweeper.get("params") or {}
+    lines = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(lines)
+
+
+def _dimension(override: Override) -> Dimension:
+    line, sweep = override.input_line, override.value()
+    tags: set[str] = getattr(sweep, "tags", set())
+    if tags - {"log"} or (tags and not isinstance(sweep, IntervalSweep)):
+        raise AlearnError(f"{line}: the one tag is log, for intervals")
+    if not isinstance(sweep, IntervalSweep):
+        return _options(override)
+    low, high, log = sweep.start, sweep.end, "log" in tags
+    assert low is not None
+    assert high is not None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise AlearnError(f"{line}: an interval goes from a finite number to a greater one")
+    if log and low <= 0:
+        raise AlearnError(f"{line}: an interval with tag log starts above 0")
+    return Interval(low, high, log, whole=isinstance(low, int))
+
+
+def _options(override: Override) -> Options:
+    try:
+        values = list(override.sweep_iterator())
+    except (HydraException, ValueError) as error:  # a range whose step is 0
+        raise AlearnError(f"{override.input_line}: {error}") from None
+    if not values:
+        raise AlearnError(f"{override.input_line}: there is no value in it")
+    ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    if ordered:
+        values.sort()
+    return Options(tuple(dict.fromkeys(map(Transformer.str, values))), ordered)
+
+
+def installed(plugin: str) -> None:
+    """Raise AlearnError, with the command that installs it, if a plugin of Hydra's (a dotted name) is missing."""
+    package = ".".join(plugin.split(".")[:2])
+    try:
+        there = find_spec(package) is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        raise AlearnError(_missing(package))
+    if plugin.endswith("SlurmLauncher") and shutil.which("sbatch") is None:
+        raise AlearnError("hydra/launcher: there is no SLURM here (no sbatch); start it on a login node of the cluster")
+
+
+def _missing(name: str) -> str:
+    extra = next((extra for part, extra in EXTRAS.items() if part in name), None)
+    return f"{name}: " + (f"not installed; pip install 'alearn[{extra}]' brings it" if extra else "not installed")
+
+
+def explain(error: Exception) -> str:
+    """Return the message of an error of Hydra's, its cause, and the key that was probably meant."""
+    message = str(error)
+    key = getattr(error.__cause__ or error.__context__, "full_key", None)
+    if "Could not override" in message and key:
+        near = get_close_matches(key, _keys(), n=1)
+        return f"{key}: there is no such key" + (f"; did you mean {near[0]}?" if near else "; alearn --help lists all")
+    plugin = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", message)
+    if plugin and any(part in plugin[1] for part in EXTRAS):
+        return _missing(plugin[1])
+    return "\n".join(line for line in message.partition("Config search path:")[0].splitlines() if line.strip())
+
+
+def _keys() -> dict[str, Any]:
+    there = GlobalHydra.instance().is_initialized()
+    with nullcontext() if there else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return flatten(OmegaConf.to_container(hydra.compose("config"), resolve=False))  # type: ignore[arg-type]

@@ -1,0 +1,24 @@
+"""The keys below hydra.sweeper of a search."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from alearn.config.section import Count, Section
+
+
+class Search(Section):
+    """How `hydra/sweeper=optuna` searches."""
+
+    params: dict[str, Any] | None
+    """What the search may choose, by key, in Hydra's sweep syntax. The command line adds to it and replaces it."""
+    n_trials: Count
+    """Trials to finish."""
+    n_jobs: Count
+    """Trials to launch at once, for launchers that run them side by side."""
+    seed: Annotated[int, Field(ge=0)]
+    """Every choice follows from this seed and from the results of the earlier trials."""
+    storage: str | None
+    """URL of a database in SQLAlchemy's form; null keeps search.db in the sweep's folder."""
+    study_name: Annotated[str, Field(min_length=1)]
+    """Name of the study in that database. A study is one search in one folder."""
