@@ -81,13 +81,13 @@ def bare_step(recipe: str) -> float:
     import torch
     import torch.nn.functional as F
 
-    from alearn.models import networks
+    from alearn.models.build import build
 
     config, runtime, pool = setting(recipe)
     torch.manual_seed(0)
     train, on = config.train, runtime.device
     images, truth = pool.images, torch.from_numpy(pool.truth).to(on)
-    model = networks.build(config.model, (1, 28, 28), 10).to(on).train()
+    model = build(config.model, (1, 28, 28), 10).to(on).train()
     if train.optimizer == "adadelta":
         optimizer: Any = torch.optim.Adadelta(model.parameters(), train.lr, rho=0.95, eps=1e-7)
     else:
@@ -163,10 +163,10 @@ def alearn_score(recipe: str) -> float:
     import numpy as np
 
     from alearn.learn.score import score
-    from alearn.models import networks
+    from alearn.models.build import build
 
     config, runtime, pool = setting(recipe)
-    model = networks.build(config.model, (1, 28, 28), 10).to(runtime.device)
+    model = build(config.model, (1, 28, 28), 10).to(runtime.device)
     drain(score(runtime, model, pool.images, np.arange(2000)))
     return POOL / clocked(runtime, lambda: drain(score(runtime, model, pool.images, np.arange(POOL))))
 
@@ -175,10 +175,10 @@ def bare_forward(recipe: str) -> float:
     """Nothing but forward passes over a resident tensor, at the best of several chunk sizes."""
     import torch
 
-    from alearn.models import networks
+    from alearn.models.build import build
 
     config, runtime, pool = setting(recipe)
-    model = networks.build(config.model, (1, 28, 28), 10).to(runtime.device).eval()
+    model = build(config.model, (1, 28, 28), 10).to(runtime.device).eval()
     images = pool.images[:POOL]
 
     def go(chunk: int, total: int) -> None:

@@ -8,7 +8,7 @@ from alearn.learn import device, fit
 from alearn.learn.consistency import Consistency
 from alearn.learn.score import score
 from alearn.learn.training_set import TrainingSet
-from alearn.models import networks
+from alearn.models.small_cnn import SmallCnn, small_cnn
 from alearn.policy import first, query
 from alearn.trial.run import run
 from tests.conftest import compose, drain, shapes
@@ -42,7 +42,7 @@ def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
     runtime = device.choose("cuda", "auto")
     images = shapes(3000).to(runtime.device).images
     torch.manual_seed(0)
-    model = networks.small_cnn(1, 3, 16, 0.25).to(runtime.device)
+    model = small_cnn(SmallCnn(dropout=0.25), (1, 20, 20), 3).to(runtime.device)
     want = frozenset[str]().union(*query.NEEDS.values())
     found = []
     for _ in range(3):

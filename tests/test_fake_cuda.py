@@ -12,11 +12,12 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
-from alearn.config import SmallCnn, SourceCnn
+from alearn.config import Model
 from alearn.data.augment import AUGMENT, _basis
 from alearn.learn import fit, score
 from alearn.learn.device import Runtime
-from alearn.models import networks
+from alearn.models.build import build
+from alearn.models.classifier import to_float
 from alearn.policy import first, query, spread
 from alearn.values import Scores
 from tests.conftest import compose, drain
@@ -32,10 +33,10 @@ def fake() -> Iterator[None]:
     _basis.cache_clear()
 
 
-def network(config: SmallCnn | SourceCnn) -> nn.Module:
+def network(config: Model) -> nn.Module:
     """A model on the fake device. `.to(CUDA)` cannot swap fake parameters, so they are put in one by one."""
     with unset_fake_temporarily():
-        model = networks.build(config, (1, 28, 28), 10)
+        model = build(config, (1, 28, 28), 10)
     for module in model.modules():
         for values in (module._parameters, module._buffers):
             for name, value in values.items():
@@ -58,7 +59,7 @@ def test_a_mix_up_would_be_found():
 
 @pytest.mark.parametrize("name", AUGMENT)
 def test_augmentation(name):
-    x = networks.to_float(images())
+    x = to_float(images())
     assert AUGMENT[name](x).device == CUDA
 
 

@@ -6,7 +6,7 @@ value and what is allowed.
 """
 
 from alearn.config.data_config import Data, Folder, Imbalance, Standard
-from alearn.config.model_config import Auto, Model, Resnet, SmallCnn, SourceCnn, Torchvision
+from alearn.config.model_config import AnyModel, Auto, Model
 from alearn.config.oracle_config import SIMULATED, LabelStudioOracle, NoisyOracle, Oracle, TrueOracle, WebOracle
 from alearn.config.parse import load, parse, parse_model, parse_search
 from alearn.config.policy_config import Policy
@@ -16,6 +16,7 @@ from alearn.config.trial_config import Config, Published, Record, Trial, flatten
 
 __all__ = [
     "SIMULATED",
+    "AnyModel",
     "Auto",
     "Config",
     "Data",
@@ -28,12 +29,8 @@ __all__ = [
     "Policy",
     "Published",
     "Record",
-    "Resnet",
     "Search",
-    "SmallCnn",
-    "SourceCnn",
     "Standard",
-    "Torchvision",
     "Train",
     "Trial",
     "TrueOracle",

@@ -1,86 +1,59 @@
-"""The `model` group: a class a network."""
+"""The `model` group. A network's own keys are declared beside the network, in alearn/models/."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
-from alearn.config.section import Count, Section
+from alearn.config.registered import registered
+from alearn.config.section import Section
+from alearn.registry import MODELS
 
-
-class SourceCnn(Section):
-    """The published experiment's network."""
-
-    name: Literal["source_cnn"]
-    lr: Annotated[float, Field(gt=0)]
-    """Peak learning rate that suits it with AdamW, for training recipes that take it from here."""
-
-
-class SmallCnn(Section):
-    """A batch-normalised network: a fifth of the multiplications, and better with few labels."""
-
-    name: Literal["small_cnn"]
-    width: Count
-    """Channels of the first layer; the later ones have 2 and 4 times as many."""
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    """Share of the features that is dropped before the head while it trains, and for policy.query=bald; 0 for none."""
-    lr: Annotated[float, Field(gt=0)]
-    """As in source_cnn; batch norm stands more."""
+LearningRate = Annotated[
+    float,
+    Field(gt=0, description="Peak learning rate with AdamW, for training recipes that take it from here."),
+]
 
 
-class Resnet(Section):
-    """A residual network for small images in colour."""
-
-    name: Literal["resnet"]
-    width: Count
-    """Channels of the first layer; the later ones have 2, 4 and 8 times as many."""
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    """As in small_cnn."""
-    lr: Annotated[float, Field(gt=0)]
-    """As in source_cnn."""
-
-
-class Torchvision(Section):
-    """Any of torchvision's classification networks, under torchvision's own name, e.g. resnet18."""
+class Model(Section):
+    """The keys that every network has."""
 
     name: str
-    weights: str | None
-    """Start from ImageNet's weights: DEFAULT, or torchvision's name for them; null starts from scratch."""
-    lr: Annotated[float, Field(gt=0)]
-    """As in source_cnn."""
+    lr: LearningRate
+
+    @property
+    def network(self) -> str:
+        """The name under which the network is registered."""
+        return self.name
 
 
-class Auto(Section):
-    """One of the two below, by the images: `alearn.data.choose`."""
+def _chosen(tree: Any, base: ValidatorFunctionWrapHandler) -> Model:
+    """Check the keys of a network with the class that it is registered with."""
+    name = tree.get("name") if isinstance(tree, Mapping) else None
+    if not isinstance(name, str):
+        return base(tree)  # type: ignore[no-any-return]
+    if "weights" in tree and name not in MODELS:
+        name = "torchvision"  # torchvision's networks have its own names
+    model = registered(MODELS, name).config.model_validate(tree)
+    assert isinstance(model, Model), f"{type(model)} must be a subclass of alearn.config.Model"
+    return model
 
-    name: Literal["auto"]
-    small: SmallCnn
+
+AnyModel = Annotated[SerializeAsAny[Model], WrapValidator(_chosen)]
+"""Any registered network; its keys are those of the class that it is registered with."""
+
+
+def _default(name: str, **keys: Any) -> Model:
+    model: Model = MODELS.get(name).config(**keys)
+    return model
+
+
+class Auto(Model):
+    """One of two networks, chosen from the images: see `alearn.data.choose`."""
+
+    name: Literal["auto"] = "auto"
+    lr: LearningRate = 0.01
+    small: AnyModel = Field(default_factory=lambda: _default("small_cnn"))
     """For small grey images, and where there is no GPU."""
-    large: Annotated[SmallCnn | Resnet, Field(discriminator="name")]
+    large: AnyModel = Field(default_factory=lambda: _default("small_cnn", width=32))
     """For all others."""
-    lr: Annotated[float, Field(gt=0)]
-    """As in source_cnn."""
-
-
-OWN = ("source_cnn", "small_cnn", "resnet", "auto")
-
-
-def _kind(model: Any) -> str | None:
-    """Whose network it is: a name that is none of ours is torchvision's, if the keys are those of torchvision's."""
-    if isinstance(model, Section):
-        return model.name if model.name in OWN else "torchvision"  # type: ignore[attr-defined]
-    name = model.get("name")
-    return name if name in OWN else "torchvision" if "weights" in model else None
-
-
-Model = Annotated[
-    Annotated[SourceCnn, Tag("source_cnn")]
-    | Annotated[SmallCnn, Tag("small_cnn")]
-    | Annotated[Resnet, Tag("resnet")]
-    | Annotated[Auto, Tag("auto")]
-    | Annotated[Torchvision, Tag("torchvision")],
-    Discriminator(
-        _kind,
-        custom_error_type="model",
-        custom_error_message=f"name must be one of {', '.join(OWN)}; any other is model=torchvision model.name=NAME",
-    ),
-]

@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from alearn.config.model_config import Model
+from alearn.config.model_config import AnyModel, Model
+from alearn.config.registered import COMPLETE
 from alearn.config.search_config import Search
 from alearn.config.section import Section
 from alearn.config.trial_config import Config
@@ -35,7 +36,7 @@ def parse_search(composed: DictConfig) -> Search:
 def parse_model(tree: Any) -> Model:
     """Check the `model` group by itself. Raises AlearnError as `parse` does."""
     try:
-        return TypeAdapter[Model](Model).validate_python(tree)
+        return TypeAdapter[Model](AnyModel).validate_python(tree)
     except ValidationError as error:
         raise AlearnError(_explained(error, tree, "model.")) from None
 
@@ -57,10 +58,15 @@ def _checked(kind: type[S], tree: Any, prefix: str = "") -> S:
 def _explained(error: ValidationError, tree: Any, prefix: str) -> str:
     """A line a key: where a value may be of several kinds, pydantic has a problem a kind."""
     found: dict[str, str] = {}
+    complete: list[str] = []
     for problem in error.errors():
+        if problem["type"] == COMPLETE:
+            complete.append(problem["msg"])
+            continue
         where, what = _explain(problem, tree)
         found[where] = f"{found[where]}, or {what}" if where in found else what
-    return "\n".join(f"{prefix}{where}: {what}" if where else what for where, what in found.items())
+    lines = [f"{prefix}{where}: {what}" if where else what for where, what in found.items()]
+    return "\n".join([*complete, *lines])
 
 
 def load(path: Path) -> Config:

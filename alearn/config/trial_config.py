@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from pydantic import Field
 
 from alearn.config.data_config import Data
-from alearn.config.model_config import Model
+from alearn.config.model_config import AnyModel
 from alearn.config.oracle_config import SIMULATED, Oracle
 from alearn.config.policy_config import Policy
 from alearn.config.section import Count, Section
@@ -56,7 +56,7 @@ class Config(Section):
     """All of a trial."""
 
     data: Data
-    model: Model
+    model: AnyModel
     train: Train
     policy: Policy
     oracle: Oracle

@@ -76,7 +76,9 @@ def settle(config: Config, cuda: bool) -> tuple[Config, list[str]]:
         changed["model"] = chosen = model.large if cuda and not small else model.small
         kind = "small and grey" if small else f"more than {SMALL} pixels a side" if large else "in colour"
         reason = f"the images are {kind}" if cuda or small else "there is no GPU"
-        said.append(f"model={chosen.name} model.width={chosen.width}: {reason}")
+        width = getattr(chosen, "width", None)
+        size = "" if width is None else f" model.width={width}"
+        said.append(f"model={chosen.name}{size}: {reason}")
     return (config.model_copy(update=changed) if changed else config), said
 
 

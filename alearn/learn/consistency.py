@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from alearn.config import Train
 from alearn.data.augment import AUGMENT
 from alearn.learn.device import Runtime
-from alearn.models import networks
+from alearn.models.classifier import to_float
 from alearn.values import Images
 
 
@@ -30,7 +30,7 @@ class Consistency:
         """The loss of a batch that is drawn now, a scalar on the device, times train.consistency."""
         train, pool_p = self._train, self._pool_p
         drawn_b = torch.randint(len(pool_p), (train.consistency_batch,), device=pool_p.device)
-        x_bchw = networks.to_float(images_nchw[pool_p[drawn_b]])
+        x_bchw = to_float(images_nchw[pool_p[drawn_b]])
         with torch.no_grad(), self._runtime.autocast():
             sure_b, guess_b = self._model(x_bchw).softmax(1).max(1)
         distorted_bchw = self._augment(x_bchw)

@@ -25,7 +25,8 @@ from alearn.learn import device
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
-from alearn.models import networks
+from alearn.models.build import build
+from alearn.models.classifier import to_float
 from alearn.values import Array, Fitted, Images
 
 MIN_STEPS = 20
@@ -58,7 +59,7 @@ def fit(
 
     device.seed(rng.derive(config.seed, round, "weights"))
     channels, height, width = images_nchw.shape[1:]
-    model = networks.build(config.model, (channels, height, width), classes).to(on)
+    model = build(config.model, (channels, height, width), classes).to(on)
     consistent = None
     if train.consistency and len(labeled.pool):
         consistent = Consistency(train, runtime, model, _to(on, labeled.pool))
@@ -148,7 +149,7 @@ class Step:
 
     def __call__(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
         """Train on the images `index_b`; returns the mean loss before the step, a scalar on the device."""
-        x_bchw = self._augment(networks.to_float(images_nchw[index_b]))
+        x_bchw = self._augment(to_float(images_nchw[index_b]))
         with self._runtime.autocast():
             loss: Tensor = F.cross_entropy(self._model(x_bchw), label_b)
         if self._consistency is not None:
@@ -167,7 +168,7 @@ def measure(runtime: Runtime, model: nn.Module, images_nchw: Images, index_n: Te
     right = torch.zeros((), dtype=torch.int64, device=index_n.device)
     with torch.inference_mode(), runtime.autocast():
         for i, y in zip(torch.split(index_n, runtime.chunk), torch.split(label_n, runtime.chunk), strict=True):
-            right += (model(networks.to_float(images_nchw[i])).argmax(1) == y).sum()
+            right += (model(to_float(images_nchw[i])).argmax(1) == y).sum()
     return int(right) / len(index_n)
 
 

@@ -14,7 +14,7 @@ from alearn.errors import AlearnError
 from alearn.journal import ScoreProgress
 from alearn.learn import device
 from alearn.learn.device import Runtime
-from alearn.models import networks
+from alearn.models.classifier import Classifier, dropouts, to_float
 from alearn.values import Array, Images, Scores
 
 CHUNKS_A_BLOCK = 16
@@ -42,7 +42,7 @@ def score(
     labeled: int64 [m], the images of `labeled_features`, if features are wanted. seed: the dropout masks behind
     "information" follow from it. Raises AlearnError if that is wanted of a model without dropout.
     """
-    assert isinstance(model, networks.Classifier)
+    assert isinstance(model, Classifier)
     on = runtime.device
     made = yield from infer(runtime, model, images_nchw, torch.from_numpy(index).to(on), want, seed)
     guess, doubt, margin = (made[name].cpu().numpy() for name in ("guess", "doubt", "margin"))
@@ -55,7 +55,7 @@ def score(
 
 def infer(
     runtime: Runtime,
-    model: networks.Classifier,
+    model: Classifier,
     images_nchw: Images,
     index_n: Tensor,
     want: frozenset[str] = frozenset(),
@@ -64,7 +64,7 @@ def infer(
     """Guess, doubt, margin and what is wanted, by name, each [n, ...], on the device: it is waited for once, when the
     caller reads them.
     """
-    if "information" in want and not networks.dropouts(model.body):
+    if "information" in want and not dropouts(model.body):
         raise AlearnError(
             "policy.query=bald: the model has no dropout; set model.dropout=0.25, or use model=source_cnn, which has it"
         )
@@ -90,18 +90,18 @@ def infer(
     return made
 
 
-def features(runtime: Runtime, model: networks.Classifier, images_nchw: Images, index_n: Tensor) -> Tensor:
+def features(runtime: Runtime, model: Classifier, images_nchw: Images, index_n: Tensor) -> Tensor:
     """What enters the head for the images `index_n`: float32 [n, F], on the device."""
     model.eval()
     with torch.inference_mode(), runtime.autocast():
-        chunks = [model.body(networks.to_float(images_nchw[i])).float() for i in torch.split(index_n, runtime.chunk)]
+        chunks = [model.body(to_float(images_nchw[i])).float() for i in torch.split(index_n, runtime.chunk)]
     return torch.cat(chunks)
 
 
-def _look(model: networks.Classifier, images_bchw: Tensor, want: frozenset[str]) -> dict[str, Tensor]:
+def _look(model: Classifier, images_bchw: Tensor, want: frozenset[str]) -> dict[str, Tensor]:
     """The logits of a forward pass and, of what is wanted, what only it can give; each [B, ...]."""
     prefix, rest = model.split()
-    fixed_b = prefix(networks.to_float(images_bchw))
+    fixed_b = prefix(to_float(images_bchw))
     found = {}
     if "information" in want:  # before the last use of fixed_b, which may be in place
         found["information"] = information(model, rest, fixed_b)
@@ -111,7 +111,7 @@ def _look(model: networks.Classifier, images_bchw: Tensor, want: frozenset[str])
     return found | {"logits": model.logits(features_bf)}
 
 
-def information(model: networks.Classifier, rest: nn.Module, fixed_b: Tensor) -> Tensor:
+def information(model: Classifier, rest: nn.Module, fixed_b: Tensor) -> Tensor:
     """Mutual information of prediction and weights [B], in nats: the entropy of the mean prediction less the mean
     entropy of the predictions, H[E p] - E H[p], over SAMPLES dropout masks (torch's global generator).
 
@@ -119,7 +119,7 @@ def information(model: networks.Classifier, rest: nn.Module, fixed_b: Tensor) ->
     al. 2011; with dropout for the weights: Gal, Islam and Ghahramani 2017. Only dropout is in training mode.
     """
     total_bk, entropy_b = torch.zeros((), device=fixed_b.device), torch.zeros((), device=fixed_b.device)
-    layers = networks.dropouts(rest)
+    layers = dropouts(rest)
     for layer in layers:
         layer.train()
     for _ in range(SAMPLES):

@@ -18,7 +18,7 @@ from alearn.journal import ScoreProgress
 from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge_probs
-from alearn.models import networks
+from alearn.models.classifier import to_float
 from alearn.values import Images, Scores
 
 UNSURE = 0.9
@@ -46,7 +46,7 @@ def look_again(
     found, done = [], 0
     model.eval()
     for index_b in torch.split(index_u, runtime.chunk):
-        x_bchw = networks.to_float(images_nchw[index_b])
+        x_bchw = to_float(images_nchw[index_b])
         sum_bk = torch.zeros((), device=on)
         with torch.inference_mode():
             for _ in range(views):

@@ -14,8 +14,8 @@ from alearn.config import Config, parse_model
 from alearn.errors import AlearnError
 from alearn.files import atomic
 from alearn.journal import Event, TrialDone
-from alearn.models import networks
-from alearn.models.networks import Classifier
+from alearn.models.build import build
+from alearn.models.classifier import Classifier
 from alearn.trial.checkpoint import State
 
 NAME = "model.pt"
@@ -68,7 +68,7 @@ def load(folder: Path) -> Saved:
         about = json.loads(saved["about"])
         classes, (channels, height, width) = tuple(map(str, about["classes"])), about["shape"]
         shape = int(channels), int(height), int(width)
-        network = networks.build(parse_model(about["model"]), shape, len(classes), pretrained=False)
+        network = build(parse_model(about["model"]), shape, len(classes), pretrained=False)
         network.load_state_dict(saved["weights"])
     except FileNotFoundError:
         raise AlearnError(f"{path}: there is no such file; a trial leaves it when it is finished") from None

@@ -20,7 +20,7 @@ from alearn.errors import AlearnError
 from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge
-from alearn.models import networks
+from alearn.models.classifier import to_float
 from alearn.trial import model_file
 from alearn.trial.model_file import Saved
 from alearn.values import Array
@@ -71,7 +71,7 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
                 continue
             images_bchw = torch.from_numpy(np.stack(pixels)).to(runtime.device)
             with torch.inference_mode(), runtime.autocast():
-                guess, doubt, _ = judge(network(networks.to_float(images_bchw)))
+                guess, doubt, _ = judge(network(to_float(images_bchw)))
             sure = -np.expm1(doubt.cpu().numpy().astype(np.float64))
             for path, label, confidence in zip(good, guess.tolist(), sure.tolist(), strict=True):
                 write((path, saved.classes[label], f"{confidence:.9g}"))

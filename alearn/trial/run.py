@@ -27,7 +27,7 @@ from alearn.files.labels_csv import LabelsCsv
 from alearn.journal import Asked, Event, TrialDone
 from alearn.learn import device
 from alearn.ledger import Source
-from alearn.models import networks
+from alearn.models import build
 from alearn.oracle import Oracle
 from alearn.oracle.people import TOKEN, Insight
 from alearn.policy import decide as decisions
@@ -214,7 +214,7 @@ def check(config: Config, folder: Path) -> None:
     use or not writable. Changes nothing.
     """
     config = as_before(config, folder)
-    networks.check(config.model)
+    build.check(config.model)
     total = sources.check(config.data)
     if total is not None:
         decisions.check(config.policy, total)

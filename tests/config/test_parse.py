@@ -39,7 +39,8 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         (
             "model__name",
             "vgg",
-            "model: name must be one of source_cnn, small_cnn, resnet, auto; any other is model=torchvision",
+            "model.name=vgg: must be one of auto, resnet, small_cnn, source_cnn, torchvision; for a network of "
+            "torchvision's give model=torchvision model.name=NAME",
         ),
         ("data__imbalance__factor", 0.5, "data.imbalance.factor=0.5: must be greater than or equal to 1"),
         ("data__imbalance__shape", "tail", "data.imbalance.shape=tail: must be 'none', 'exponential' or 'step'"),

@@ -117,7 +117,7 @@ def test_a_small_network_learns_them_from_few():
     from alearn.learn.device import Runtime
     from alearn.learn.fit import fit
     from alearn.learn.training_set import TrainingSet
-    from alearn.models import networks
+    from alearn.models.classifier import to_float
     from tests.conftest import compose, drain
 
     truth = np.arange(140) % 4
@@ -133,5 +133,5 @@ def test_a_small_network_learns_them_from_few():
     known = TrainingSet(np.arange(80), truth[:80], np.ones(80, bool), np.zeros(0, np.int64))
     _, fitted = drain(fit(config, Runtime(torch.device("cpu"), bf16=False), images, known, 4, 1))
     with torch.inference_mode():
-        guess = fitted.model.eval()(networks.to_float(images[80:])).argmax(1).numpy()
+        guess = fitted.model.eval()(to_float(images[80:])).argmax(1).numpy()
     assert np.mean(guess == truth[80:]) > 0.8

@@ -8,7 +8,7 @@ from alearn.learn import fit
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
-from alearn.models.networks import to_float
+from alearn.models.classifier import to_float
 from tests.conftest import compose, drain, shapes
 
 CPU = Runtime(torch.device("cpu"), bf16=False)

@@ -11,7 +11,8 @@ from alearn.errors import AlearnError
 from alearn.learn import fit
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
-from alearn.models import networks
+from alearn.models.classifier import to_float
+from alearn.models.small_cnn import SmallCnn, small_cnn
 from tests.conftest import SMALL, compose, drain, shapes
 
 IMAGES = shapes(300)
@@ -140,10 +141,10 @@ def test_adadelta_is_keras_adadelta():
 def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
     torch.manual_seed(0)
     config = compose("train.steps=10", "train.lr=0.01")
-    model = networks.small_cnn(1, 3, 4).train()
+    model = small_cnn(SmallCnn(width=4), (1, 20, 20), 3).train()
     step = fit.Step(config.train, CPU, model, config.train.steps)
     index, label = torch.arange(64), torch.from_numpy(IMAGES.truth[:64])
-    expected = F.cross_entropy(model(networks.to_float(IMAGES.images[index])), label).item()
+    expected = F.cross_entropy(model(to_float(IMAGES.images[index])), label).item()
     assert step(IMAGES.images, index, label).item() == pytest.approx(expected, rel=1e-4)
     rates = []
     for _ in range(9):

@@ -8,7 +8,9 @@ from alearn import rng
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
 from alearn.learn.score import SAMPLES, accuracy, judge, judge_probs, score
-from alearn.models import networks
+from alearn.models.classifier import Classifier, dropouts, to_float
+from alearn.models.small_cnn import SmallCnn, small_cnn
+from alearn.models.source_cnn import SourceCnn, source_cnn
 from alearn.values import Scores
 from tests.conftest import drain, shapes
 
@@ -41,7 +43,7 @@ def test_ties_and_certainty_are_finite_or_minus_infinity():
 def test_scores_do_not_depend_on_chunks_and_keep_the_data_sets_indices(monkeypatch):
     images = shapes(500)
     torch.manual_seed(0)
-    model = networks.small_cnn(1, 3, 4)
+    model = small_cnn(SmallCnn(width=4), (1, 20, 20), 3)
     index = np.arange(3, 500, 2)
     runtime = Runtime(torch.device("cpu"), bf16=False)
     whole = drain(score(runtime, model, images.images, index))[1]
@@ -55,7 +57,7 @@ def test_scores_do_not_depend_on_chunks_and_keep_the_data_sets_indices(monkeypat
 
 
 def test_the_model_is_in_evaluation_mode_and_untouched():
-    model = networks.source_cnn(1, 20, 20, 3).train()
+    model = source_cnn(SourceCnn(), (1, 20, 20), 3).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     runtime = Runtime(torch.device("cpu"), bf16=True)
     one, two = (drain(score(runtime, model, shapes(50).images, np.arange(50)))[1] for _ in range(2))
@@ -82,9 +84,9 @@ def test_the_doubt_of_probabilities_keeps_digits_where_p_max_is_one():
     assert margin.tolist() == [1, 1, 0]
 
 
-def dropping(seed: int = 0) -> networks.Classifier:
+def dropping(seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
-    return networks.source_cnn(1, 20, 20, 3)
+    return source_cnn(SourceCnn(), (1, 20, 20), 3)
 
 
 def scored(model, want, index=None, seed=0, labeled=None) -> Scores:
@@ -99,7 +101,7 @@ def test_what_is_wanted_is_there_and_changes_nothing_else():
         assert (getattr(plain, name) == getattr(full, name)).all()
     extra = ("probs", "features", "labeled_features", "information")
     assert [getattr(plain, name) for name in extra] == [None] * 4
-    x = networks.to_float(shapes(300).images)
+    x = to_float(shapes(300).images)
     with torch.no_grad():
         expected = model.body(x)
         torch.testing.assert_close(full.probs, model.head(expected[1::2]).softmax(1))
@@ -120,10 +122,10 @@ def test_information_is_that_of_plain_monte_carlo_dropout():
     made = scored(model, frozenset({"information"}), np.arange(200), seed=5).information
     torch.manual_seed(rng.derive(5, "score", 0))
     model.eval()
-    for layer in networks.dropouts(model):
+    for layer in dropouts(model):
         layer.train()
     with torch.no_grad():
-        x = networks.to_float(shapes(300).images[:200])
+        x = to_float(shapes(300).images[:200])
         samples = np.stack([model(x).softmax(1).double().numpy() for _ in range(SAMPLES)])
     np.testing.assert_allclose(made, batch_bald(samples, 1)[0], atol=1e-5)
     assert made.max() > 0.1
@@ -133,7 +135,7 @@ def test_information_grows_with_dropout_and_is_never_negative():
     means = []
     for dropout in (0.01, 0.2, 0.6):
         torch.manual_seed(0)
-        model = networks.small_cnn(1, 3, 8, dropout)
+        model = small_cnn(SmallCnn(width=8, dropout=dropout), (1, 20, 20), 3)
         made = scored(model, frozenset({"information"})).information
         assert made.min() >= 0
         means.append(made.mean())
@@ -159,7 +161,7 @@ def test_it_repeats_whatever_its_listeners_draw_and_follows_the_seed(monkeypatch
 def test_what_has_no_dropout_is_computed_once_a_chunk_and_stays_in_evaluation_mode(monkeypatch):
     monkeypatch.setattr(Runtime, "chunk", 64)
     torch.manual_seed(0)
-    model = networks.small_cnn(1, 3, 4, 0.5).train()
+    model = small_cnn(SmallCnn(width=4, dropout=0.5), (1, 20, 20), 3).train()
     runs = {"conv": 0, "dropout": 0, "head": 0}
     before = {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -176,7 +178,7 @@ def test_what_has_no_dropout_is_computed_once_a_chunk_and_stays_in_evaluation_mo
     scored(model, ALL)
     chunks = 5
     assert runs == {"conv": chunks, "dropout": chunks * (SAMPLES + 1), "head": chunks * (SAMPLES + 1)}
-    assert not any(layer.training for layer in networks.dropouts(model))
+    assert not any(layer.training for layer in dropouts(model))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -186,7 +188,7 @@ def test_layers_that_work_in_place_do_no_harm():
     for inplace in (False, True):
         torch.manual_seed(0)
         body = nn.Sequential(nn.Flatten(), nn.Linear(400, 16), nn.Dropout(0.5, inplace), nn.ReLU(inplace))
-        found.append(scored(networks.Classifier(body, 16, 3), ALL))
+        found.append(scored(Classifier(body, 16, 3), ALL))
     assert (found[0].information == found[1].information).all()
     assert torch.equal(found[0].features, found[1].features)
     assert (found[0].doubt == found[1].doubt).all()
@@ -194,8 +196,8 @@ def test_layers_that_work_in_place_do_no_harm():
 
 @pytest.mark.parametrize("dropout", [0.0, None])
 def test_information_of_a_model_without_dropout_is_an_error_that_says_what_to_set(dropout):
-    model = networks.small_cnn(1, 3, 4) if dropout is None else dropping()
-    for layer in networks.dropouts(model):
+    model = small_cnn(SmallCnn(width=4), (1, 20, 20), 3) if dropout is None else dropping()
+    for layer in dropouts(model):
         layer.p = 0.0
     with pytest.raises(AlearnError, match=r"policy\.query=bald: the model has no dropout; set model\.dropout=0\.25"):
         scored(model, frozenset({"information"}))

@@ -9,8 +9,7 @@ from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import score
 from alearn.learn.views import UNSURE, look_again
-from alearn.models import networks
-from alearn.models.networks import to_float
+from alearn.models.classifier import Classifier, to_float
 from tests.conftest import compose, drain, shapes
 
 CPU = Runtime(torch.device("cpu"), bf16=False)
@@ -21,7 +20,7 @@ IMAGES = shapes(300).images
 def model() -> nn.Module:
     """Sure of some images, unsure of others."""
     torch.manual_seed(0)
-    made = networks.Classifier(nn.Flatten(), 400, 3)
+    made = Classifier(nn.Flatten(), 400, 3)
     with torch.no_grad():
         made.head.weight.mul_(150)
     return made

@@ -14,7 +14,8 @@ from alearn.errors import AlearnError
 from alearn.journal import TrialDone
 from alearn.learn.device import Runtime
 from alearn.ledger import Ledger
-from alearn.models import networks
+from alearn.models.build import build
+from alearn.models.classifier import to_float
 from alearn.trial import model_file, predict
 from alearn.trial.checkpoint import State
 from tests.conftest import compose, drain, shapes
@@ -67,7 +68,7 @@ def test_new_images_get_labels_and_confidences(monkeypatch, capsys, trained, fil
     assert np.mean([line["label"] == truth[line["path"]] for line in lines]) > 0.95
     for line in lines:
         pixels = torch.from_numpy(decode.decoded(line["path"], (20, 20), 1).copy())[None]
-        p = trained[1].eval()(networks.to_float(pixels)).softmax(1)[0].detach()
+        p = trained[1].eval()(to_float(pixels)).softmax(1)[0].detach()
         assert line["label"] == CLASSES[int(p.argmax())]
         assert float(line["confidence"]) == pytest.approx(float(p.max()), abs=1e-5)
 
@@ -107,7 +108,7 @@ def test_nothing_to_do_is_said(monkeypatch, trained):
 def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path, monkeypatch):
     """Weights are only named here: nothing may ask for them when the trained ones are there."""
     config = compose("model=torchvision", "model.name=resnet18", "model.weights=DEFAULT")
-    network = networks.build(config.model, (1, 20, 20), 3, pretrained=False)
+    network = build(config.model, (1, 20, 20), 3, pretrained=False)
     state = State(Ledger.empty(1), model=network.state_dict())
     model_file.ModelFile(tmp_path, config, state, CLASSES, (1, 20, 20)).write(TrialDone(state.ledger, {}))
     found = model_file.load(tmp_path)

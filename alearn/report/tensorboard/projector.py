@@ -13,7 +13,8 @@ from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.files import atomic
 from alearn.ledger import CANNOT_TELL, Ledger
-from alearn.models import networks
+from alearn.models.build import build
+from alearn.models.classifier import to_float
 from alearn.report import pictures
 from alearn.trial import measure
 from alearn.trial.checkpoint import State
@@ -54,12 +55,12 @@ def features(config: Config, images: ImageSet, weights: dict[str, torch.Tensor],
     """What the body of the model makes of the images `index` (int64 [n]): float32 [n, features]."""
     on = images.images.device
     channels, height, width = images.images.shape[1:]
-    model = networks.build(config.model, (channels, height, width), len(weights["head.bias"]))
+    model = build(config.model, (channels, height, width), len(weights["head.bias"]))
     model.load_state_dict(weights)
     model.to(on).eval()
     with torch.inference_mode():
         chunks = torch.split(torch.from_numpy(index).to(on), CHUNK)
-        made: Array = torch.cat([model.body(networks.to_float(images.images[chunk])) for chunk in chunks]).cpu().numpy()
+        made: Array = torch.cat([model.body(to_float(images.images[chunk])) for chunk in chunks]).cpu().numpy()
     return made
 
 

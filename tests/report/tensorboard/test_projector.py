@@ -10,7 +10,8 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from alearn.data import sources
 from alearn.errors import AlearnError
-from alearn.models import networks
+from alearn.models.build import build
+from alearn.models.classifier import to_float
 from alearn.report.tensorboard import projector
 from alearn.trial import checkpoint
 from alearn.trial.run import run
@@ -41,11 +42,11 @@ def test_the_points_are_the_last_models_features_with_their_labels(trial):
     assert {line["source"] for line in lines} == {"hand", "auto"}
 
     state = checkpoint.load(trial.folder, trial.config, 600)
-    model = networks.build(trial.config.model, (1, 28, 28), 10).eval()
+    model = build(trial.config.model, (1, 28, 28), 10).eval()
     model.load_state_dict(state.model)
     index = [pool.ids.index(line["id"]) for line in lines]
     with torch.inference_mode():
-        logits = model(networks.to_float(pool.images[index]))
+        logits = model(to_float(pool.images[index]))
         again = model.head(torch.from_numpy(points).float())
     torch.testing.assert_close(again, logits, rtol=1e-3, atol=1e-3)
 

@@ -1,4 +1,4 @@
-"""torchvision's classification networks, by name, as bodies of our classifiers.
+"""model=torchvision: torchvision's classification networks, each under its own name.
 
 Images need not be ImageNet's: the first convolution takes as many channels as there are, and ResNet and its kin get a
 3 x 3 first convolution of stride 1 and no max-pool for images of less than 64 pixels, which their own ones would leave
@@ -12,9 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from alearn.config import Torchvision
+from alearn.config.model_config import LearningRate, Model
 from alearn.data.mnist_mirror import timeout
 from alearn.errors import AlearnError
+from alearn.models.classifier import Classifier
+from alearn.registry import register_model
 
 SMALL = 64
 """Pixels of the shorter side below which a network of the ResNet kind gets the small stem."""
@@ -22,8 +24,22 @@ MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of red, green and blue in [0, 1]."""
 
 
+class Torchvision(Model):
+    """Any of torchvision's classification networks, under torchvision's own name, e.g. resnet18."""
+
+    name: str = "resnet18"
+    weights: str | None = None
+    """Start from ImageNet's weights: DEFAULT, or torchvision's name for them; null starts from scratch."""
+    lr: LearningRate = 0.002
+
+    @property
+    def network(self) -> str:
+        """The name under which all of them are registered."""
+        return "torchvision"
+
+
 def check(config: Torchvision) -> None:
-    """Raises AlearnError for a network or weights that torchvision does not have."""
+    """Raise AlearnError for a network or weights that torchvision does not have."""
     from torchvision import models
 
     known = models.list_models(module=models)
@@ -40,32 +56,43 @@ def check(config: Torchvision) -> None:
             raise AlearnError(f"model.weights={config.weights}: must be one of {allowed} for model.name={config.name}")
 
 
-def body(config: Torchvision, shape: tuple[int, int, int], fetch: bool = True) -> tuple[nn.Module, int]:
-    """The network without its last linear layer, for images of `shape` [C, H, W] in [0, 1], and the number of features
-    that it makes. fetch: the weights that the config names; if not, it has the same layers with other weights.
+def untrained(config: Torchvision, shape: tuple[int, int, int], classes: int) -> Classifier:
+    """Build the same layers with other weights: nothing is fetched."""
+    return _classifier(config, None, shape, classes)
 
-    Raises AlearnError for a name that there is not, weights that cannot be had, and images that it cannot take.
+
+@register_model("torchvision", Torchvision, check=check, untrained=untrained)
+def torchvision(config: Torchvision, shape: tuple[int, int, int], classes: int) -> Classifier:
+    """Build the network with a head of our own.
+
+    Raises AlearnError for a name that torchvision does not know, weights that cannot be had, and images that the
+    network cannot take.
     """
+    return _classifier(config, config.weights, shape, classes)
+
+
+def _classifier(config: Torchvision, weights: str | None, shape: tuple[int, int, int], classes: int) -> Classifier:
+    """weights: those that are fetched; the layers are those of the config."""
     check(config)
     channels, height, width = shape
-    net = _net(config if fetch else config.model_copy(update={"weights": None}))
-    features = _beheaded(net)
     pretrained = config.weights is not None
+    net = _net(config.name, weights, pretrained)
+    features = _beheaded(net)
     _fit_stem(net, 3 if pretrained else channels, min(height, width) < SMALL)
     whole = nn.Sequential(ImageNetPixels() if pretrained else nn.BatchNorm2d(channels, affine=False), net)
     try:
         with torch.no_grad():
-            found = tuple(whole.eval()(torch.zeros(2, *shape)).shape)
+            out = tuple(whole.eval()(torch.zeros(2, *shape)).shape)
     except Exception as error:  # each network has its own way to fail
-        found, why = None, str(error).splitlines()[0]
+        out, why = None, str(error).splitlines()[0]
     else:
-        why = f"it gives {found}"
-    if found != (2, features):
+        why = f"it gives {out}"
+    if out != (2, features):
         raise AlearnError(
             f"model.name={config.name}: does not take images of {height} x {width} pixels ({why}); take a network for "
             "small images, e.g. model=resnet or model.name=resnet18"
         )
-    return whole.train(), features
+    return Classifier(whole.train(), features, classes)
 
 
 class ImageNetPixels(nn.Module):
@@ -84,23 +111,27 @@ class ImageNetPixels(nn.Module):
         return (x_bchw - self.mean) / self.sd  # one channel broadcasts to three
 
 
-def _net(config: Torchvision) -> nn.Module:
+def _net(name: str, weights: str | None, pretrained: bool) -> nn.Module:
+    """weights: those that are fetched. pretrained: whether the network has, or will have, weights of that kind."""
     from torchvision import models
 
     options: dict[str, Any] = {}
-    if config.name in ("googlenet", "inception_v3"):  # no second outputs in training, no warning about its start
-        options = {"aux_logits": False, "init_weights": False}
+    if name in ("googlenet", "inception_v3") and weights is None:  # no second outputs in training, no warning
+        options = {"aux_logits": False, "init_weights": False, "transform_input": pretrained}
     try:
         with timeout():
-            return cast(nn.Module, models.get_model(config.name, weights=config.weights, **options))
+            net = models.get_model(name, weights=weights, **options)
     except (OSError, RuntimeError) as error:  # no network, or a download that is not what it should be
-        if config.weights is None:
+        if weights is None:
             raise
-        url = models.get_model_weights(config.name)[config.weights].url
+        url = models.get_model_weights(name)[weights].url
         raise AlearnError(
-            f"model.weights={config.weights}: cannot be downloaded ({error}). Fetch {url} where there is a network and "
+            f"model.weights={weights}: cannot be downloaded ({error}). Fetch {url} where there is a network and "
             f"put it into {torch.hub.get_dir()}/checkpoints, or set model.weights=null"
         ) from None
+    if isinstance(net, models.Inception3):  # with weights it has its second output; GoogLeNet has not
+        net.aux_logits, net.AuxLogits = False, None
+    return cast(nn.Module, net)
 
 
 def _beheaded(net: nn.Module) -> int:

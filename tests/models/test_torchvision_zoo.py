@@ -5,14 +5,16 @@ import torch
 from torch import nn
 from torchvision import models as theirs
 
-from alearn.config import Torchvision
 from alearn.errors import AlearnError
-from alearn.models import networks, zoo
+from alearn.models import torchvision_zoo
+from alearn.models.build import build, check
+from alearn.models.classifier import Classifier
+from alearn.models.torchvision_zoo import Torchvision
 
 
-def network(name: str, shape: tuple[int, int, int], weights: str | None = None) -> networks.Classifier:
+def network(name: str, shape: tuple[int, int, int], weights: str | None = None) -> Classifier:
     torch.manual_seed(0)
-    return networks.build(Torchvision(name=name, weights=weights, lr=0.1), shape, 7)
+    return build(Torchvision(name=name, weights=weights, lr=0.1), shape, 7)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_images_that_it_cannot_take_are_refused_before_training(name, shape):
 )  # fmt: skip
 def test_names_that_torchvision_does_not_know(name, weights, message):
     with pytest.raises(AlearnError) as error:
-        networks.check(Torchvision(name=name, weights=weights, lr=0.1))
+        check(Torchvision(name=name, weights=weights, lr=0.1))
     assert str(error.value).startswith(message)
 
 
@@ -112,5 +114,20 @@ def test_pretrained_weights_are_used_with_the_pixels_that_they_know(monkeypatch)
     for model in (grey, colour):
         model.eval()
     torch.testing.assert_close(grey.body(x), colour.body(x.expand(2, 3, 32, 32)))
-    pixels = zoo.ImageNetPixels()(torch.tensor(zoo.MEAN).view(1, 3, 1, 1) + 0.1)
-    torch.testing.assert_close(pixels.flatten(), 0.1 / torch.tensor(zoo.SD))
+    pixels = torchvision_zoo.ImageNetPixels()(torch.tensor(torchvision_zoo.MEAN).view(1, 3, 1, 1) + 0.1)
+    torch.testing.assert_close(pixels.flatten(), 0.1 / torch.tensor(torchvision_zoo.SD))
+
+
+@pytest.mark.parametrize(("name", "side"), [("googlenet", 32), ("inception_v3", 75)])
+def test_a_saved_network_is_built_as_it_was_trained_without_fetching_its_start(name, side, monkeypatch):
+    """These two change their pixels if they have ImageNet's weights, so they must where weights are still to come."""
+    config, shape = Torchvision(name=name, weights="DEFAULT"), (3, side, side)
+    known = theirs.get_model(name, init_weights=False).state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: known)
+    trained = build(config, shape, 7)
+    monkeypatch.undo()
+    x = torch.rand(2, *shape)
+    assert trained(x).shape == (2, 7), "a tensor, also in training"
+    loaded = build(config, shape, 7, pretrained=False)
+    loaded.load_state_dict(trained.state_dict())
+    torch.testing.assert_close(loaded.eval()(x), trained.eval()(x))
