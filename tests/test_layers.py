@@ -13,7 +13,7 @@ ROOT = Path(alearn.__file__).parent
 LAYER = {  # a module may import from its own package and from lower layers
     "__init__": 0, "errors": 0, "rng": 0, "config": 1, "events": 1, "ledger": 1,
     "data": 2, "oracle": 3, "learn": 3, "decide": 3, "audited": 4, "trial": 5, "record": 6, "run": 7, "search": 7,
-    "certify": 7, "predict": 7, "export": 8, "example": 7, "worker": 8, "__main__": 9,
+    "certify": 7, "predict": 7, "export": 8, "worker": 8, "__main__": 9,
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -92,8 +92,12 @@ def test_imports_go_down(path):
         ("matplotlib", {"alearn.report.html.curves", "alearn.sweep.tradeoff"}),
         (
             "PIL",
-            {"alearn.data.decode", "alearn.report.pictures", "alearn.report.html.thumbnails"}
-            | {"alearn.example.paint", "alearn.example.scene"},
+            {
+                "alearn.data.decode",
+                "alearn.data.example_files",
+                "alearn.report.pictures",
+                "alearn.report.html.thumbnails",
+            },
         ),
         ("werkzeug", {"alearn.oracle.web.app", "alearn.oracle.web.form", "alearn.oracle.web.guard"}),
         ("waitress", {"alearn.oracle.web.channel"}),
@@ -131,7 +135,7 @@ def test_only_the_oracle_and_the_measuring_code_read_the_truth():
     handing_on = {"alearn.trial.run", "alearn.report.tensorboard.projector", "alearn.report.tensorboard.event_file"} | {
         "alearn.report.html.trial_page",
         "alearn.report.trial_report",
-        "alearn.example.command",
+        "alearn.data.example_files",
     }
     assert readers <= allowed | handing_on, "the latter pass it to measure, and show what measure finds"
 

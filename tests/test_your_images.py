@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from alearn.data import example_files
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -41,8 +42,9 @@ def command(name: str, *words: str, check: bool = True) -> subprocess.CompletedP
 
 
 def truth_of(photos: Path) -> dict[str, str]:
-    with photos.with_name(f"{photos.name}.truth.csv").open(newline="") as file:
-        return {line["path"]: line["label"] for line in csv.DictReader(file)}
+    with example_files.truth_file(photos).open(newline="") as file:
+        truth = {line["path"]: line["label"] for line in csv.DictReader(file)}
+    return truth | {"IMG_0001 copy.png": truth["IMG_0001.png"]}  # of the two, the first in sorted order is shown
 
 
 class Trial:
@@ -180,9 +182,17 @@ def labels(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
+def photos(tmp_path_factory, mnist_root) -> Path:
+    """Return a folder of 120 digits and of what real folders have besides: a damaged file, an empty one, a copy and a
+    text.
+    """
     folder = tmp_path_factory.mktemp("user") / "photos"
-    command("alearn-example", str(folder), "--images", "120")
+    example_files.write(folder, "mnist", mnist_root, images=120)
+    image = (folder / "IMG_0001.png").read_bytes()
+    (folder / "IMG_0121.png").write_bytes(image[: len(image) // 2])
+    (folder / "IMG_0122.png").touch()
+    (folder / "IMG_0001 copy.png").write_bytes(image)
+    (folder / "notes.txt").write_text("This is no image.")
     return folder
 
 
@@ -219,15 +229,15 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
     auto = [line for line in lines if line["source"] == "auto"]
     wrong = sum(line["label"] != truth[line["id"]] for line in auto)
     assert len(auto) + len(asked) == len(lines)
-    assert wrong <= 0.25 * len(auto), "it learned something"
+    assert wrong <= 0.5 * len(auto), "it learned something: guesses would be wrong nine times in ten"
 
     with (folder / "skipped.csv").open(newline="") as file:
         skipped = {line["path"]: line["reason"] for line in csv.DictReader(file)}
     files = {path.relative_to(photos).as_posix() for path in photos.rglob("*") if path.is_file()}
     assert files == {line["id"] for line in lines} | set(skipped), "no file vanishes"
-    assert len(skipped) >= 4
+    assert len(skipped) == 4
     said = trial.log.read_text()
-    for word in ("data.size=", "data.channels=3", "people answer at", "skipped.csv"):
+    for word in ("data.size=", "data.channels=1", "people answer at", "skipped.csv"):
         assert word in said
     assert (json.loads((folder / "row.json").read_text()))["hand"] == len(asked)
 
@@ -252,7 +262,7 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
 def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
     """No image goes to both, the audit tells no guess, and the certificate holds."""
     truth, folder = truth_of(photos), tmp_path / "trial"
-    kinds = ",".join(sorted(set(truth.values())))
+    kinds = ",".join(f"'{kind}'" for kind in sorted(set(truth.values())))
     words = (
         "policy.finish=audit",
         "policy.target_error=0.2",

@@ -1,4 +1,4 @@
-"""How far decoding or drawing is: a bar on a terminal, a line now and then elsewhere; on standard error."""
+"""How far decoding is: a bar on a terminal, a line now and then elsewhere; on standard error."""
 
 from time import monotonic
 from types import TracebackType
@@ -14,11 +14,11 @@ QUIET_SECONDS = 30.0
 class Bar:
     """A context; in it, `advance` is told what is done."""
 
-    def __init__(self, total: int, out: Console | None = None, doing: str = "decoding") -> None:
-        """total: images. doing: what is done to them."""
+    def __init__(self, total: int, out: Console | None = None) -> None:
+        """total: images."""
         self._out = out or Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = Progress(
-            TextColumn(f"{doing} images"),
+            TextColumn("decoding images"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:,.0f} images/s"),
@@ -28,7 +28,7 @@ class Bar:
             disable=not self._out.is_terminal,
         )
         self._task = self._bar.add_task("", total=total, rate=0.0)
-        self._doing, self._total, self._done, self._start = doing, total, 0, monotonic()
+        self._total, self._done, self._start = total, 0, monotonic()
         self._last = self._start
 
     def __enter__(self) -> Self:
@@ -46,6 +46,6 @@ class Bar:
         self._bar.update(self._task, advance=count, rate=rate)
         if not self._out.is_terminal and now - self._last > QUIET_SECONDS:
             left = (self._total - self._done) / rate
-            text = f"{self._doing}: {self._done:,} of {self._total:,} images, {rate:,.0f} a second"
+            text = f"decoding: {self._done:,} of {self._total:,} images, {rate:,.0f} a second"
             self._out.print(f"{text}, some {left:,.0f} s left", markup=False)
             self._last = now

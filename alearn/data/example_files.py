@@ -1,0 +1,67 @@
+"""Image files to try alearn on before there is a folder of one's own: some images of a known data set."""
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image
+
+from alearn import rng
+from alearn.data import standard
+from alearn.errors import AlearnError
+from alearn.files import atomic
+
+Layout = Literal["unlabeled", "classes"]
+
+
+def truth_file(folder: Path) -> Path:
+    """Return the path of the table with the true labels. It lies beside the folder, so that it is no part of it."""
+    return folder.with_name(f"{folder.name}.truth.csv")
+
+
+def write(
+    folder: Path, name: str, root: Path, images: int = 600, layout: Layout = "unlabeled", seed: int = 0
+) -> tuple[str, ...]:
+    """Write randomly drawn images of a known data set as PNG files, and return the names of its classes.
+
+    The names of the files do not tell the class. The same arguments give the same files.
+
+    Args:
+        folder: A new folder, or an empty one.
+        name: A key of `standard.SIZES`.
+        root: Where the data set lies, or is fetched to.
+        images: How many.
+        layout: "unlabeled" puts all files into the folder, and their labels (path,label) into `truth_file(folder)`.
+            "classes" makes a folder of each class.
+        seed: Another one draws other images.
+
+    Raises:
+        AlearnError: A number is out of range, the folder is not empty, or the data set cannot be had.
+    """
+    if not 1 <= images <= standard.SIZES[name]:
+        raise AlearnError(f"--images {images}: must be from 1 to {standard.SIZES[name]}, which is all of {name}")
+    if seed < 0:
+        raise AlearnError(f"--seed {seed}: must be 0 or more")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AlearnError(f"{folder}: exists and is not empty; give another folder")
+    pool, _ = standard.load(name, root)
+    sample = pool.sample(images, rng.generator(seed, "example"))
+    assert sample.truth is not None
+    labels = [sample.classes[number] for number in sample.truth]
+    paths = [f"IMG_{number:0{max(4, len(str(images)))}}.png" for number in range(1, images + 1)]
+    if layout == "classes":
+        folders = [label.replace("/", "-") for label in labels]  # Fashion-MNIST has a class "T-shirt/top"
+        paths = [os.path.join(*parts) for parts in zip(folders, paths, strict=True)]
+    for row, path in enumerate(paths):
+        image_chw = sample.images[torch.tensor([row])][0].numpy()
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        pixels = image_chw[0] if len(image_chw) == 1 else image_chw.transpose(1, 2, 0)
+        Image.fromarray(pixels).save(folder / path)
+    if layout == "unlabeled":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([("path", "label"), *zip(paths, labels, strict=True)])
+        atomic.replace(truth_file(folder), text.getvalue())
+    return tuple(sample.classes)
