@@ -291,6 +291,20 @@ def test_a_class_is_found_and_added_by_its_name(trial, person):
     assert list(trial.pool.classes) == [*CLASSES, "1 hexagon/-."]
 
 
+def test_a_digit_is_pressed_for_a_digit(tmp_path, person):
+    trial = Trial(tmp_path, shapes(3, ("7", "1", "a")))
+    try:
+        trial.ask(range(3))
+        ann = person(trial)
+        assert ann.page.locator("#classes kbd").all_inner_texts() == ["7", "1", "a"]
+        ann.press("2")
+        assert ann.next("1") == 1
+        assert ann.next("A") == 2
+        assert trial.store.answers() == {0: 1, 1: 2}
+    finally:
+        trial.close()
+
+
 def test_many_fixed_classes_are_found_and_none_is_added(tmp_path, person):
     trial = Trial(tmp_path, shapes(3, tuple(f"class {i}" for i in range(120))))
     try:

@@ -280,9 +280,12 @@ function captions() {
   else $("guess").replaceChildren("The model's guess: ", make("b", known.label), `, ${percent(known.probability)}`);
 }
 
+// Classes that are all one digit or letter have that key, so that 7 is pressed for a 7.
+const keyOf = (name, place) => (classes.every((each) => /^[0-9a-z]$/.test(each)) ? name : KEYS[place]);
+
 function drawClasses() {
   $("classes").replaceChildren(...classes.map((name, place) => {
-    const key = KEYS[place], label = make("span", name);
+    const key = keyOf(name, place), label = make("span", name);
     const button = make("button", key ? [label, make("kbd", key)] : label, { type: "button", "data-class": name, title: name });
     if (key) button.setAttribute("aria-keyshortcuts", key);
     button.addEventListener("click", (event) => { if (event.detail) button.blur(); answer(name); });
@@ -403,7 +406,7 @@ document.addEventListener("keydown", (event) => {
   if (grid && shown.length && event.key.startsWith("Arrow")) { event.preventDefault(); walk(event.key); return; }
   // A button that has the focus is pressed by these two, as everywhere; but Enter in the grid accepts what it shows.
   if (pressing && event.target.closest("button, a") && !(tile && event.key === "Enter" && guessing)) return;
-  const label = classes[KEYS.indexOf(event.key.length === 1 ? event.key.toLowerCase() : "")];
+  const label = classes.find((name, place) => keyOf(name, place) === event.key.toLowerCase());
   const action = ACTIONS[event.key];
   if (label === undefined && !action) return;
   event.preventDefault();
