@@ -215,15 +215,15 @@ def test_what_the_disk_takes_in_parts_is_whole(files, monkeypatch):
 SLOW = """
 import sys, time
 from pathlib import Path
-from alearn.data import cache, decode
-cache.CHUNK, pixels = 8, decode.pixels
+from alearn.data import decode, image_cache
+image_cache.CHUNK, pixels = 8, decode.pixels
 def slow(data, path, size, channels):
     time.sleep(0.01)
     print(path, flush=True)
     return pixels(data, path, size, channels)
 decode.pixels = slow
 ids = sorted(path.name for path in Path(sys.argv[2]).iterdir())
-found = cache.load(Path(sys.argv[1]), Path(sys.argv[2]), ids, 8, 1)
+found = image_cache.load(Path(sys.argv[1]), Path(sys.argv[2]), ids, 8, 1)
 print("values", *[int(found.mapping.array[row].max()) for row in found.rows])
 """
 
