@@ -12,7 +12,7 @@ from alearn import __version__
 from alearn.audit import protocol, rules
 from alearn.audit.protocol import Names
 from alearn.audit.rules import Group, Terms
-from alearn.files import atomic
+from alearn.files import atomic, csv_tables
 from alearn.journal import AuditStage, AuditStarted, Event, TrialDone
 from alearn.ledger import Audit, Ledger, Source
 from alearn.values import Array
@@ -107,7 +107,7 @@ def answers_csv(ledger: Ledger, terms: Terms, names: Names) -> str:
         first = frozen.first[place]
         answers = (last, "") if first == -1 else (names.answer(first), last)
         rows.append((names.ids[item], names.classes[frozen.label[place]], *answers))
-    return rules.csv_text(ANSWERED, rows)
+    return csv_tables.to_text(ANSWERED, rows)
 
 
 def words(made: dict[str, Any]) -> str:

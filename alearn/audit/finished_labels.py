@@ -1,5 +1,6 @@
 """Labels of any tool, to be certified: a CSV file with a line an item, or a folder of class folders."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -7,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alearn.cli import audit_options
 from alearn.errors import AlearnError
-from alearn.files.csv_tables import table
+from alearn.files import csv_tables
 from alearn.ledger import Ledger, Source
 from alearn.values import Array
 
@@ -43,34 +43,36 @@ class Labels:
 
 
 def read(path: Path, columns: dict[str, str]) -> Labels:
-    """From a file or a folder. columns: the names of a file's columns for id, label, confidence and perhaps source;
-    without that no label is a human's.
+    """Return the labels of a file or a folder.
+
+    columns: The names of a file's columns for id, label, confidence and perhaps source. Without it, a column named
+    source counts where there is one, and else no label is a human's.
     """
     return read_folder(path) if path.is_dir() else read_file(path, columns)
 
 
 def read_file(path: Path, columns: dict[str, str]) -> Labels:
-    """From a CSV file. Raises AlearnError with the line of what is wrong."""
-    lines = table(path, list(columns.values()))
+    """Return the labels of a CSV file. Raises AlearnError with the line of what is wrong."""
+    content = path.read_bytes()
+    lines = csv_tables.parse(path, content, list(columns.values()))
     if not lines:
         raise AlearnError(f"{path}: has no labels")
-    for number, line in enumerate(lines, 2):
-        for key in ("id", "label"):
-            line[columns[key]] = _name(f"{path}: line {number}: {columns[key]}", line[columns[key]])
-    ids = [line[columns["id"]] for line in lines]
-    seen: set[str] = set()
-    for number, name in enumerate(ids, 2):
-        if name in seen:
-            raise AlearnError(f"{path}: line {number}: {columns['id']}={name} is there twice; must be unique")
-        seen.add(name)
+    label: dict[str, str] = {}
+    confidence = []
+    for number, line in lines.items():
+        where = f"{path}: line {number}"
+        name, given = (_name(f"{where}: {columns[key]}", line[columns[key]]) for key in ("id", "label"))
+        if name in label:
+            raise AlearnError(f"{where}: {columns['id']}={name} is there twice; must be unique")
+        label[name] = given
+        confidence.append(_confidence(f"{where}: {columns['confidence']}", line[columns["confidence"]]))
+    source = columns.get("source", "source")
     return Labels(
-        ids=ids,
-        label=[line[columns["label"]] for line in lines],
-        hand=np.array([_source(line.get(columns.get("source", ""), "")) == "hand" for line in lines], bool),
-        confidence=np.array(
-            [audit_options.number(path, n, columns["confidence"], line) for n, line in enumerate(lines, 2)]
-        ),
-        sha256=sha256(path.read_bytes()).hexdigest(),
+        ids=list(label),
+        label=list(label.values()),
+        hand=np.array([line.get(source, "").strip().lower() == "hand" for line in lines.values()], bool),
+        confidence=np.array(confidence),
+        sha256=sha256(content).hexdigest(),
     )
 
 
@@ -104,5 +106,12 @@ def _name(where: str, text: str, strip: bool = True) -> str:
     return name
 
 
-def _source(text: str) -> str:
-    return text.strip().lower()
+def _confidence(where: str, text: str) -> float:
+    """Return the number in a field. Raises AlearnError for anything else than a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise AlearnError(f"{where}={text}: must be a number from 0 to 1")
+    return value

@@ -15,6 +15,7 @@ import numpy as np
 
 from alearn.audit import bounds
 from alearn.audit.bounds import Stages
+from alearn.files import csv_tables
 from alearn.values import Array
 
 WAIT = "wait"
@@ -128,21 +129,7 @@ def digest(items: Iterable[str], labels: Iterable[str]) -> str:
 
 def frozen_text(items: Iterable[str], labels: Iterable[str]) -> str:
     """The text that is hashed."""
-    return csv_text(("item", "label"), zip(items, labels, strict=True))
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A CSV file, in the one way to write it that hashes rest on: a line feed after each line, fields quoted only if
-    they need to be.
-    """
-    return "".join(",".join(map(quoted, row)) + "\n" for row in (header, *rows))
-
-
-def quoted(text: str) -> str:
-    """One field of a CSV file."""
-    if any(character in text for character in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+    return csv_tables.to_text(("item", "label"), zip(items, labels, strict=True))
 
 
 def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Group]) -> str:

@@ -1,22 +1,22 @@
 """A human who answers on sheets: CSV files with a line an item and an empty column, for as long as it takes."""
 
-import csv
-import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from alearn.errors import WaitingError
-from alearn.files import atomic
-from alearn.files.csv_tables import answers, table
+from alearn.errors import AlearnError, WaitingError
+from alearn.files import atomic, csv_tables
+from alearn.files.csv_tables import Lines
 from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 from alearn.values import Array
 
 SHEET, AGAIN, REST, LOOK = "sheet.csv", "again.csv", "rest.csv", "look"
 COLUMNS = ("item", "answer")
+NAMED = 20
+"""Classes that a message names."""
 
 
 class Sheets:
@@ -37,7 +37,7 @@ class Sheets:
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
         """The answers, int64 [n]."""
         path = self._folder / (AGAIN if again else SHEET if purpose is Source.AUDIT else REST)
-        lines = table(path, COLUMNS) if len(index) and path.exists() else []
+        lines = csv_tables.read(path, COLUMNS) if len(index) and path.exists() else {}
         given = answers(path, lines, self._names, self._number)
         names = {int(i): self._names_of[int(i)] for i in index}
         missing = [i for i, name in names.items() if name not in given]
@@ -67,12 +67,31 @@ class Sheets:
             shutil.copyfile(self._root / self._ids[index], there)
 
     @staticmethod
-    def _ask(path: Path, lines: list[dict[str, str]], items: list[str]) -> None:
+    def _ask(path: Path, lines: Lines, items: list[str]) -> None:
         """Write the sheet with what is on it, columns of the human's own included, and the items that it lacks."""
-        asked = {line["item"] for line in lines}
-        new = [{"item": item, "answer": ""} for item in items if item not in asked]
-        text = io.StringIO()
-        write = csv.DictWriter(text, list(lines[0]) if lines else COLUMNS, restval="", lineterminator="\n")
-        write.writeheader()
-        write.writerows([*lines, *new])
-        atomic.replace(path, text.getvalue())
+        rows = list(lines.values())
+        asked = {row["item"] for row in rows}
+        rows += [{"item": item} for item in items if item not in asked]
+        header = list(rows[0]) if lines else COLUMNS
+        atomic.replace(path, csv_tables.to_text(header, ([row.get(name) for name in header] for row in rows)))
+
+
+def answers(path: Path, lines: Lines, items: Collection[str], classes: Collection[str]) -> dict[str, str]:
+    """Return the answers on a sheet, by item.
+
+    Raises AlearnError for an answer that is no class, for an item that is not on the sheet's list, and for two answers
+    that differ.
+    """
+    given: dict[str, str] = {}
+    for number, line in lines.items():
+        item, answer, where = line["item"], line["answer"].strip(), f"{path}: line {number}"
+        if item not in items:
+            raise AlearnError(f"{where}: item={item}: is none of the items; did a spreadsheet change its name?")
+        if not answer:
+            continue
+        if answer not in classes:
+            allowed = ", ".join(map(repr, sorted(classes)[:NAMED])) + (", ..." if len(classes) > NAMED else "")
+            raise AlearnError(f"{where}: answer={answer}: must be one of {allowed}; more of them with --classes")
+        if given.setdefault(item, answer) != answer:
+            raise AlearnError(f"{where}: item={item}: has two answers, {given[item]} and {answer}; keep one")
+    return given

@@ -1,8 +1,6 @@
 """alearn-verify: whether a certificate follows from the files beside it. It reads no model and no images."""
 
 import argparse
-import csv
-import io
 import json
 import sys
 from hashlib import sha256
@@ -15,6 +13,7 @@ from alearn.audit import bounds, rules
 from alearn.audit.certificate_file import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES, words
 from alearn.audit.rules import Group, Scope, Terms
 from alearn.errors import AlearnError
+from alearn.files import csv_tables
 from alearn.files.labels_csv import HEADER
 from alearn.ledger import CANNOT_TELL_TEXT
 
@@ -48,7 +47,7 @@ def _check(folder: Path, made: dict[str, Any]) -> None:
     _same(folder / NAME, "its keys", sorted(made), sorted(KEYS))
     for name, key in ((FROZEN, "frozen_sha256"), (ANSWERS, "audit_sha256"), (LABELS, "labels_sha256")):
         _same(folder / name, "its SHA-256", sha256(_read(folder / name)).hexdigest(), made[key])
-    frozen = _table(folder / FROZEN, ("item", "label"))
+    frozen = csv_tables.read(folder / FROZEN, ("item", "label"), exact=True).values()
     item, label = [line["item"] for line in frozen], [line["label"] for line in frozen]
     if len(set(item)) != len(item):
         raise AlearnError(f"{folder / FROZEN}: an item is there twice")
@@ -101,8 +100,8 @@ def _count(folder: Path, value: object, what: str) -> int:
 def _answers(folder: Path, made: dict[str, Any], item: list[str], label: list[str]) -> dict[str, str]:
     """What the human says of each audited item in the end, in the order of audit.csv."""
     path, frozen, found, twice = folder / ANSWERS, dict(zip(item, label, strict=True)), dict[str, str](), 0
-    for number, line in enumerate(_table(path, ANSWERED), 1):
-        one, where = line["item"], f"{path}: row {number}"
+    for number, line in csv_tables.read(path, ANSWERED, exact=True).items():
+        one, where = line["item"], f"{path}: line {number}"
         if one not in frozen or one in found:
             raise AlearnError(f"{where}: item {one}: " + ("is there twice" if one in found else "was not frozen"))
         _same(where, f"the frozen label of item {one}", line["label"], frozen[one])
@@ -141,7 +140,7 @@ def _check_delivered(
     else.
     """
     path = folder / LABELS
-    lines = _table(path, HEADER)
+    lines = list(csv_tables.read(path, HEADER, exact=True).values())
     rows = {line["id"]: line for line in lines}
     _same(path, "lines", len(lines), made["total"])
     _same(path, "distinct items", len(rows), made["total"])
@@ -196,19 +195,6 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise AlearnError(f"{path}: not a certificate")
     return found
-
-
-def _table(path: Path, header: tuple[str, ...]) -> list[dict[str, str]]:
-    """The lines of a file with exactly this header and one field a column. Other readers must see the same."""
-    try:
-        rows = list(csv.reader(io.StringIO(_read(path).decode(), newline=""), strict=True))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise AlearnError(f"{path}: not a CSV file in UTF-8 ({error})") from error
-    _same(path, "its header", rows[0] if rows else [], list(header))
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            raise AlearnError(f"{path}: row {number}: has {len(row)} fields, must have {len(header)}")
-    return [dict(zip(header, row, strict=True)) for row in rows[1:]]
 
 
 def main() -> None:

@@ -22,8 +22,7 @@ from alearn.audit.rules import Terms
 from alearn.audit.sheets import Sheets
 from alearn.cli import audit_options
 from alearn.errors import AlearnError, WaitingError
-from alearn.files import atomic
-from alearn.files.csv_tables import has_column, table
+from alearn.files import atomic, csv_tables
 from alearn.files.labels_csv import LabelsCsv
 from alearn.journal import AuditDrawn, AuditStage, AuditStarted, TrialDone
 from alearn.ledger import Audit, Ledger
@@ -59,7 +58,7 @@ class State:
 
     def audit(self, folder: Path, names: Names) -> Audit:
         """What was frozen. Raises AlearnError if frozen.csv is not what it was."""
-        lines = table(folder / FROZEN, ("item", "label"))
+        lines = csv_tables.read(folder / FROZEN, ("item", "label")).values()
         item = {name: i for i, name in enumerate(names.ids)}
         label = {name: k for k, name in enumerate(names.classes)}
         changed = AlearnError(f"{folder / FROZEN}: was changed since it was frozen; begin anew in another folder")
@@ -85,8 +84,6 @@ def run(words: argparse.Namespace) -> None:
     """One call of the command."""
     path = words.labels.resolve()
     columns = {key: name for key in COLUMNS if (name := getattr(words, f"{key}_column")) is not None}
-    if "source" not in columns and not path.is_dir() and has_column(path, "source"):
-        columns["source"] = "source"
     given = finished_labels.read(path, columns)
     more = {name.strip() for name in words.classes.split(",") if name.strip()}
     names = Names(given.ids, sorted(more | set(given.label)))

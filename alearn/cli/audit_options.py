@@ -3,7 +3,6 @@
 import argparse
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 from alearn.audit import bounds
@@ -53,14 +52,3 @@ def reachable(promise: Promise, items: Sequence[int], budget: int | None) -> int
     if floor > total / 2:
         raise AlearnError(f"{what} {at}: label them all, or allow more errors")
     return floor
-
-
-def number(path: Path, line: int, column: str, fields: dict[str, str]) -> float:
-    """A confidence. Raises AlearnError for anything else than a number from 0 to 1."""
-    try:
-        value = float(fields[column])
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise AlearnError(f"{path}: line {line}: {column}={fields[column]}: must be a number from 0 to 1")
-    return value

@@ -6,80 +6,78 @@ A label that a model gave (`source` auto, `human-annotated` no) is none: what is
 looks at it.
 """
 
-import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alearn.errors import AlearnError
+from alearn.files import csv_tables
 
 MANIFEST = (".jsonl", ".manifest")
 
 
 def read(root: Path, name: str, classes: Sequence[str] | None) -> list[tuple[str, str | None]]:
-    """Path, as it stands there, and label, None where there is none, of each row, in order.
+    """Return the path of each row, as it stands there, and the label, None where there is none, in order.
 
-    name: the file's, relative to root. classes: what labels may be; None allows any. Raises AlearnError, which names
-    the line, for a path that leads out of root or comes twice, a label that is none of the classes, and a file that is
-    no such table.
+    Args:
+        root: The folder of the images.
+        name: The file's name, relative to root.
+        classes: What labels may be; None allows any.
+
+    Raises:
+        AlearnError: A path leads out of root or comes twice, a label is none of the classes, or the file is no such
+            table. The message names the line.
     """
     path = root / Path(name).expanduser()
-    rows, lines = list[tuple[str, str | None]](), dict[PurePosixPath, int]()
     try:
-        for line, where, label in (_manifest if path.suffix.lower() in MANIFEST else _table)(path):
-            at, pure = f"{path}, line {line}", PurePosixPath(where)
-            if not where.strip():
-                raise AlearnError(f"{at}: the path is missing")
-            if pure.is_absolute() or ".." in pure.parts or "://" in where:
-                raise AlearnError(f"{at}: {where!r} leads out of data.root; paths must be relative to it, without ..")
-            if pure in lines:
-                raise AlearnError(f"{at}: {where!r} is in line {lines[pure]} already")
-            if label is not None and classes is not None and label not in classes:
-                raise AlearnError(f"{at}: {label!r} is none of data.classes=[{','.join(classes)}]")
-            lines[pure] = line
-            rows.append((where, label))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise AlearnError(f"data.labels={name}: there is no file {path}") from None
     except OSError as error:
         raise AlearnError(f"data.labels={name}: {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise AlearnError(f"{path} is not UTF-8 ({error.reason}); save it as that") from None
-    except csv.Error as error:
-        raise AlearnError(f"{path} cannot be read as CSV ({error})") from None
+    rows, lines = list[tuple[str, str | None]](), dict[PurePosixPath, int]()
+    for line, where, label in (_manifest if path.suffix.lower() in MANIFEST else _table)(path, content):
+        at, pure = f"{path}: line {line}", PurePosixPath(where)
+        if not where.strip():
+            raise AlearnError(f"{at}: the path is missing")
+        if pure.is_absolute() or ".." in pure.parts or "://" in where:
+            raise AlearnError(f"{at}: {where!r} leads out of data.root; paths must be relative to it, without ..")
+        if pure in lines:
+            raise AlearnError(f"{at}: {where!r} is in line {lines[pure]} already")
+        if label is not None and classes is not None and label not in classes:
+            raise AlearnError(f"{at}: {label!r} is none of data.classes=[{','.join(classes)}]")
+        lines[pure] = line
+        rows.append((where, label))
     if not rows:
         raise AlearnError(f"{path} has no rows")
     return rows
 
 
-def _table(path: Path) -> Iterator[tuple[int, str, str | None]]:
-    """Line, path and label of each row of a CSV file; with the mark that spreadsheets put before UTF-8 or without."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        header = reader.fieldnames or []
-        for column in ("path", "label"):
-            if header.count(column) > 1 or (column == "path" and column not in header):
-                raise AlearnError(
-                    f"{path}: its header must have one column {column}, separated by commas; it has {', '.join(header)}"
-                )
-        for row in reader:
-            label = (row.get("label") or "").strip() or None
-            yield reader.line_num, row["path"] or "", None if row.get("source") == "auto" else label
+def _table(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None]]:
+    """Yield the number of the line, the path and the label of each row of a CSV file."""
+    for number, row in csv_tables.parse(path, content, ("path",)).items():
+        label = row.get("label", "").strip() or None
+        yield number, row["path"], None if row.get("source") == "auto" else label
 
 
-def _manifest(path: Path) -> Iterator[tuple[int, str, str | None]]:
-    """The same of a manifest."""
-    with path.open(encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict) or not isinstance(row.get("source-ref"), str):
-                raise AlearnError(f'{path}, line {line}: must be a JSON object with "source-ref", the path of an image')
-            yield line, row["source-ref"], _label(row, f"{path}, line {line}")
+def _manifest(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None]]:
+    """Yield the same of a manifest."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AlearnError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it as UTF-8") from None
+    for number, line in enumerate(io.StringIO(text), start=1):  # splitlines would split at more than line feeds
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("source-ref"), str):
+            raise AlearnError(f'{path}: line {number}: must be a JSON object with "source-ref", the path of an image')
+        yield number, row["source-ref"], _label(row, f"{path}: line {number}")
 
 
 def _label(row: dict[str, Any], at: str) -> str | None:

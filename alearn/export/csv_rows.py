@@ -1,9 +1,9 @@
 """A CSV file with a line an image. `data.labels=FILE` reads the humans' labels back, as given ones."""
 
-import csv
-import io
+from collections.abc import Iterator
 
 from alearn.export.records import Labeled
+from alearn.files import csv_tables
 
 HEADER = (
     "path",
@@ -21,13 +21,14 @@ HEADER = (
 
 
 def text(labeled: Labeled) -> str:
-    """The whole file."""
-    file = io.StringIO()
-    write = csv.writer(file, lineterminator="\n").writerow
-    write(HEADER)
+    """Return the whole file."""
+    return csv_tables.to_text(HEADER, _rows(labeled))
+
+
+def _rows(labeled: Labeled) -> Iterator[tuple[object, ...]]:
+    """Yield the fields of each image."""
     proof = labeled.certificate.sha256 if labeled.certificate else ""
     for one in labeled.records:
         sure = "" if one.confidence is None else f"{one.confidence:.15g}"
         given = (one.id, one.label, one.source, one.purpose, one.round, sure, one.annotator, one.time)
-        write((*given, "yes" if one.cannot_tell else "", proof if one.source else ""))
-    return file.getvalue()
+        yield (*given, "yes" if one.cannot_tell else "", proof if one.source else "")

@@ -4,8 +4,6 @@ Files are hard links, which take no space and outlive their originals' names; wh
 Only names that this module wrote are ever taken away again, and never those of the data set.
 """
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -18,7 +16,7 @@ from alearn.errors import AlearnError
 from alearn.export import class_folders
 from alearn.export.image_files import located
 from alearn.export.records import Labeled, Record
-from alearn.files import atomic
+from alearn.files import atomic, csv_tables
 
 How = Literal["hard", "symbolic", "copy"]
 MARK, CLASSES, CANNOT_TELL, UNLABELED = ".alearn-export.json", "classes.csv", "cannot_tell.csv", "unlabeled.csv"
@@ -38,7 +36,7 @@ def write(labeled: Labeled, out: Path, how: How = "hard") -> list[str]:
     folder = class_folders.folders((str(one.label) for one in given), taken=(MARK, CLASSES, CANNOT_TELL, UNLABELED))
     places = [f"{folder[str(one.label)]}/{one.id}" for one in given]
     lists = {
-        CLASSES: _csv(("folder", "class"), sorted((there, name) for name, there in folder.items())),
+        CLASSES: csv_tables.to_text(("folder", "class"), sorted((there, name) for name, there in folder.items())),
         CANNOT_TELL: _paths(one for one in labeled.records if one.cannot_tell),
         UNLABELED: _paths(one for one in labeled.records if one.source is None),
     }
@@ -117,10 +115,4 @@ def _swap(new: Path, out: Path) -> None:
 
 
 def _paths(records: Iterable[Record]) -> str:
-    return _csv(("path",), [(one.id,) for one in records])
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue()
+    return csv_tables.to_text(("path",), [(one.id,) for one in records])

@@ -1,7 +1,6 @@
 """What a folder says of its labels, whoever gave them: records that every format is written from."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,7 +13,8 @@ from omegaconf import OmegaConf
 from alearn import __version__
 from alearn.config import SIMULATED
 from alearn.errors import AlearnError
-from alearn.files.csv_tables import table
+from alearn.files import csv_tables
+from alearn.files.csv_tables import Lines
 from alearn.files.labels_csv import HEADER
 from alearn.oracle import store
 from alearn.oracle.store import Answer
@@ -108,8 +108,9 @@ def read(folder: Path, root: Path | None = None) -> Labeled:
     certificate = _certificate(folder)
     standing = _answers(folder)
     written = _utc(path.stat().st_mtime)
-    records = [_record(path, number, line) for number, line in enumerate(table(path, HEADER), 2)]
-    _unique(path, records)
+    lines = csv_tables.read(path, HEADER)
+    _unique(path, lines)
+    records = [_record(path, number, line) for number, line in lines.items()]
     early = 0
     for i, record in enumerate(records):
         answer = standing.get(record.id)
@@ -218,12 +219,13 @@ def _record(path: Path, number: int, line: dict[str, str]) -> Record:
     return Record(line["id"], label, source, purpose, given_in, confidence)
 
 
-def _unique(path: Path, records: Iterable[Record]) -> None:
+def _unique(path: Path, lines: Lines) -> None:
+    """Raise AlearnError if an image is there twice."""
     seen: set[str] = set()
-    for number, record in enumerate(records, 2):
-        if record.id in seen:
-            raise AlearnError(f"{path}: line {number}: id={record.id} is there twice; must be unique")
-        seen.add(record.id)
+    for number, line in lines.items():
+        if line["id"] in seen:
+            raise AlearnError(f"{path}: line {number}: id={line['id']} is there twice; must be unique")
+        seen.add(line["id"])
 
 
 def _answered(record: Record, answer: Answer) -> Record:

@@ -1,12 +1,10 @@
 """The Pareto front of a search: the trials that no other beats in both objectives. pareto.md and pareto.csv."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alearn.files import atomic
+from alearn.files import atomic, csv_tables
 from alearn.sweep import tradeoff
 
 NAME = "pareto.md"
@@ -44,12 +42,11 @@ def write(folder: Path, points: Sequence[Point]) -> None:
 
 
 def to_csv(best: Sequence[Point]) -> str:
-    """number, a column a key, the objectives as shares with all digits, folder."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["number", *best[0].words, *OBJECTIVES, "folder"])
-    writer.writerows([point.number, *point.words.values(), *point.values, point.folder] for point in best)
-    return text.getvalue()
+    """Return pareto.csv: number, a column for each key, the objectives as shares with all digits, folder."""
+    return csv_tables.to_text(
+        ["number", *best[0].words, *OBJECTIVES, "folder"],
+        ([point.number, *point.words.values(), *point.values, point.folder] for point in best),
+    )
 
 
 def markdown(best: Sequence[Point]) -> str:

@@ -1,12 +1,11 @@
 """The table of a sweep: a line a setting, mean and standard deviation over its seeds, the published row beside it."""
 
-import csv
-import io
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from alearn.config import free
+from alearn.files import csv_tables
 
 SETTINGS = ("init_fraction", "threshold", "hand_fraction")
 COMPARED = {  # a column that was published: its name in our row, in the published row
@@ -119,13 +118,8 @@ def _statistics(name: str, values: Sequence[float | None]) -> dict[str, float | 
 
 
 def to_csv(lines: Sequence[dict[str, Any]]) -> str:
-    """All keys, all digits."""
-    text = io.StringIO()
-    if lines:
-        writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-    return text.getvalue()
+    """Return table.csv: all keys, all digits."""
+    return csv_tables.to_text(lines[0], (line.values() for line in lines)) if lines else ""
 
 
 def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None = None) -> str:

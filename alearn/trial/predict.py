@@ -4,7 +4,6 @@ Shape letters: B batch, C channels, H height, W width.
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import torch
 
 from alearn.data.decode import NotReadError, decoded
 from alearn.errors import AlearnError
+from alearn.files import csv_tables
 from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge
@@ -44,12 +44,8 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
 
     A chunk is decoded, in threads, and scored at a time: memory does not grow with the number of images.
     """
-    write, network, problems = (
-        csv.writer(out, lineterminator="\n").writerow,
-        saved.network.to(runtime.device),
-        list[str](),
-    )
-    write(HEADER)
+    network, problems = saved.network.to(runtime.device), list[str]()
+    out.write(csv_tables.line(HEADER))
 
     def read(path: Path) -> Array | NotReadError:
         try:
@@ -74,7 +70,7 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
                 guess, doubt, _ = judge(network(to_float(images_bchw)))
             sure = -np.expm1(doubt.cpu().numpy().astype(np.float64))
             for path, label, confidence in zip(good, guess.tolist(), sure.tolist(), strict=True):
-                write((path, saved.classes[label], f"{confidence:.9g}"))
+                out.write(csv_tables.line((path, saved.classes[label], f"{confidence:.9g}")))
     return problems
 
 

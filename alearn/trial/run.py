@@ -1,7 +1,5 @@
 """One trial, from a config to a folder of results: checks it, builds the parts, drives the events into the sinks."""
 
-import csv
-import io
 import logging
 import os
 import sys
@@ -22,7 +20,7 @@ from alearn.config import SIMULATED, Auto, Config, Folder, flatten, free, load
 from alearn.data import choose, sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
-from alearn.files import atomic, labels_csv
+from alearn.files import atomic, csv_tables, labels_csv
 from alearn.files.labels_csv import LabelsCsv
 from alearn.journal import Asked, Event, TrialDone
 from alearn.learn import device
@@ -187,11 +185,9 @@ def _such(ids: set[str]) -> str:
 
 
 def _skipped(folder: Path, skipped: list[tuple[str, str]]) -> list[str]:
-    """Write skipped.csv: files that are no images of the data set, and why. Returns what to say of it, if anything."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *skipped])
+    """Write skipped.csv: files that are no images of the data set, and why. Return what to say of it, if anything."""
     if skipped or (folder / SKIPPED).exists():
-        atomic.replace(folder / SKIPPED, text.getvalue())
+        atomic.replace(folder / SKIPPED, csv_tables.to_text(("path", "reason"), skipped))
     several = "1 file is" if len(skipped) == 1 else f"{len(skipped):,} files are"
     return [f"{several} skipped: {folder / SKIPPED} says why"] if skipped else []
 

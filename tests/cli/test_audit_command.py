@@ -239,9 +239,13 @@ def test_files_that_another_reader_could_read_differently_are_not_valid(monkeypa
     header, *rows = labels.splitlines()
     twice = "\n".join([f"{header},label", *(f"{row},owl" for row in rows)]) + "\n"
     refused(folder, "labels.csv: its header", labels=twice)
-    refused(folder, "labels.csv: row 1: has 8 fields", labels=labels.replace(rows[0], rows[0] + ",x"))
+    refused(folder, "labels.csv: line 2: must have 7 fields, has 8", labels=labels.replace(rows[0], rows[0] + ",x"))
     refused(folder, "labels.csv: its indices", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
-    refused(folder, "audit.csv: row 1: has 5 fields", audit=answers.replace("\n", ",x\n").replace(",x\n", "\n", 1))
+    refused(
+        folder,
+        "audit.csv: line 2: must have 4 fields, has 5",
+        audit=answers.replace("\n", ",x\n").replace(",x\n", "\n", 1),
+    )
     row = next(row for row in rows if ",audit," in row)
     moved = certified["hand"] | {"audit": certified["hand"]["audit"] - 1, "rest": certified["hand"]["rest"] + 1}
     refused(
@@ -303,7 +307,7 @@ def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made)
     sheet.write_text("\n".join([f"{header},note", f"{first}cat,not sure, it is small", *noted[1:]]) + "\n")
     with pytest.raises(SystemExit):
         call(monkeypatch, path)
-    assert "line 2 has too many fields" in capsys.readouterr().err
+    assert "line 2: must have 3 fields, has 4; quote fields that hold a comma" in capsys.readouterr().err
     sheet.write_text("item;answer\na;b\n")
     with pytest.raises(SystemExit):
         call(monkeypatch, path)
@@ -323,7 +327,7 @@ def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(monkeypatch
         frozen = [line["item"] for line in csv.DictReader(file)]
     with (folder / "sheet.csv").open(newline="") as file:
         asked = [line["item"] for line in csv.DictReader(file)]
-    drawn = verify.audit.draw(published, "noon", len(frozen))
+    drawn = verify.rules.draw(published, "noon", len(frozen))
     assert asked == [frozen[place] for place in drawn[: len(asked)]]
     call(monkeypatch, path)  # the seed need not be said again
     with pytest.raises(SystemExit):

@@ -87,7 +87,7 @@ def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(monkeypatch, c
         assert group["wrong_at_most"] == int(0.05 * group["items"]) == int(0.05 * len(mine))
         assert sum(line["label"] != truth[line["id"]] for line in mine) <= group["wrong_at_most"]
         (size, tolerated), share = group["stages"][0], 0.05 / 3
-        assert verify.certificate.tail(group["items"], group["wrong_at_most"] + 1, size, tolerated) <= share
+        assert verify.bounds.tail(group["items"], group["wrong_at_most"] + 1, size, tolerated) <= share
 
     changed = json.loads((folder / "certificate.json").read_text())
     changed["groups"][0], changed["groups"][1] = changed["groups"][1], changed["groups"][0]
@@ -126,7 +126,7 @@ def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(monkeypatch, made)
         changed = json.loads((folder / "certificate.json").read_text())
         changed["audit_sha256"] = verify.sha256((folder / "audit.csv").read_bytes()).hexdigest()
         (folder / "certificate.json").write_text(json.dumps(changed))
-        with pytest.raises(verify.AlearnError, match=r"audit.csv: row \d+: item .*: has too few answers"):
+        with pytest.raises(verify.AlearnError, match=r"audit.csv: line \d+: item .*: has too few answers"):
             verify.verify(folder)
 
 

@@ -8,8 +8,6 @@ To write a labeled data set that Label Studio can import, one list of tasks:
 and `labeling_config(classes)` for the project that it goes into. image: a URL, or `data_uri(*encoded(...))`.
 """
 
-import csv
-import io
 import json
 import re
 from base64 import b64encode
@@ -19,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from alearn.errors import AlearnError
+from alearn.files import csv_tables
 
 Json = dict[str, Any]
 
@@ -210,11 +209,7 @@ def exported(name: str, content: bytes) -> list[Said]:
     """What a file says that Label Studio exported as JSON, JSON_MIN or CSV, in the order of submission; tasks that are
     not of our making are left out. Raises AlearnError that names file and task.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AlearnError(f"{name}: is not UTF-8 ({error.reason} at byte {error.start:,})") from None
-    tasks = _table(name, text) if name.lower().endswith(".csv") else _tasks(name, text)
+    tasks = _table(name, content) if name.lower().endswith(".csv") else _tasks(name, content)
     found = [one for where, each in tasks for one in _of(where, each)]
     return sorted(found, key=lambda one: one.number)
 
@@ -239,9 +234,11 @@ def _of(where: str, each: Json) -> Iterator[Said]:
         yield Said(data[ITEM], data[ASKED], tuple(chosen), False, person, number, where)
 
 
-def _tasks(name: str, text: str) -> Iterator[tuple[str, Json]]:
+def _tasks(name: str, content: bytes) -> Iterator[tuple[str, Json]]:
     try:
-        tasks = json.loads(text)
+        tasks = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise AlearnError(f"{name}: is not UTF-8 ({error.reason} at byte {error.start:,})") from None
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise AlearnError(f"{name}: is not JSON as Label Studio exports it ({why})") from None
@@ -250,21 +247,15 @@ def _tasks(name: str, text: str) -> Iterator[tuple[str, Json]]:
         yield f"{name}, task {number if isinstance(number, int) else f'at place {i:,}'}", each
 
 
-def _table(name: str, text: str) -> Iterator[tuple[str, Json]]:
-    limit = csv.field_size_limit(len(text) + 1)  # a picture is longer than what csv takes for a cell
+def _table(name: str, content: bytes) -> Iterator[tuple[str, Json]]:
+    if not content.strip():  # an export of no tasks
+        return
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise AlearnError(f"{name}: is not CSV as Label Studio exports it ({error})") from None
-    finally:
-        csv.field_size_limit(limit)
-    needed = (ITEM, ASKED, LABEL, "annotation_id")
-    if rows and (lacking := [column for column in needed if column not in rows[0]]):
-        raise AlearnError(f"{name}: has no column {', '.join(lacking)}; give Label Studio's CSV export, unchanged")
-    for i, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise AlearnError(f"{name}, row {i:,}: has not as many cells as the first row")
-        yield f"{name}, row {i:,}", row
+        lines = csv_tables.parse(name, content, (ITEM, ASKED, LABEL, "annotation_id"))
+    except AlearnError as error:
+        raise AlearnError(f"{error}; give Label Studio's CSV export, unchanged") from None
+    for number, row in lines.items():
+        yield f"{name}: line {number}", row
 
 
 def _list(value: object, where: str, what: str) -> list[Json]:

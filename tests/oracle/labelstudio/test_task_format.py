@@ -147,8 +147,8 @@ def test_all_three_exports_are_read_in_the_order_of_submission():
         ("img/0.png", ("cat",), False, "user 1", "f.json, task 1"),
     ]
     assert read("f.CSV", "\ufeff" + CSV) == [
-        ("img/1.png", (" padded ",), False, "ada@example.org", "f.CSV, row 3"),
-        ("img/0.png", ('a "b", c',), False, "user 1", "f.CSV, row 2"),
+        ("img/1.png", (" padded ",), False, "ada@example.org", "f.CSV: line 3"),
+        ("img/0.png", ('a "b", c',), False, "user 1", "f.CSV: line 2"),
     ]
     assert read("f.json", JSON_MIN.replace('"cat"', '{"choices":["cat","dog"]}'))[1][1] == ("cat", "dog")
 
@@ -174,10 +174,14 @@ def test_a_long_picture_is_a_cell_and_the_limit_of_csv_stays_as_it_was():
         ("f.json", JSON.replace('{"choices":["cat"]}', "0"), "f.json, task 1: value.choices is None"),
         ("f.json", JSON_MIN.replace('"cat"', "[[1]]"), "f.json, task 1: label is a list of 1, not a name"),
         ("f.json", JSON_MIN.replace('"cat"', "1" * 100), "task 1: label is 1111"),
-        ("f.csv", CSV.replace("label", "kind"), "f.csv: has no column label; give Label Studio's CSV export"),
-        ("f.csv", CSV + "1,2\n", "f.csv, row 4: has not as many cells as the first row"),
-        ("f.csv", CSV + ",".join("123456789abcd"), "f.csv, row 4: has not as many cells"),
-        ("f.csv", CSV + '"1', "f.csv: is not CSV as Label Studio exports it (unexpected end of data"),
+        ("f.csv", CSV.replace("label", "kind"), "f.csv: has no column label; there are annotation_id, annotator, "),
+        (
+            "f.csv",
+            CSV + "1,2\n",
+            "f.csv: line 4: must have 11 fields, has 2; give Label Studio's CSV export, unchanged",
+        ),
+        ("f.csv", CSV + ",".join("123456789abcd"), "f.csv: line 4: must have 11 fields, has 13"),
+        ("f.csv", CSV + '"1', "f.csv: line 4: is not CSV (unexpected end of data)"),
     ],
 )
 def test_what_is_no_export_is_one_message_with_file_and_task(name, text, why):
