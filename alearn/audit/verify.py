@@ -10,8 +10,8 @@ from typing import Any, get_args
 import numpy as np
 
 from alearn.audit import bounds, rules
-from alearn.audit.certificate_file import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES, words
 from alearn.audit.rules import Group, Scope, Terms
+from alearn.audit.statement import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES, words
 from alearn.errors import AlearnError
 from alearn.files import csv_tables
 from alearn.files.labels_csv import HEADER

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from alearn.audit import finished_labels, rules
-from alearn.audit.certificate_file import FROZEN, NAME, Certificate
+from alearn.audit.certificate_file import Certificate
 from alearn.audit.finished_labels import Labels
 from alearn.audit.protocol import Names, audited, digest, order
 from alearn.audit.rules import Terms
 from alearn.audit.sheets import Sheets
+from alearn.audit.statement import FROZEN, NAME
 from alearn.cli import audit_options
 from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables

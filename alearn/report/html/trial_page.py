@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alearn.audit import certificate_file
+from alearn.audit import statement
 from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL, Ledger
@@ -185,7 +185,7 @@ def forecast(ledger: Ledger) -> Chart | None:
 def groups(folder: Path) -> list[dict[str, Any]]:
     """What was certified, a line a group of labels: see `alearn.audit.certificate_file.build`. None before that."""
     try:
-        made = json.loads((folder / certificate_file.NAME).read_text())
+        made = json.loads((folder / statement.NAME).read_text())
         return list(made["groups"])
     except (OSError, ValueError, KeyError):
         return []
