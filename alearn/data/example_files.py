@@ -1,7 +1,5 @@
 """Image files to try alearn on before there is a folder of one's own: some images of a known data set."""
 
-import csv
-import io
 import os
 from pathlib import Path
 from typing import Literal
@@ -12,7 +10,7 @@ from PIL import Image
 from alearn import rng
 from alearn.data import standard
 from alearn.errors import AlearnError
-from alearn.files import atomic
+from alearn.files import atomic, csv_tables
 
 Layout = Literal["unlabeled", "classes"]
 
@@ -61,7 +59,5 @@ def write(
         pixels = image_chw[0] if len(image_chw) == 1 else image_chw.transpose(1, 2, 0)
         Image.fromarray(pixels).save(folder / path)
     if layout == "unlabeled":
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([("path", "label"), *zip(paths, labels, strict=True)])
-        atomic.replace(truth_file(folder), text.getvalue())
+        atomic.replace(truth_file(folder), csv_tables.to_text(("path", "label"), zip(paths, labels, strict=True)))
     return tuple(sample.classes)
