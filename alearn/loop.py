@@ -60,7 +60,7 @@ def label(
                 "images have no label. Nothing is lost: resume with a higher limit, or start anew with a lower "
                 "policy.threshold or a higher policy.hand_fraction"
             )
-        pool = ledger.unlabeled if policy.permanent else np.flatnonzero(~ledger.hand)
+        pool = ledger.unlabeled if policy.auto.permanent else np.flatnonzero(~ledger.hand)
         yield RoundStarted(number, total - len(ledger.unlabeled), len(pool))
         clock = _Clock(runtime)
 

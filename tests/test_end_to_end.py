@@ -142,7 +142,12 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_labels(undis
 
 
 def test_an_audited_trial_says_what_is_certain_and_can_be_verified(mnist_root, tmp_path):
-    audit = ("policy.finish=audit", "policy.target_error=0.1", "policy.threshold=0.9", "policy.hand_fraction=0.05")
+    audit = (
+        "policy.finish=audit",
+        "policy.audit.target_error=0.1",
+        "policy.threshold=0.9",
+        "policy.hand_fraction=0.05",
+    )
     code, out, err = alearn(*QUICK, *audit, f"data.root='{mnist_root}'", f"hydra.run.dir='{tmp_path}'")
     assert code == 0, err
     made, row = (json.loads((tmp_path / name).read_text()) for name in ("certificate.json", "row.json"))
@@ -288,6 +293,8 @@ BAD = {
     FILE_IN_THE_WAY: "/dev/null/x: this output folder cannot be written",
     "-m policy.threshold=0.9,2,3": "job 1 (policy.threshold=2): policy.threshold=2: must be less than or equal to 1",
     "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
+    "policy.query=margin policy.query.pool=2": "policy.query: is policy.query.strategy now",
+    "-m policy.audit_scope=class,auto seed=1,2": "error: policy.audit_scope: is policy.audit.scope now\n",
     "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
     "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
     "model=torchvision model.name=resnet81": "model.name=resnet81: torchvision has no classification network of",
@@ -335,7 +342,7 @@ def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
         "seed=0",
         "train.steps=10",
     ]
-    small += ["policy.target_error=0.1,0.12,0.14,0.16"] * ("target_error" in path.read_text())
+    small += ["policy.audit.target_error=0.1,0.12,0.14,0.16"] * ("target_error" in path.read_text())
     few = "trial=frugal,ablation/without_memory,ablation/frozen_auto_labels,ablation/typical_first"
     small += [few] * (path.stem == "ablation")  # that the other rows are valid is tested without running them
     small += ["hydra.sweeper.n_trials=4"] * ("n_trials" in path.read_text())

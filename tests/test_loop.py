@@ -252,7 +252,7 @@ def test_the_truth_of_images_that_nobody_is_asked_about_changes_nothing(config, 
 
 
 AUDIT = (
-    "policy.finish=audit", "policy.target_error=0.08", "policy.stop_rounds=2", "policy.audit_seed=7",
+    "policy.finish=audit", "policy.audit.target_error=0.08", "policy.stop_rounds=2", "policy.audit.seed=7",
     "policy.threshold=0.9",
 )  # fmt: skip
 
@@ -308,10 +308,10 @@ def test_the_draw_is_one_of_labels_and_plan(config, scripted):
 def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
     words, person, ledger = [word for word in AUDIT if "seed" not in word], Person(), Ledger.empty(TOTAL)
     with pytest.raises(AlearnError, match=r"labels and plan are frozen\. Publish their SHA-256, [0-9a-f]{64}") as found:
-        run(config(*words, "policy.audit_seed=wait"), person, ledger)
+        run(config(*words, "policy.audit.seed=wait"), person, ledger)
     assert Source.AUDIT not in [purpose for purpose, _ in person.asked]
     frozen = ledger.audit.item.copy()
-    _, events = run(config(*words, "policy.audit_seed=noon"), person, ledger)
+    _, events = run(config(*words, "policy.audit.seed=noon"), person, ledger)
     assert ledger.audit.seed.tobytes() == b"noon"
     assert ledger.audit.item.tolist() == frozen.tolist()
     assert not any(isinstance(event, RoundDone | AuditStarted) for event in events)
@@ -353,7 +353,7 @@ def test_fresh_entropy_draws_differently_each_time(config, scripted):
 
 def test_the_audit_begins_as_soon_as_more_labels_are_not_expected_to_pay(config, scripted):
     words = [word for word in AUDIT if "rounds" not in word]
-    settings = config(*words, "policy.stop_fraction=0.0", "policy.permanent=false", "policy.hand_fraction=0.01")
+    settings = config(*words, "policy.stop_fraction=0.0", "policy.auto.permanent=false", "policy.hand_fraction=0.01")
     ledger, events = run(settings)
     done = [event for event in events if isinstance(event, RoundDone)]
     assert len(done) == ledger.rounds == len(ledger.forecast) < settings.policy.max_rounds
@@ -365,7 +365,7 @@ def test_the_audit_begins_as_soon_as_more_labels_are_not_expected_to_pay(config,
 
 
 def test_an_audit_of_classes_accepts_up_to_the_cut_of_each(config, scripted):
-    ledger, events = run(config(*AUDIT, "policy.target_error=0.2", "policy.audit_scope=class"))
+    ledger, events = run(config(*AUDIT, "policy.audit.target_error=0.2", "policy.audit.scope=class"))
     frozen, stage = ledger.audit, [event for event in events if isinstance(event, AuditStage)][-1]
     assert sorted(set(frozen.stages[:, 0])) == list(range(CLASSES))
     checked = ledger.source[frozen.item] == Source.AUDIT
@@ -388,7 +388,7 @@ def test_an_audit_of_classes_accepts_up_to_the_cut_of_each(config, scripted):
 @pytest.mark.parametrize(("target", "all_of_it"), [(0.2, True), (0.03, False)])
 def test_above_a_cut_that_is_fixed_in_advance_all_or_nothing_is_the_model_s(config, scripted, target, all_of_it):
     """Wrong for one image in twenty: fewer than 20 %, and more than 3 %."""
-    words = (*AUDIT, f"policy.target_error={target}", "policy.audit_scope=auto", "policy.audit_cut=0.8")
+    words = (*AUDIT, f"policy.audit.target_error={target}", "policy.audit.scope=auto", "policy.audit.cut=0.8")
     ledger, _ = run(config(*words))
     frozen = ledger.audit
     assert (ledger.doubt[frozen.item] < np.log(0.2)).all()
@@ -418,7 +418,7 @@ def test_where_the_answer_is_not_the_model_s_it_is_asked_for_again(config, scrip
         again: list[int] = []  # noqa: RUF012
 
     person = Hasty()
-    ledger, _ = run(config(*AUDIT, "policy.audit_answers=2"), person)
+    ledger, _ = run(config(*AUDIT, "policy.audit.answers=2"), person)
     frozen = ledger.audit
     twice = frozen.item[frozen.first >= 0]
     assert sorted(person.again) == sorted(twice)
@@ -435,6 +435,6 @@ def test_where_the_answer_is_not_the_model_s_it_is_asked_for_again(config, scrip
 
 def test_a_target_that_needs_most_labels_checked_is_refused_before_anybody_is_asked(config, scripted):
     person = Person()
-    with pytest.raises(AlearnError, match=r"policy.target_error=0.001: to prove that at most 1 of 1,000"):
-        run(config("policy.finish=audit", "policy.target_error=0.001"), person)
+    with pytest.raises(AlearnError, match=r"policy.audit.target_error=0.001: to prove that at most 1 of 1,000"):
+        run(config("policy.finish=audit", "policy.audit.target_error=0.001"), person)
     assert person.asked == []

@@ -18,7 +18,7 @@ CPU = Runtime(torch.device("cpu"), bf16=False)
 IMAGES = shapes(400)
 SETTINGS = (
     "policy=own", "model=small_cnn", "model.width=4", "train.steps=30", "train.batch=32", "train.augment=none",
-    "data=mnist", "precision=fp32", "policy.stop_yield=null", "policy.memory_from=1", "policy.auto=none",
+    "data=mnist", "precision=fp32", "policy.stop_yield=null", "policy.memory_from=1", "policy.auto.rule=none",
 )  # fmt: skip
 
 
@@ -133,7 +133,11 @@ def test_labels_that_are_there_already_are_used_and_cost_nothing(given, first):
 def test_an_audit_takes_what_nobody_can_tell_for_an_error_and_gives_it_no_label(tmp_path):
     classes: list[str] = []
     config = compose(
-        *SETTINGS, "policy.finish=audit", "policy.target_error=0.2", "policy.audit_answers=2", "policy.audit_seed=1"
+        *SETTINGS,
+        "policy.finish=audit",
+        "policy.audit.target_error=0.2",
+        "policy.audit.answers=2",
+        "policy.audit.seed=1",
     )
     ledger, _ = run(config, classes)
     checked = ledger.audit.item[np.isin(ledger.audit.item, np.flatnonzero(ledger.source == Source.AUDIT))]

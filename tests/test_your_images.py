@@ -265,8 +265,8 @@ def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
     kinds = ",".join(f"'{kind}'" for kind in sorted(set(truth.values())))
     words = (
         "policy.finish=audit",
-        "policy.target_error=0.2",
-        "policy.audit_seed=3",
+        "policy.audit.target_error=0.2",
+        "policy.audit.seed=3",
         "policy.stop_rounds=1",
         f"data.classes=[{kinds}]",
     )

@@ -50,15 +50,16 @@ class Names:
 
 def terms(policy: Policy) -> Terms:
     """What the policy asks of an audit."""
-    assert policy.target_error is not None
+    audit = policy.audit
+    assert audit.target_error is not None
     return Terms(
-        target_error=policy.target_error,
-        risk=policy.risk,
-        scope=policy.audit_scope,
-        kind=policy.audit_kind,
-        answers=policy.audit_answers,
-        cut=policy.audit_cut,
-        seed=None if policy.audit_seed is None else str(policy.audit_seed),
+        target_error=audit.target_error,
+        risk=audit.risk,
+        scope=audit.scope,
+        kind=audit.kind,
+        answers=audit.answers,
+        cut=audit.cut,
+        seed=None if audit.seed is None else str(audit.seed),
     )
 
 
@@ -93,7 +94,7 @@ def audited(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger) -> Gener
         if terms.seed == rules.WAIT:
             raise AlearnError(
                 f"labels and plan are frozen. Publish their SHA-256, {commitment(terms, names, ledger)}; once a seed "
-                "has been chosen that could not be known before, go on with it (policy.audit_seed, --seed)"
+                "has been chosen that could not be known before, go on with it (policy.audit.seed, --seed)"
             )
         seed = token_hex(16) if terms.seed is None else terms.seed
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alearn.config.hydra_front import CONF, explain
+from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError, WaitingError
 from alearn.sweep import hydra_callback
 
@@ -38,6 +39,7 @@ def main() -> None:
     threading.excepthook = _in_thread
     try:
         sys.argv[1:] = with_resumed(sys.argv[1:])
+        refuse_old_overrides(sys.argv[1:])
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
     except AlearnError as error:
         sys.exit(f"error: {_ended() or error}")

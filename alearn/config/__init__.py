@@ -9,7 +9,7 @@ from alearn.config.data_config import Data, Folder, Imbalance, Standard
 from alearn.config.model_config import AnyModel, Auto, Model
 from alearn.config.oracle_config import SIMULATED, LabelStudioOracle, NoisyOracle, Oracle, TrueOracle, WebOracle
 from alearn.config.parse import load, parse, parse_model, parse_search
-from alearn.config.policy_config import Policy
+from alearn.config.policy_config import Audit, AutoLabels, Policy, Query
 from alearn.config.search_config import Search
 from alearn.config.train_config import Train
 from alearn.config.trial_config import Config, Published, Record, Trial, flatten, free
@@ -17,7 +17,9 @@ from alearn.config.trial_config import Config, Published, Record, Trial, flatten
 __all__ = [
     "SIMULATED",
     "AnyModel",
+    "Audit",
     "Auto",
+    "AutoLabels",
     "Config",
     "Data",
     "Folder",
@@ -28,6 +30,7 @@ __all__ = [
     "Oracle",
     "Policy",
     "Published",
+    "Query",
     "Record",
     "Search",
     "Standard",

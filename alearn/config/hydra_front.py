@@ -21,6 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alearn.config.parse import parse
+from alearn.config.renamed import refuse_old_overrides
 from alearn.config.search_space import Dimension, Interval, Options, Space
 from alearn.config.trial_config import Config, flatten
 from alearn.errors import AlearnError
@@ -76,6 +77,7 @@ def _overrides(config: DictConfig) -> list[Override]:
     """The overrides of a sweep: hydra.sweeper.params, then the command line."""
     params = config.hydra.sweeper.get("params") or {}
     lines = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    refuse_old_overrides(lines)
     return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(lines)
 
 

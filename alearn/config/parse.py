@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from alearn.config.model_config import AnyModel, Model
 from alearn.config.registered import COMPLETE
+from alearn.config.renamed import refuse_old_keys
 from alearn.config.search_config import Search
 from alearn.config.section import Section
 from alearn.config.trial_config import Config
@@ -23,7 +24,9 @@ def parse(composed: DictConfig) -> Config:
 
     Raises AlearnError with a line for each bad key: the key, its value, what is allowed.
     """
-    return _checked(Config, _plain(composed, [str(key) for key in composed if key != "hydra"]))
+    tree = _plain(composed, [str(key) for key in composed if key != "hydra"])
+    refuse_old_keys(tree)
+    return _checked(Config, tree)
 
 
 def parse_search(composed: DictConfig) -> Search:

@@ -17,11 +17,11 @@ from alearn.config.train_config import Train
 from alearn.errors import AlearnError
 
 FREE = (
-    *("data.root", "data.cache", "policy.audit_seed", "policy.max_rounds", "record.projector", "resume"),
+    *("data.root", "data.cache", "policy.audit.seed", "policy.max_rounds", "record.projector", "resume"),
     *("oracle.host", "oracle.port", "oracle.names", "oracle.url", "oracle.project"),
 )
 """Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels.
-(Without policy.audit_seed two runs draw differently anyway; a draw that was made stays.)"""
+(Without policy.audit.seed two runs draw differently anyway; a draw that was made stays.)"""
 
 
 class Record(Section):
@@ -74,8 +74,10 @@ class Config(Section):
 
     def model_post_init(self, context: Any, /) -> None:
         """What one group needs of another."""
-        if self.policy.query == "bald" and getattr(self.model, "dropout", None) == 0:
-            raise ValueError("policy.query=bald needs a network with dropout: set model.dropout=0.25, for example")
+        if self.policy.query.strategy == "bald" and getattr(self.model, "dropout", None) == 0:
+            raise ValueError(
+                "policy.query.strategy=bald needs a network with dropout: set model.dropout=0.25, for example"
+            )
 
     def in_sweep(self) -> Self:
         """As a job of a sweep has it. With a thread each, jobs fill the cores and no launcher changes their labels.

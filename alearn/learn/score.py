@@ -66,7 +66,8 @@ def infer(
     """
     if "information" in want and not dropouts(model.body):
         raise AlearnError(
-            "policy.query=bald: the model has no dropout; set model.dropout=0.25, or use model=source_cnn, which has it"
+            "policy.query.strategy=bald: the model has no dropout; set model.dropout=0.25, or use model=source_cnn, "
+            "which has it"
         )
     total, made = len(index_n), dict[str, Tensor]()
     model.eval()

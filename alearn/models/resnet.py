@@ -19,7 +19,7 @@ class Resnet(Model):
     width: Count = 32
     """Channels of the first layer; the later ones have 2, 4 and 8 times as many."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the features that is dropped before the head in training, and for policy.query=bald; 0 for none."""
+    """Share of the features that is dropped before the head in training, and by the query strategy bald; 0 for none."""
     lr: LearningRate = 0.01
 
 

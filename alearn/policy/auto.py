@@ -10,15 +10,15 @@ from alearn.values import Array, Scores
 
 def auto(policy: Policy, scores: Scores, round: int) -> Array:  # noqa: A002
     """bool [n]: what the policy's rule takes in a round (1, 2, ...)."""
-    match policy.auto:
+    match policy.auto.rule:
         case "threshold":
             return above_threshold(scores, policy.threshold)
         case "class_threshold":
             return above_class_threshold(scores, policy.threshold)
         case "entropy":
-            return below_entropy(scores, policy.entropy - policy.entropy_decay * (round - 1))
+            return below_entropy(scores, policy.auto.entropy - policy.auto.entropy_decay * (round - 1))
         case "count":
-            return most_certain(scores, policy.auto_per_round or 0)
+            return most_certain(scores, policy.auto.per_round or 0)
         case "none":
             return np.zeros(len(scores), bool)
 

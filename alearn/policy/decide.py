@@ -36,15 +36,16 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
 
 
 def check_target(policy: Policy, total: int) -> None:
-    """Raises AlearnError if no audit can prove policy.target_error without checking most of the labels."""
-    if policy.finish != "audit" or policy.target_error is None:
+    """Raises AlearnError if no audit can prove policy.audit.target_error without checking most of the labels."""
+    target, risk = policy.audit.target_error, policy.audit.risk
+    if policy.finish != "audit" or target is None:
         return
-    allowed = bounds.allowed(total, policy.target_error)
-    floor = bounds.floor(total, allowed, policy.risk)
+    allowed = bounds.allowed(total, target)
+    floor = bounds.floor(total, allowed, risk)
     if floor > total // 2:
         raise AlearnError(
-            f"policy.target_error={policy.target_error}: to prove that at most {allowed} of {total:,} labels are wrong "
-            f"takes at least {floor:,} checked ones at policy.risk={policy.risk}, whatever the "
+            f"policy.audit.target_error={target}: to prove that at most {allowed} of {total:,} labels are wrong "
+            f"takes at least {floor:,} checked ones at policy.audit.risk={risk}, whatever the "
             "model; that is no saving. Allow more errors, or more risk"
         )
     budget = policy.budget(total)
@@ -57,10 +58,10 @@ def check_target(policy: Policy, total: int) -> None:
 
 def wanted(policy: Policy) -> frozenset[str]:
     """What the rules need to know of each image beyond guess, doubt and margin: see `alearn.learn.score.score`."""
-    needs = set(query.NEEDS[policy.query])
-    if policy.query_pool > 1:
+    needs = set(query.NEEDS[policy.query.strategy])
+    if policy.query.pool > 1:
         needs.add("features")
-    if policy.auto == "entropy":
+    if policy.auto.rule == "entropy":
         needs.add("probs")
     return frozenset(needs)
 
@@ -90,9 +91,9 @@ def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.
 
     In this order, as the published program did: an image goes to the human first.
     """
-    rank = query.STRATEGIES[policy.query]
-    if policy.query_pool > 1:
-        asked = query.diverse(scores, rank(scores, ceil(policy.query_pool * asks), generator), asks, generator)
+    rank = query.STRATEGIES[policy.query.strategy]
+    if policy.query.pool > 1:
+        asked = query.diverse(scores, rank(scores, ceil(policy.query.pool * asks), generator), asks, generator)
     else:
         asked = rank(scores, asks, generator)
     sure = auto(policy, scores, round)

@@ -62,7 +62,7 @@ def build(
     return {
         "trial": config.trial.name,
         "seed": config.seed,
-        "settings": policy.words(images),
+        "settings": policy.describe(images),
         "init_fraction": policy.init_fraction or round(policy.init_size(images) / images, 6),
         "threshold": policy.threshold,
         "hand_fraction": policy.hand_fraction or round(policy.round_size(images) / images, 6),

@@ -134,8 +134,8 @@ def test_a_job_of_a_sweep_has_a_thread_unless_told_otherwise(config):
 
 def test_bald_needs_dropout_and_says_so_before_anything_is_spent(config):
     with pytest.raises(
-        AlearnError, match=r"^policy\.query=bald needs a network with dropout: set model\.dropout=0\.25"
+        AlearnError, match=r"^policy\.query\.strategy=bald needs a network with dropout: set model\.dropout=0\.25"
     ):
-        config("policy.query=bald")
-    assert config("policy.query=bald", "model.dropout=0.25").policy.query == "bald"
-    assert config("policy.query=bald", "model=source_cnn").policy.query == "bald"
+        config("policy.query.strategy=bald")
+    assert config("policy.query.strategy=bald", "model.dropout=0.25").policy.query.strategy == "bald"
+    assert config("policy.query.strategy=bald", "model=source_cnn").policy.query.strategy == "bald"

@@ -26,7 +26,7 @@ def certified(tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pool.images[i, 0].numpy()).save(path)
     words = ["data=folder", f"data.root='{root}'", f"data.cache='{base / 'cache'}'", "data.size=20", "data.channels=1"]
-    policy = ["policy.finish=audit", "policy.target_error=0.05", "policy.audit_seed=1"]
+    policy = ["policy.finish=audit", "policy.audit.target_error=0.05", "policy.audit.seed=1"]
     rounds = ["policy.init_count=60", "policy.hand_per_round=20", "policy.hand_budget=120"]
     run(compose(*words, "policy=frugal", *policy, *rounds, "data.augment=none", *SMALL, "train.steps=60"), folder)
     return folder, root

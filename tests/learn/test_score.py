@@ -199,5 +199,7 @@ def test_information_of_a_model_without_dropout_is_an_error_that_says_what_to_se
     model = small_cnn(SmallCnn(width=4), (1, 20, 20), 3) if dropout is None else dropping()
     for layer in dropouts(model):
         layer.p = 0.0
-    with pytest.raises(AlearnError, match=r"policy\.query=bald: the model has no dropout; set model\.dropout=0\.25"):
+    with pytest.raises(
+        AlearnError, match=r"policy\.query\.strategy=bald: the model has no dropout; set model\.dropout=0\.25"
+    ):
         scored(model, frozenset({"information"}))

@@ -75,7 +75,7 @@ def test_sizes_that_are_chosen_by_the_number_of_images():
     policy = compose("policy=own").policy
     sizes = {n: (policy.init_size(n), policy.round_size(n), policy.budget(n)) for n in (12, 300, 1000, 60_000)}
     assert sizes == {12: (12, 10, 12), 300: (20, 15, 80), 1000: (50, 50, 250), 60_000: (100, 138, 652)}
-    assert compose("policy=own", "policy.finish=audit", "policy.target_error=0.01").policy.budget(1000) is None
+    assert compose("policy=own", "policy.finish=audit", "policy.audit.target_error=0.01").policy.budget(1000) is None
     assert compose("policy=own", "policy.hand_fraction=0.01", "policy.init_fraction=0.1").policy.budget(1000) == 140
 
 
@@ -91,7 +91,7 @@ def test_the_human_is_asked_before_anything_is_auto_labeled():
 
 def test_diverse_queries_do_not_take_the_same_image_twice_over():
     """Eight equally doubtful images in two heaps: the four that are asked come from both."""
-    policy = compose("policy.query_pool=2").policy
+    policy = compose("policy.query.pool=2").policy
     assert "features" in decisions.wanted(policy)
     p = np.array([0.5] * 8 + [0.9] * 8)
     heaps = torch.tensor([[0.0, 0.0]] * 5 + [[9.0, 9.0]] * 3 + [[5.0, 0.0]] * 8) + torch.rand(16, 2) * 0.01
@@ -121,8 +121,8 @@ def test_counts_must_fit_the_data_and_the_budget():
     [
         (["policy.init_fraction=null"], "init_fraction and init_count are both null"),
         (["policy.hand_fraction=null"], "hand_fraction and hand_per_round are both null"),
-        (["policy.auto=count"], "auto_per_round"),
-        (["policy.query=cleverest"], r"policy\.query=cleverest: must be 'random', .* 'typiclust'"),
+        (["policy.auto.rule=count"], r"policy\.auto: rule=count needs per_round"),
+        (["policy.query.strategy=cleverest"], r"policy\.query\.strategy=cleverest: must be 'random', .* 'typiclust'"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(words, message):
