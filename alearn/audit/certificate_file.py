@@ -1,5 +1,5 @@
 """certificate.json and what it rests on: frozen.csv, the labels in their order, and audit.csv, the answers in the order
-of the draw. `alearn-verify` (alearn.audit.verify) needs nothing else but labels.csv.
+of the draw. `alearn verify` (alearn.audit.verify) needs nothing else but labels.csv.
 """
 
 import json

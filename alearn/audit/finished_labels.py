@@ -1,7 +1,7 @@
 """Labels of any tool, to be certified: a CSV file with a line an item, or a folder of class folders."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -42,7 +42,7 @@ class Labels:
         return ledger
 
 
-def read(path: Path, columns: dict[str, str]) -> Labels:
+def read(path: Path, columns: Mapping[str, str]) -> Labels:
     """Return the labels of a file or a folder.
 
     columns: The names of a file's columns for id, label, confidence and perhaps source. Without it, a column named
@@ -51,7 +51,7 @@ def read(path: Path, columns: dict[str, str]) -> Labels:
     return read_folder(path) if path.is_dir() else read_file(path, columns)
 
 
-def read_file(path: Path, columns: dict[str, str]) -> Labels:
+def read_file(path: Path, columns: Mapping[str, str]) -> Labels:
     """Return the labels of a CSV file. Raises AlearnError with the line of what is wrong."""
     content = path.read_bytes()
     lines = csv_tables.parse(path, content, list(columns.values()))

@@ -17,6 +17,7 @@ from alearn import rng
 from alearn.audit import bounds
 from alearn.audit.bounds import Stages
 from alearn.audit.rules import Kind, Promise
+from alearn.errors import AlearnError
 from alearn.values import Array
 
 SIMULATED = 200
@@ -223,6 +224,28 @@ def plans(promise: Promise, probability: Array, kind: Kind = "staged") -> list[P
         if kind == "sequential" or means.index(min(means)) + PATIENCE < len(means):
             break
     return sorted(found, key=lambda plan: plan.mean)
+
+
+def reachable(promise: Promise, items: Sequence[int], budget: int | None = None) -> int:
+    """Return the size of the smallest audit that proves anything, in all groups together.
+
+    Args:
+        promise: What holds for each group.
+        items: Labels of each group.
+        budget: Labels that the audit may check.
+
+    Raises:
+        AlearnError: It takes more than the budget, or more than half of the labels.
+    """
+    floor = sum(bounds.floor(n, promise.allowed(n), promise.risk) for n in items)
+    allowed, total = sum(promise.allowed(n) for n in items), sum(items)
+    what = f"to prove that at most {allowed:,} of {total:,} labels are wrong takes at least {floor:,} checked ones"
+    at = f"at a risk of {promise.risk:.4g}{' a class' if len(items) > 1 else ''}, whatever the model"
+    if budget is not None and floor > budget:
+        raise AlearnError(f"{what} {at}: more than the budget of {budget:,}")
+    if floor > total / 2:
+        raise AlearnError(f"{what} {at}: label them all, or allow more errors")
+    return floor
 
 
 def _plan(promise: Promise, probability: Array, wrong: list[Array], allowed: int, stages: Stages) -> Plan:

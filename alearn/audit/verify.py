@@ -1,6 +1,8 @@
-"""alearn-verify: whether a certificate follows from the files beside it. It reads no model and no images."""
+"""Check whether a certificate follows from the files beside it. It reads no model and no images, and needs only NumPy.
 
-import argparse
+`alearn verify DIR`, or by itself: `python -m alearn.audit.verify DIR`.
+"""
+
 import json
 import sys
 from hashlib import sha256
@@ -41,6 +43,21 @@ def verify(folder: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, AttributeError) as error:
         raise AlearnError(f"{folder / NAME}: cannot be checked ({type(error).__name__}: {error}); damaged") from error
     return made
+
+
+def verdict(folder: Path) -> tuple[bool, str]:
+    """Return whether the certificate in a folder is valid, and what was checked or why it is not, in words."""
+    try:
+        made = verify(folder)
+    except AlearnError as error:
+        return False, f"NOT VALID: {error}"
+    groups = made["groups"]
+    audited, errors, cut = (sum(group[key] for group in groups) for key in ("audited", "errors", "cut"))
+    return True, (
+        f"valid: {made['statement']}\n"
+        f"checked: {made['items']:,} frozen labels and the plan (SHA-256 {made['commitment_sha256']}), the draw of "
+        f"{audited:,} by its seed, {errors:,} of them wrong, {cut:,} accepted, {made['total']:,} delivered labels"
+    )
 
 
 def _check(folder: Path, made: dict[str, Any]) -> None:
@@ -197,23 +214,7 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        prog="alearn-verify",
-        description="Check a certificate against the files beside it: frozen labels, draw, answers, labels.",
-    )
-    parser.add_argument("folder", type=Path, help="the folder of a trial or of an audit")
-    folder = parser.parse_args().folder
-    try:
-        made = verify(folder)
-    except AlearnError as error:
-        print(f"NOT VALID: {error}", file=sys.stderr)
-        sys.exit(1)
-    groups = made["groups"]
-    audited, errors, cut = (sum(group[key] for group in groups) for key in ("audited", "errors", "cut"))
-    print(f"valid: {made['statement']}")
-    print(
-        f"checked: {made['items']:,} frozen labels and the plan (SHA-256 {made['commitment_sha256']}), the draw of "
-        f"{audited:,} by its seed, {errors:,} of them wrong, {cut:,} accepted, {made['total']:,} delivered labels"
-    )
+if __name__ == "__main__":
+    valid, text = verdict(Path(sys.argv[1]))
+    print(text, file=sys.stdout if valid else sys.stderr)
+    sys.exit(not valid)

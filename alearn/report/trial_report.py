@@ -1,9 +1,8 @@
 """report.html: a trial or a sweep on one page that needs no server, no network and no script to be read.
 
-A trial writes its own while it runs; `alearn-report DIR` makes that of any trial or sweep, in whatever state it is.
+A trial writes its own while it runs; `alearn report DIR` makes that of any trial or sweep, in whatever state it is.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,6 @@ from alearn.journal import Event, RoundDone, TrialDone
 from alearn.learn.device import Runtime
 from alearn.ledger import Ledger
 from alearn.report.html import page, trial_page
-from alearn.sweep import sweep_page
 from alearn.trial import checkpoint, measure, metrics_jsonl, row, status
 from alearn.trial.checkpoint import State
 from alearn.trial.row import Origin
@@ -122,27 +120,3 @@ def _origin(folder: Path) -> Origin:
         return Origin(words, OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.job.num"))
     except Exception:  # a damaged file can fail in any way, and is of no use then
         return Origin()
-
-
-def main() -> None:
-    """The command `alearn-report`."""
-    parser = argparse.ArgumentParser(
-        "alearn-report", description=f"Write the {page.NAME} of trials and sweeps: a page to read without a server."
-    )
-    parser.add_argument(
-        "folder", nargs="+", type=Path, help=f"a trial's folder, or a sweep's; {page.NAME} goes into it"
-    )
-    for folder in parser.parse_args().folder:
-        try:
-            if not folder.is_dir():
-                raise AlearnError(f"{folder}: there is no such folder")
-            rebuild(folder) if (folder / "config.yaml").exists() else sweep_page.write(folder)
-        except AlearnError as error:
-            raise SystemExit(f"error: {error}") from None
-        except OSError as error:
-            raise SystemExit(f"error: {folder} cannot be written: {error.strerror}") from None
-        print(folder / page.NAME)
-
-
-if __name__ == "__main__":
-    main()

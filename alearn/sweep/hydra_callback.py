@@ -3,9 +3,8 @@
 import os
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from filelock import FileLock
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -13,19 +12,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from alearn.config import hydra_front, parse, parse_search
 from alearn.errors import AlearnError
+from alearn.sweep import running_sweep
 from alearn.trial.status import lock
-
-if TYPE_CHECKING:
-    from alearn.sweep.sweep_progress import Progress
 
 SEARCH = "hydra_plugins.alearn_search.OptunaSweeper"
 """The `_target_` of hydra/sweeper=optuna."""
-
-
-running: "Progress | None" = None
-"""The sweep that this process has started; None in the processes of its jobs."""
-_held: FileLock | None = None
-"""Its folder's lock, held until the process ends."""
 
 
 class Guard(Callback):
@@ -46,7 +37,6 @@ class Guard(Callback):
         from alearn.sweep.sweep_progress import Progress
         from alearn.trial import run
 
-        global running, _held
         try:
             folder = Path(os.path.abspath(config.hydra.sweep.dir))  # as Hydra has it: without ".."
             hydra_front.installed(config.hydra.launcher._target_)
@@ -66,7 +56,7 @@ class Guard(Callback):
             _refuse("\n".join(["no job was started:", *problems]))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _held = lock(folder, "sweep")
+            held = lock(folder, "sweep")
         except AlearnError as error:
             _refuse(str(error))
         except OSError as error:  # Hydra would turn it into a warning, and go on without us
@@ -75,14 +65,18 @@ class Guard(Callback):
             config.hydra.launcher.n_jobs = workers()
         fixed = set.intersection(*map(set, planned)) if planned else set(config.hydra.overrides.task)
         total, search = len(planned) or config.hydra.sweeper.get("n_trials"), not planned
-        running = Progress(folder, total, fixed, search)
+        progress = Progress(folder, total, fixed, search)
         if not in_process(config.hydra.launcher._target_):
-            running.watch()
+            progress.watch()
+        sweep = running_sweep.current()
+        assert sweep is not None
+        sweep.begin(progress, held)
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
         """In a sweep that runs its jobs in this process: look at what came out."""
-        if running is not None and in_process(config.hydra.launcher._target_):
-            running.update(Path(config.hydra.runtime.output_dir))
+        sweep = running_sweep.current()
+        if sweep is not None and sweep.progress is not None and in_process(config.hydra.launcher._target_):
+            sweep.progress.update(Path(config.hydra.runtime.output_dir))
 
 
 def workers() -> int:

@@ -1,6 +1,5 @@
-"""The results of a sweep, or of several: tables for people and programs, and the command `alearn-table`."""
+"""The results of a sweep, or of several: tables for people and for programs."""
 
-import argparse
 import json
 import operator
 import re
@@ -8,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from alearn.errors import AlearnError
 from alearn.files import atomic
 from alearn.report.tensorboard import bands
 from alearn.sweep import sweep_page, tradeoff
 from alearn.sweep.sweep_table import aggregate, markdown, to_csv
-from alearn.trial import row, status
+from alearn.trial import status
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -40,46 +40,11 @@ def pictures(folder: Path) -> None:
     bands.write(folder)
 
 
-def main() -> None:
-    """The command `alearn-table`."""
-    parser = argparse.ArgumentParser(
-        "alearn-table",
-        description="Rebuild and print the table of all trials below some folders.",
-        epilog="KEY is a config key such as policy.threshold, or a key of row.json such as hand or mislabeled_total.",
-    )
-    parser.add_argument("folder", nargs="+", type=Path, help="a sweep's folder; the table's files go into the first")
-    parser.add_argument("--sort", metavar="KEY", help="order the trials by it")
-    parser.add_argument("--descending", action="store_true", help="the largest first")
-    parser.add_argument(
-        "--where", metavar="KEY=VALUE", action="append", default=[], help="only these; also != < <= > >=; repeatable"
-    )
-    parser.add_argument("--commands", action="store_true", help="print the command that runs each trial again, instead")
-    words = parser.parse_args()
-    for folder in words.folder:
-        if not folder.is_dir():
-            raise SystemExit(f"error: {folder}: there is no such folder")
-    rows = status.rows(*words.folder)
-    if not rows and not status.missing(*words.folder):
-        raise SystemExit(f"error: no trial lies below {', '.join(map(str, words.folder))}")
-    for condition in words.where:
-        rows = where(rows, condition)
-    if words.sort:
-        rows = sort(rows, words.sort, words.descending)
-    if words.commands:
-        print("\n".join(map(row.command, rows)))
-        return
-    try:
-        print(table(*words.folder, rows=rows), end="")
-        tradeoff.save(words.folder[0], rows)
-    except OSError as error:
-        raise SystemExit(f"error: {words.folder[0]} cannot be written: {error.strerror}") from None
-
-
 def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
     """The rows that meet a condition such as "policy.threshold>=0.999"."""
     parts = re.fullmatch(r"([^=!<>]+)(!=|<=|>=|=|<|>)(.*)", condition)
     if parts is None:
-        raise SystemExit(f"error: --where {condition}: must be KEY=VALUE, or with != < <= > >= in between")
+        raise AlearnError(f"--where {condition}: must be KEY=VALUE, or with != < <= > >= in between")
     key, sign, text = parts.groups()
     known(rows, key)
     values = [value(one, key) for one in rows]
@@ -88,7 +53,7 @@ def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]
     except ValueError:
         wanted = text
     if sign not in ("=", "!=") and not isinstance(wanted, int | float):
-        raise SystemExit(f"error: --where {condition}: {sign} needs a number")
+        raise AlearnError(f"--where {condition}: {sign} needs a number")
     result = []
     for one, there in zip(rows, values, strict=True):
         comparable = sign in ("=", "!=") or isinstance(there, int | float)
@@ -119,11 +84,7 @@ def value(one: dict[str, Any], key: str) -> Any:
 
 
 def known(rows: Sequence[dict[str, Any]], key: str) -> None:
-    """Raises SystemExit for a key that no row has."""
+    """Raises AlearnError for a key that no row has."""
     keys = {name: None for one in rows for name in (*one["config"], *one)}
     if key not in keys:
-        raise SystemExit(f"error: {key}: no such key in the rows; there are {', '.join(keys)}")
-
-
-if __name__ == "__main__":
-    main()
+        raise AlearnError(f"{key}: no such key in the rows; there are {', '.join(keys)}")

@@ -1,10 +1,8 @@
-"""alearn-predict: labels for new images by the model that a trial left.
+"""Labels for new images by the model that a trial left.
 
 Shape letters: B batch, C channels, H height, W width.
 """
 
-import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,11 +15,9 @@ import torch
 from alearn.data.decode import NotReadError, decoded
 from alearn.errors import AlearnError
 from alearn.files import csv_tables
-from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge
 from alearn.models.classifier import to_float
-from alearn.trial import model_file
 from alearn.trial.model_file import Saved
 from alearn.values import Array
 
@@ -72,42 +68,6 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
             for path, label, confidence in zip(good, guess.tolist(), sure.tolist(), strict=True):
                 out.write(csv_tables.line((path, saved.classes[label], f"{confidence:.9g}")))
     return problems
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        prog="alearn-predict", description="Label new images with the model that a finished trial left in DIR/model.pt."
-    )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the trial's folder")
-    parser.add_argument("images", type=Path, nargs="*", help="image files, and folders of them")
-    parser.add_argument("--out", type=Path, help="a CSV file for the labels (default: standard output)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--onnx", type=Path, help="write the model as an ONNX file, too: pip install 'alearn[onnx]'")
-    words = parser.parse_args()
-    try:
-        problems = run(words)
-    except (AlearnError, OSError) as error:
-        sys.exit(f"error: {error}")
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    sys.exit(bool(problems))
-
-
-def run(words: argparse.Namespace) -> list[str]:
-    """One call of the command; returns what is wrong with images that have no label now."""
-    if not words.images and words.onnx is None:
-        raise AlearnError("nothing to do: give images, or --onnx FILE")
-    saved = model_file.load(words.folder)
-    if words.onnx is not None:
-        to_onnx(saved, words.onnx)
-    if not words.images:
-        return []
-    runtime, paths = device.choose(words.device, "fp32"), list(found(words.images))
-    if words.out is None:
-        return predict(saved, runtime, paths, sys.stdout)
-    with words.out.open("w", newline="") as out:
-        return predict(saved, runtime, paths, out)
 
 
 def to_onnx(saved: Saved, path: Path) -> None:

@@ -1,16 +1,15 @@
-"""alearn-audit as typed, for a file of another tool: sheets in, answers back, a certificate that can be checked."""
+"""`alearn audit` as typed, for a file of another tool: sheets in, answers back, a certificate that can be checked."""
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from alearn.audit import verify
-from alearn.cli import audit_command
+from alearn.audit import rules, verify
 from alearn.errors import AlearnError
+from tests.command import Outcome, alearn
 
 ITEMS, TARGET = 2000, 0.02
 NAMES = ["cat", "dog, small", "owl"]
@@ -34,11 +33,25 @@ def made(tmp_path):
     return path, {f"img {i}.png": NAMES[truth[i]] for i in range(ITEMS)}, int(wrong.sum())
 
 
-def call(monkeypatch, path: Path, *words: str) -> None:
+def call(path: Path, *args: object) -> str:
+    """Run the command, which must go well; returns what it printed."""
+    code, out, err = _audit(path, *args)
+    assert (code, err) == (0, "")
+    return out
+
+
+def refused(path: Path, *args: object) -> str:
+    """Run the command, which must fail; returns the message."""
+    code, _, err = _audit(path, *args)
+    assert code == 1
+    assert err.startswith("error: ")
+    return err
+
+
+def _audit(path: Path, *args: object) -> Outcome:
     columns = ["--id-column", "file", "--label-column", "class", "--confidence-column", "p"]
-    target = [] if "--target-error" in words else ["--target-error", str(TARGET)]
-    monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), *columns, *target, *words])
-    audit_command.main()
+    target = [] if "--target-error" in args else ["--target-error", TARGET]
+    return alearn("audit", path, *columns, *target, *args)
 
 
 def fill(path: Path, answers: dict[str, str], limit: int | None = None) -> list[str]:
@@ -57,10 +70,10 @@ def fill(path: Path, answers: dict[str, str], limit: int | None = None) -> list[
     return asked
 
 
-def finish(monkeypatch, path, truth, *words) -> Path:
+def finish(path, truth, *args) -> Path:
     folder = Path(f"{path}.audit")
     for _ in range(10):
-        call(monkeypatch, path, *words)
+        call(path, *args)
         if (folder / "certificate.json").exists():
             return folder
         for name in ("sheet.csv", "rest.csv"):
@@ -69,14 +82,14 @@ def finish(monkeypatch, path, truth, *words) -> Path:
     raise AssertionError("no end")
 
 
-def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(monkeypatch, made):
+def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(made):
     path, truth, _ = made
-    plain = verify.verify(finish(monkeypatch, path, truth, "--seed", "1", "--out", f"{path}.audit"))
+    plain = verify.verify(finish(path, truth, "--seed", "1", "--out", f"{path}.audit"))
     with Path(f"{path}.audit", "audit.csv").open(newline="") as file:
         right = [line["item"] for line in csv.DictReader(file) if line["answer"] == line["label"]][:2]
     for name in Path(f"{path}.audit").iterdir():
         name.unlink()
-    folder = finish(monkeypatch, path, truth | dict.fromkeys(right, "(cannot tell)"), "--seed", "1")
+    folder = finish(path, truth | dict.fromkeys(right, "(cannot tell)"), "--seed", "1")
     made = verify.verify(folder)
     assert made["groups"][0]["errors"] >= plain["groups"][0]["errors"] + 2
     assert made["aside"] == 2
@@ -90,11 +103,11 @@ def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(monkeypatc
         verify.verify(folder)
 
 
-def test_it_ends_with_labels_and_a_certificate_that_hold(monkeypatch, capsys, made):
+def test_it_ends_with_labels_and_a_certificate_that_hold(made):
     path, truth, wrong = made
-    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    folder = finish(path, truth, "--seed", "1")
     certified = verify.verify(folder)
-    assert certified["statement"] in capsys.readouterr().out
+    assert certified["statement"] in call(path, "--seed", "1"), "it is said again"
     with (folder / "labels.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["id"] for line in lines] == list(truth), "the order of the file"
@@ -104,34 +117,26 @@ def test_it_ends_with_labels_and_a_certificate_that_hold(monkeypatch, capsys, ma
     assert sum(certified["hand"].values()) == sum(line["source"] == "hand" for line in lines)
 
 
-def test_an_answer_is_never_lost_and_half_a_sheet_is_asked_again(monkeypatch, capsys, made):
+def test_an_answer_is_never_lost_and_half_a_sheet_is_asked_again(made):
     path, truth, _ = made
     folder = Path(f"{path}.audit")
-    call(monkeypatch, path)
+    call(path)
     state = (folder / "audit.json").read_text()
     first = fill(folder / "sheet.csv", truth, limit=5)
-    capsys.readouterr()
-    call(monkeypatch, path)
-    assert f"{len(first) - 5:,} items to label" in capsys.readouterr().out
+    assert f"{len(first) - 5:,} items to label" in call(path)
     assert fill(folder / "sheet.csv", truth, limit=0) == first[5:]
     assert (folder / "audit.json").read_text() == state, "nothing is drawn anew"
     (folder / "sheet.csv").write_text((folder / "sheet.csv").read_text().replace(first[6] + ",", first[6] + ",cow"))
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path)
-    said = capsys.readouterr().err
-    assert "sheet.csv: line 8: answer=cow: must be one of '(cannot tell)', 'cat', 'dog, small', 'owl'" in said
+    message = "sheet.csv: line 8: answer=cow: must be one of '(cannot tell)', 'cat', 'dog, small', 'owl'"
+    assert message in refused(path)
 
 
-def test_labels_that_changed_are_another_audit(monkeypatch, capsys, made):
+def test_labels_that_changed_are_another_audit(made):
     path, _, _ = made
-    call(monkeypatch, path)
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path, "--risk", "0.1")
-    assert "holds an audit of other labels, or for another target, risk or scope" in capsys.readouterr().err
+    call(path)
+    assert "holds an audit of other labels, or for another target, risk or scope" in refused(path, "--risk", "0.1")
     path.write_text(path.read_text().replace("img 500", "img x"))
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path)
-    assert "holds an audit of other labels" in capsys.readouterr().err
+    assert "holds an audit of other labels" in refused(path)
 
 
 @pytest.mark.parametrize(
@@ -142,23 +147,18 @@ def test_labels_that_changed_are_another_audit(monkeypatch, capsys, made):
         ("p,source", "q,source", "has no column p"),
     ],
 )
-def test_a_file_that_is_wrong_is_named_with_its_line(monkeypatch, capsys, made, old, new, message):
+def test_a_file_that_is_wrong_is_named_with_its_line(made, old, new, message):
     path, _, _ = made
     path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(SystemExit) as left:
-        call(monkeypatch, path)
-    assert left.value.code == 1
-    assert message in capsys.readouterr().err
+    assert message in refused(path)
     assert not Path(f"{path}.audit").exists()
 
 
 @pytest.mark.parametrize("confidence", ["", "1.5", "nan", "high"])
-def test_a_confidence_that_is_none_is_refused(monkeypatch, capsys, tmp_path, confidence):
+def test_a_confidence_that_is_none_is_refused(tmp_path, confidence):
     path = tmp_path / "labels.csv"
     path.write_text(f"file,class,p\na,x,0.5\nb,y,{confidence}\n")
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path)
-    assert f"line 3: p={confidence}: must be a number from 0 to 1" in capsys.readouterr().err
+    assert f"line 3: p={confidence}: must be a number from 0 to 1" in refused(path)
 
 
 TAMPERED = {
@@ -170,9 +170,9 @@ TAMPERED = {
 
 @pytest.mark.parametrize("rehash", [False, True])
 @pytest.mark.parametrize("name", TAMPERED)
-def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(monkeypatch, made, name, rehash):
+def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(made, name, rehash):
     path, truth, _ = made
-    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    folder = finish(path, truth, "--seed", "1")
     changed = TAMPERED[name]((folder / name).read_text())
     assert changed != (folder / name).read_text()
     (folder / name).write_text(changed)
@@ -198,23 +198,21 @@ def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(m
         ("commitment_sha256", "0"), ("groups.errors_accepted", -1), ("groups.items", 7), ("groups.name", "cat"),
     ],
 )  # fmt: skip
-def test_a_number_that_was_changed_is_found(monkeypatch, capsys, made, key, value):
+def test_a_number_that_was_changed_is_found(made, key, value):
     path, truth, _ = made
-    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    folder = finish(path, truth, "--seed", "1")
     certified = json.loads((folder / "certificate.json").read_text())
     *outer, key = key.split(".")
     inside = certified["groups"][0] if outer else certified
     assert key == "more" or type(inside[key]) is not type(value) or inside[key] != value
     inside[key] = value
     (folder / "certificate.json").write_text(json.dumps(certified))
-    monkeypatch.setattr(sys, "argv", ["alearn-verify", str(folder)])
-    with pytest.raises(SystemExit) as left:
-        verify.main()
-    assert left.value.code == 1
-    assert capsys.readouterr().err.startswith("NOT VALID: ")
+    code, out, err = alearn("verify", folder)
+    assert (code, out) == (1, "")
+    assert err.startswith("NOT VALID: ")
 
 
-def refused(folder: Path, match: str, **changed: str) -> None:
+def not_valid(folder: Path, match: str, **changed: str) -> None:
     """Files are exchanged, their hashes with them, and the certificate is no longer valid; then they are put back."""
     names = {"frozen": "frozen.csv", "audit": "audit.csv", "labels": "labels.csv", "certificate": "certificate.json"}
     before = {name: (folder / name).read_bytes() for name in names.values()}
@@ -231,42 +229,38 @@ def refused(folder: Path, match: str, **changed: str) -> None:
         (folder / name).write_bytes(content)
 
 
-def test_files_that_another_reader_could_read_differently_are_not_valid(monkeypatch, made):
+def test_files_that_another_reader_could_read_differently_are_not_valid(made):
     path, truth, _ = made
-    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    folder = finish(path, truth, "--seed", "1")
     certified = json.loads((folder / "certificate.json").read_text())
     labels, answers = (folder / "labels.csv").read_text(), (folder / "audit.csv").read_text()
     header, *rows = labels.splitlines()
     twice = "\n".join([f"{header},label", *(f"{row},owl" for row in rows)]) + "\n"
-    refused(folder, "labels.csv: its header", labels=twice)
-    refused(folder, "labels.csv: line 2: must have 7 fields, has 8", labels=labels.replace(rows[0], rows[0] + ",x"))
-    refused(folder, "labels.csv: its indices", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
-    refused(
-        folder,
-        "audit.csv: line 2: must have 4 fields, has 5",
-        audit=answers.replace("\n", ",x\n").replace(",x\n", "\n", 1),
-    )
+    not_valid(folder, "labels.csv: its header", labels=twice)
+    not_valid(folder, "labels.csv: line 2: must have 7 fields, has 8", labels=labels.replace(rows[0], rows[0] + ",x"))
+    not_valid(folder, "labels.csv: its indices", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
+    longer = answers.replace("\n", ",x\n").replace(",x\n", "\n", 1)
+    not_valid(folder, "audit.csv: line 2: must have 4 fields, has 5", audit=longer)
     row = next(row for row in rows if ",audit," in row)
     moved = certified["hand"] | {"audit": certified["hand"]["audit"] - 1, "rest": certified["hand"]["rest"] + 1}
-    refused(
+    not_valid(
         folder,
         "the purpose of item",
         labels=labels.replace(row, row.replace(",audit,", ",rest,")),
         certificate=json.dumps(certified | {"hand": moved}),
     )
-    refused(folder, "not JSON", certificate="[" * 100_000)
-    refused(folder, "its header", frozen="")
+    not_valid(folder, "not JSON", certificate="[" * 100_000)
+    not_valid(folder, "its header", frozen="")
     assert verify.verify(folder) == certified, "all is as it was"
 
 
-def test_ids_and_labels_are_any_printable_text(monkeypatch, tmp_path):
+def test_ids_and_labels_are_any_printable_text(tmp_path):
     """What some readers take for the end of a line is not, and blanks around a name are none of it."""
     rows = "".join(f"a\u00e9 {i}, dog ,0.{900 + i % 99}\n" for i in range(200))
     path = tmp_path / "labels.csv"
     path.write_text(f"id,label,confidence\n{rows}")
     for _ in range(10):
-        monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), "--target-error", "0.05"])
-        audit_command.main()
+        assert alearn("audit", path, "--target-error", 0.05).code == 0
         folder = Path(f"{path}.audit")
         if (folder / "certificate.json").exists():
             break
@@ -275,25 +269,24 @@ def test_ids_and_labels_are_any_printable_text(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x0bb", "a\rb", "a\tb", " ", ""])
-def test_a_name_that_no_sheet_can_hold_is_refused(monkeypatch, capsys, tmp_path, name):
+def test_a_name_that_no_sheet_can_hold_is_refused(tmp_path, name):
     path = tmp_path / "labels.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([("id", "label", "confidence"), ("x", "cat", 1), (name, "dog", 0.5)])
-    monkeypatch.setattr(sys, "argv", ["alearn-audit", str(path), "--target-error", "0.05"])
-    with pytest.raises(SystemExit):
-        audit_command.main()
-    assert "must be text, without control characters" in capsys.readouterr().err
+    code, _, err = alearn("audit", path, "--target-error", 0.05)
+    assert code == 1
+    assert "must be text, without control characters" in err
 
 
-def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made):
+def test_what_a_human_did_to_a_sheet_is_kept_or_named(made):
     path, truth, _ = made
     folder = Path(f"{path}.audit")
-    call(monkeypatch, path)
+    call(path)
     sheet = folder / "sheet.csv"
     header, first, *rest = sheet.read_text().splitlines()
     noted = [f'{first}"{truth[first[:-1]]}",easy', *(f"{row}," for row in reversed(rest))]
     sheet.write_text("\n".join([f"{header},note", *noted]) + "\n")
-    call(monkeypatch, path)
+    call(path)
     written = list(csv.reader(sheet.read_text().splitlines()))
     assert written == list(csv.reader([f"{header},note", *noted])), "own columns and another order stay"
     for bad, message in (
@@ -301,90 +294,72 @@ def test_what_a_human_did_to_a_sheet_is_kept_or_named(monkeypatch, capsys, made)
         (f"{first}cat,\n{first}owl,", "has two answers"),
     ):
         sheet.write_text("\n".join([f"{header},note", *noted[1:], bad]) + "\n")
-        with pytest.raises(SystemExit):
-            call(monkeypatch, path)
-        assert message in capsys.readouterr().err
+        assert message in refused(path)
     sheet.write_text("\n".join([f"{header},note", f"{first}cat,not sure, it is small", *noted[1:]]) + "\n")
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path)
-    assert "line 2: must have 3 fields, has 4; quote fields that hold a comma" in capsys.readouterr().err
+    assert "line 2: must have 3 fields, has 4; quote fields that hold a comma" in refused(path)
     sheet.write_text("item;answer\na;b\n")
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path)
-    assert "are they separated by commas?" in capsys.readouterr().err
+    assert "are they separated by commas?" in refused(path)
 
 
-def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(monkeypatch, capsys, made):
+def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(made):
     path, _, _ = made
     folder = Path(f"{path}.audit")
-    for words in (["--seed", "wait"], ["--seed", "wait"], []):
-        with pytest.raises(SystemExit):
-            call(monkeypatch, path, *words)
-        published = capsys.readouterr().err.split("SHA-256, ")[1][:64]
+    for args in (["--seed", "wait"], ["--seed", "wait"], []):
+        published = refused(path, *args).split("SHA-256, ")[1][:64]
         assert not (folder / "sheet.csv").exists()
-    call(monkeypatch, path, "--seed", "noon")
+    call(path, "--seed", "noon")
     with (folder / "frozen.csv").open(newline="") as file:
         frozen = [line["item"] for line in csv.DictReader(file)]
     with (folder / "sheet.csv").open(newline="") as file:
         asked = [line["item"] for line in csv.DictReader(file)]
-    drawn = verify.rules.draw(published, "noon", len(frozen))
+    drawn = rules.draw(published, "noon", len(frozen))
     assert asked == [frozen[place] for place in drawn[: len(asked)]]
-    call(monkeypatch, path)  # the seed need not be said again
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path, "--seed", "one")
-    assert "--seed one: the draw was made already, with the seed noon, and stays" in capsys.readouterr().err
+    call(path)  # the seed need not be said again
+    assert "--seed one: the draw was made already, with the seed noon, and stays" in refused(path, "--seed", "one")
 
 
-@pytest.mark.parametrize("words", [["--out", "labels.csv"], ["--out", "labels.csv/below"], ["--source-column", "who"]])
-def test_what_cannot_be_written_or_read_is_one_message(monkeypatch, capsys, made, words):
+@pytest.mark.parametrize("args", [["--out", "labels.csv"], ["--out", "labels.csv/below"], ["--source-column", "who"]])
+def test_what_cannot_be_written_or_read_is_one_message(made, args):
     path, _, _ = made
-    words = [str(path.parent / word) if word.startswith("labels") else word for word in words]
-    with pytest.raises(SystemExit) as left:
-        call(monkeypatch, path, *words)
-    assert left.value.code == 1
-    assert capsys.readouterr().err.startswith("error: ")
+    message = refused(path, *(path.parent / arg if arg.startswith("labels") else arg for arg in args))
+    assert message.count("\n") == 1
 
 
-def test_small_risks_are_not_rounded_away_in_words(monkeypatch, made):
+def test_small_risks_are_not_rounded_away_in_words(made):
     path, truth, _ = made
-    folder = finish(monkeypatch, path, truth, "--risk", "0.00004")
+    folder = finish(path, truth, "--risk", "0.00004")
     assert "with 99.996 % confidence" in verify.verify(folder)["statement"]
 
 
 @pytest.mark.parametrize("name", ["certificate.json", "frozen.csv", "audit.csv", "labels.csv"])
-def test_a_file_that_is_missing_is_named(monkeypatch, made, name):
+def test_a_file_that_is_missing_is_named(made, name):
     path, truth, _ = made
-    folder = finish(monkeypatch, path, truth)
+    folder = finish(path, truth)
     (folder / name).unlink()
     with pytest.raises(verify.AlearnError, match=f"{name}: cannot be read"):
         verify.verify(folder)
 
 
-def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_was(monkeypatch, capsys, made, tmp_path):
+def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_was(made, tmp_path):
     path, truth, _ = made
     once = tmp_path / "once"
-    call(monkeypatch, path, "--out", str(once))
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path, "--out", str(tmp_path / "again"), "--after", str(once))
-    assert "took all of the risk of 0.05" in capsys.readouterr().err
+    call(path, "--out", once)
+    assert "took all of the risk of 0.05" in refused(path, "--out", tmp_path / "again", "--after", once)
     assert not (tmp_path / "again").exists()
 
     folders = [tmp_path / name for name in ("first", "second", "third")]
-    for folder, words in zip(folders, (["--repeatable"], *(["--after", str(f)] for f in folders)), strict=False):
-        call(monkeypatch, path, "--out", str(folder), *words)
+    for folder, words in zip(folders, (["--repeatable"], *(["--after", f] for f in folders)), strict=False):
+        call(path, "--out", folder, *words)
     states = [json.loads((folder / "audit.json").read_text()) for folder in folders]
     assert [state["terms"]["number"] for state in states] == [1, 2, 3]
     assert len({state["seed"] for state in states}) == 3, "a fresh draw each"
     assert states[0]["stages"][0][1] < states[1]["stages"][0][1] < states[2]["stages"][0][1]
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[0]))
-    assert f"it has a successor, {folders[1]}" in capsys.readouterr().err, "the same risk is not taken twice"
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path, "--out", str(tmp_path / "x"), "--after", str(folders[2]), "--risk", "0.1")
-    assert "--risk 0.1: must be 0.05" in capsys.readouterr().err
+    message = refused(path, "--out", tmp_path / "x", "--after", folders[0])
+    assert f"it has a successor, {folders[1]}" in message, "the same risk is not taken twice"
+    assert "--risk 0.1: must be 0.05" in refused(path, "--out", tmp_path / "x", "--after", folders[2], "--risk", "0.1")
 
     for _ in range(10):
-        call(monkeypatch, path, "--out", str(folders[1]))
+        call(path, "--out", folders[1])
         if (folders[1] / "certificate.json").exists():
             break
         for name in ("sheet.csv", "rest.csv"):

@@ -1,22 +1,23 @@
-"""alearn-audit with its options, end to end on sheets: each ends with a certificate that verifies, and holds."""
+"""`alearn audit` with its options, end to end on sheets: each ends with a certificate that verifies, and holds."""
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from alearn.audit import verify
-from alearn.cli import audit_command
+from alearn.audit import bounds, verify
+from tests.command import alearn
 
 NAMES = ("cat", "dog", "owl")
 
 
-def call(monkeypatch, *words: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["alearn-audit", *map(str, words)])
-    audit_command.main()
+def call(*args: object) -> str:
+    """Run the command, which must go well; returns what it printed."""
+    code, out, err = alearn("audit", *args)
+    assert (code, err) == (0, "")
+    return out
 
 
 def answer(path: Path, answers: dict[str, str]) -> int:
@@ -33,9 +34,9 @@ def answer(path: Path, answers: dict[str, str]) -> int:
     return len(asked)
 
 
-def to_the_end(monkeypatch, folder: Path, first: dict[str, str], again: dict[str, str], *words: object) -> dict:
+def to_the_end(folder: Path, first: dict[str, str], again: dict[str, str], *args: object) -> dict:
     for _ in range(30):
-        call(monkeypatch, *words)
+        call(*args)
         if (folder / "certificate.json").exists():
             return verify.verify(folder)
         for name, answers in (("sheet.csv", first), ("again.csv", again), ("rest.csv", again)):
@@ -64,30 +65,30 @@ def made(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["single", "staged", "sequential"])
-def test_each_kind_of_audit_ends_with_labels_that_are_right_enough(monkeypatch, made, kind):
+def test_each_kind_of_audit_ends_with_labels_that_are_right_enough(made, kind):
     path, truth = made
     folder = path.with_name("out")
-    words = (path, "--target-error", 0.02, "--kind", kind, "--seed", 1, "--out", folder)
-    certified = to_the_end(monkeypatch, folder, truth, truth, *words)
+    args = (path, "--target-error", 0.02, "--kind", kind, "--seed", 1, "--out", folder)
+    certified = to_the_end(folder, truth, truth, *args)
     (group,) = certified["groups"]
     assert len(group["stages"]) in {"single": (1,), "staged": (1, 5), "sequential": range(10, 100)}[kind]
     assert sum(line["label"] != truth[line["id"]] for line in delivered(folder)) <= group["wrong_at_most"] == 60
 
 
-def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(monkeypatch, capsys, made):
+def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(made):
     path, truth = made
     folder = path.with_name("out")
-    words = (path, "--target-error", 0.05, "--scope", "class", "--seed", 1, "--out", folder)
-    certified = to_the_end(monkeypatch, folder, truth, truth, *words)
+    args = (path, "--target-error", 0.05, "--scope", "class", "--seed", 1, "--out", folder)
+    certified = to_the_end(folder, truth, truth, *args)
     assert [group["name"] for group in certified["groups"]] == list(NAMES)
-    assert "for all 3 classes at once with 95 % confidence" in capsys.readouterr().out
+    assert "for all 3 classes at once with 95 % confidence" in call(*args)
     was = {line["id"]: line["label"] for line in csv.DictReader(path.read_text().splitlines())}
     for group in certified["groups"]:
         mine = [line for line in delivered(folder) if was[line["id"]] == group["name"]]
         assert group["wrong_at_most"] == int(0.05 * group["items"]) == int(0.05 * len(mine))
         assert sum(line["label"] != truth[line["id"]] for line in mine) <= group["wrong_at_most"]
         (size, tolerated), share = group["stages"][0], 0.05 / 3
-        assert verify.bounds.tail(group["items"], group["wrong_at_most"] + 1, size, tolerated) <= share
+        assert bounds.tail(group["items"], group["wrong_at_most"] + 1, size, tolerated) <= share
 
     changed = json.loads((folder / "certificate.json").read_text())
     changed["groups"][0], changed["groups"][1] = changed["groups"][1], changed["groups"][0]
@@ -96,11 +97,11 @@ def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(monkeypatch, c
         verify.verify(folder)
 
 
-def test_above_a_fixed_cut_the_share_is_one_of_the_model_s_own_labels(monkeypatch, made):
+def test_above_a_fixed_cut_the_share_is_one_of_the_model_s_own_labels(made):
     path, truth = made
     folder = path.with_name("out")
-    words = (path, "--target-error", 0.04, "--scope", "auto", "--cut", 0.9, "--seed", 1, "--out", folder)
-    certified = to_the_end(monkeypatch, folder, truth, truth, *words)
+    args = (path, "--target-error", 0.04, "--scope", "auto", "--cut", 0.9, "--seed", 1, "--out", folder)
+    certified = to_the_end(folder, truth, truth, *args)
     lines = delivered(folder)
     auto = [line for line in lines if line["source"] == "auto"]
     assert all(float(line["confidence"]) > 0.9 for line in auto)
@@ -110,13 +111,13 @@ def test_above_a_fixed_cut_the_share_is_one_of_the_model_s_own_labels(monkeypatc
     assert certified["hand"]["rest"] == 3000 - certified["items"], "below the cut"
 
 
-def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(monkeypatch, made):
+def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(made):
     """One first answer in ten is wrong; without a second one that would be taken for the model's error."""
     path, truth = made
     folder, names = path.with_name("out"), list(truth)
     hasty = truth | {name: NAMES[(NAMES.index(truth[name]) + 1) % 3] for name in names[::10]}
-    words = (path, "--target-error", 0.02, "--answers", 2, "--seed", 1, "--out", folder)
-    certified = to_the_end(monkeypatch, folder, hasty, truth, *words)
+    args = (path, "--target-error", 0.02, "--answers", 2, "--seed", 1, "--out", folder)
+    certified = to_the_end(folder, hasty, truth, *args)
     assert certified["asked_twice"] > 10 > certified["groups"][0]["errors"]
     assert "of them asked twice" in certified["statement"]
     text = (folder / "audit.csv").read_text()
@@ -130,7 +131,7 @@ def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(monkeypatch, made)
             verify.verify(folder)
 
 
-def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(monkeypatch, capsys, tmp_path):
+def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(tmp_path):
     """Files in class folders, 6 of 800 in the wrong one. What the human sees tells nothing of the folder."""
     root, truth = tmp_path / "predicted", {}
     for i in range(800):
@@ -142,7 +143,7 @@ def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(mo
     (root / "cat" / ".hidden").write_text("no image")
     folder, seen = tmp_path / "out", {}
     for _ in range(30):
-        call(monkeypatch, root, "--target-error", 0.03, "--out", folder)
+        call(root, "--target-error", 0.03, "--out", folder)
         if (folder / "certificate.json").exists():
             break
         for sheet in folder.glob("*.csv"):
@@ -161,35 +162,34 @@ def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(mo
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("args", "message"),
     [
         (("--scope", "class", "--target-error", 0.001), "at a risk of 0.01667 a class, whatever the model"),
         (("--cut", 0.99999, "--target-error", 0.02), "--cut 0.99999: no label of"),
         (("--target-error", 0.0001), "label them all, or allow more errors"),
     ],
 )
-def test_what_cannot_be_had_is_said_before_anything_is_frozen(monkeypatch, capsys, made, words, message):
+def test_what_cannot_be_had_is_said_before_anything_is_frozen(made, args, message):
     path, _ = made
-    with pytest.raises(SystemExit) as left:
-        call(monkeypatch, path, *words)
-    assert left.value.code == 1
-    assert message in capsys.readouterr().err
+    code, _, err = alearn("audit", path, *args)
+    assert code == 1
+    assert message in err
     assert not path.with_name("labels.csv.audit").exists()
 
 
-def test_a_folder_without_class_folders_is_refused(monkeypatch, capsys, tmp_path):
+def test_a_folder_without_class_folders_is_refused(tmp_path):
     (tmp_path / "image.png").write_text("x")
-    with pytest.raises(SystemExit):
-        call(monkeypatch, tmp_path, "--target-error", 0.02)
-    assert "has no files in class folders" in capsys.readouterr().err
+    code, _, err = alearn("audit", tmp_path, "--target-error", 0.02)
+    assert code == 1
+    assert "has no files in class folders" in err
 
 
 @pytest.mark.parametrize(("name", "changed"), [("audit.json", "{}"), ("frozen.csv", "item,label\n1.png,cat\n")])
-def test_a_damaged_audit_is_one_message(monkeypatch, capsys, made, name, changed):
+def test_a_damaged_audit_is_one_message(made, name, changed):
     path, _ = made
     folder = path.with_name("out")
-    call(monkeypatch, path, "--target-error", 0.02, "--out", folder)
+    call(path, "--target-error", 0.02, "--out", folder)
     (folder / name).write_text(changed)
-    with pytest.raises(SystemExit):
-        call(monkeypatch, path, "--target-error", 0.02, "--out", folder)
-    assert f"error: {folder / name}: " in capsys.readouterr().err
+    code, _, err = alearn("audit", path, "--target-error", 0.02, "--out", folder)
+    assert code == 1
+    assert err.startswith(f"error: {folder / name}: ")

@@ -47,10 +47,10 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("how", [(), ("--link",), ("--symlink",), ("--copy",)])
-def test_torchvision_reads_exactly_the_labeled_images(monkeypatch, capsys, folder, tmp_path, how):
+def test_torchvision_reads_exactly_the_labeled_images(folder, tmp_path, how):
     before, out = snapshot(tmp_path / "photos"), tmp_path / "new" / "sorted"
     for _ in range(2):  # the second time over the first
-        export(monkeypatch, folder, "--format", "folders", "--out", out, *how)
+        said = export(folder, "--format", "folders", "--out", out, *how)
         assert read(out) == {name: label for name, label in expected().items() if label is not None}
     assert (listed(out / "cannot_tell.csv"), listed(out / "unlabeled.csv")) == (["6.png"], ["7.png"])
     for path, name in [(p, p.name) for p in out.glob("*/**/*.png")]:
@@ -59,89 +59,89 @@ def test_torchvision_reads_exactly_the_labeled_images(monkeypatch, capsys, folde
         assert path.samefile(original) == (how != ("--copy",))
     assert snapshot(tmp_path / "photos") == before
     assert sorted(p.name for p in out.parent.iterdir()) == ["sorted"], "nothing is left beside it"
-    assert f"folders: {out}" in capsys.readouterr().out
+    assert f"folders: {out}" in said
 
 
-def test_by_default_it_goes_into_the_trials_folder(monkeypatch, folder):
-    export(monkeypatch, folder, "--format", "folders")
+def test_by_default_it_goes_into_the_trials_folder(folder):
+    export(folder, "--format", "folders")
     assert len(read(folder / "export")) == 7
 
 
-def test_where_no_hard_links_can_be_the_files_are_copied_and_it_is_said(monkeypatch, capsys, folder, tmp_path):
+def test_where_no_hard_links_can_be_the_files_are_copied_and_it_is_said(monkeypatch, folder, tmp_path):
     def other_device(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(Path, "hardlink_to", other_device)
-    export(monkeypatch, folder, "--format", "folders", "--out", tmp_path / "out")
+    said = export(folder, "--format", "folders", "--out", tmp_path / "out")
     assert len(read(tmp_path / "out")) == 7
     assert os.stat(tmp_path / "photos" / "5.png").st_nlink == 1
-    assert folders.COPIED in capsys.readouterr().out
+    assert folders.COPIED in said
 
 
-def test_a_label_that_changed_moves_and_a_class_that_is_gone_has_no_folder(monkeypatch, folder, tmp_path):
+def test_a_label_that_changed_moves_and_a_class_that_is_gone_has_no_folder(folder, tmp_path):
     out = tmp_path / "out"
-    export(monkeypatch, folder, "--format", "folders", "--out", out)
+    export(folder, "--format", "folders", "--out", out)
     text = (folder / "labels.csv").read_text()
     (folder / "labels.csv").write_text(text.replace("../up", '"cat, small"'))
     (folder / "answers.db").unlink()
-    export(monkeypatch, folder, "--format", "folders", "--out", out)
+    export(folder, "--format", "folders", "--out", out)
     found = read(out)
     assert found["b, 1.png"] == "cat, small"
     assert "../up" not in found.values()
 
 
-def test_a_folder_with_anything_of_others_is_not_touched(monkeypatch, folder, tmp_path):
+def test_a_folder_with_anything_of_others_is_not_touched(folder, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    assert "not empty, and no export of alearn" in refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    assert "not empty, and no export of alearn" in refused(folder, "--format", "folders", "--out", out)
     (out / "mine.txt").unlink()
-    export(monkeypatch, folder, "--format", "folders", "--out", out)  # an empty one will do
+    export(folder, "--format", "folders", "--out", out)  # an empty one will do
     mine = next(out.glob("*/")) / "mine.txt"
     mine.write_text("mine")
-    message = refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    message = refused(folder, "--format", "folders", "--out", out)
     assert f"holds {mine.relative_to(out)}, which no export wrote" in message
     assert mine.read_text() == "mine"
     mine.unlink()
     (out / "linked").symlink_to(tmp_path / "photos")
-    assert "holds linked" in refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    assert "holds linked" in refused(folder, "--format", "folders", "--out", out)
     (out / "linked").unlink()
     (out / folders.MARK).write_text("{}")
-    assert "no export of alearn" in refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    assert "no export of alearn" in refused(folder, "--format", "folders", "--out", out)
     (tmp_path / "file").write_text("mine")
-    assert "is a file or a link" in refused(monkeypatch, folder, "--format", "folders", "--out", tmp_path / "file")
+    assert "is a file or a link" in refused(folder, "--format", "folders", "--out", tmp_path / "file")
 
 
-def test_originals_inside_of_an_export_are_never_replaced_by_the_next(monkeypatch, folder, tmp_path):
+def test_originals_inside_of_an_export_are_never_replaced_by_the_next(folder, tmp_path):
     """An export became a data set, and its labels are to go where it lies."""
     photos = tmp_path / "photos"
     (photos / folders.MARK).write_text(f'{{"files": {list(IDS)!r}}}'.replace("'", '"'))
     before = snapshot(photos)
     for out in (photos, photos / "deep", tmp_path):
-        message = refused(monkeypatch, folder, "--format", "folders", "--out", out)
+        message = refused(folder, "--format", "folders", "--out", out)
         assert "lies in" in message
     assert snapshot(photos) == before
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../secret.png", "..\\secret.png", "C:\\x.png"])
-def test_an_id_that_leads_out_is_refused(monkeypatch, tmp_path, name):
-    message = _with_ids(monkeypatch, tmp_path, name)
+def test_an_id_that_leads_out_is_refused(tmp_path, name):
+    message = _with_ids(tmp_path, name)
     assert name in message
     assert "must be files below" in message
     assert not (tmp_path / "out").exists()
 
 
-def test_a_link_in_the_data_set_that_leads_out_is_refused(monkeypatch, tmp_path):
+def test_a_link_in_the_data_set_that_leads_out_is_refused(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path)
     (tmp_path / "photos" / "1.png").symlink_to(tmp_path / "secret.png")
     (tmp_path / "secret.png").write_bytes(b"secret")
     for name in ("link/secret.png", "1.png"):
-        assert f"{name}: must be files below" in _with_ids(monkeypatch, tmp_path, name)
+        assert f"{name}: must be files below" in _with_ids(tmp_path, name)
     assert not (tmp_path / "out").exists()
 
 
-def _with_ids(monkeypatch, tmp_path, *ids: str) -> str:
+def _with_ids(tmp_path, *ids: str) -> str:
     """The message about a trial of these images."""
     folder, ledger = tmp_path / "trial", Ledger.empty(len(ids))
     folder.mkdir(exist_ok=True)
@@ -149,38 +149,38 @@ def _with_ids(monkeypatch, tmp_path, *ids: str) -> str:
     ledger.write(np.arange(len(ids)), np.zeros(len(ids), np.int64), Source.FIRST, 0)
     (folder / "labels.csv").write_text(to_csv(ledger, ids, ("a",)))
     (folder / "config.yaml").write_text(compose("data=folder", f"data.root='{tmp_path / 'photos'}'").yaml())
-    return refused(monkeypatch, folder, "--format", "folders", "--out", tmp_path / "out")
+    return refused(folder, "--format", "folders", "--out", tmp_path / "out")
 
 
-def test_missing_images_are_named_and_may_lie_elsewhere(monkeypatch, folder, tmp_path):
+def test_missing_images_are_named_and_may_lie_elsewhere(folder, tmp_path):
     out, photos = tmp_path / "out", tmp_path / "photos"
     (photos / "5.png").rename(photos / "moved.png")
-    message = refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    message = refused(folder, "--format", "folders", "--out", out)
     assert "1 of 7 images are missing: 5.png; bring them back" in message
     assert not out.exists()
     (photos / "moved.png").rename(photos / "5.png")
     (photos / "7.png").unlink()  # has no label
     photos.rename(tmp_path / "elsewhere")
-    assert "there is no such folder; say where" in refused(monkeypatch, folder, "--format", "folders", "--out", out)
-    export(monkeypatch, folder, "--format", "folders", "--out", out, "--root", tmp_path / "elsewhere")
+    assert "there is no such folder; say where" in refused(folder, "--format", "folders", "--out", out)
+    export(folder, "--format", "folders", "--out", out, "--root", tmp_path / "elsewhere")
     assert len(read(out)) == 7
 
 
-def test_images_that_are_no_files_are_no_folders(monkeypatch, folder):
+def test_images_that_are_no_files_are_no_folders(folder):
     (folder / "config.yaml").write_text(compose("data=mnist").yaml())
-    assert "data=mnist: its images are no files" in refused(monkeypatch, folder, "--format", "folders")
+    assert "data=mnist: its images are no files" in refused(folder, "--format", "folders")
 
 
 def test_a_failure_leaves_the_old_export_whole(monkeypatch, folder, tmp_path):
     out = tmp_path / "out"
-    export(monkeypatch, folder, "--format", "folders", "--out", out)
+    export(folder, "--format", "folders", "--out", out)
     before = snapshot(out)
 
     def full(*_: object) -> bool:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folders, "_place", full)
-    assert "No space left" in refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    assert "No space left" in refused(folder, "--format", "folders", "--out", out)
     monkeypatch.undo()
     rename = Path.rename
 
@@ -190,12 +190,12 @@ def test_a_failure_leaves_the_old_export_whole(monkeypatch, folder, tmp_path):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", stuck)
-    assert "busy" in refused(monkeypatch, folder, "--format", "folders", "--out", out)
+    assert "busy" in refused(folder, "--format", "folders", "--out", out)
     assert snapshot(out) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "photos", "trial"]
 
 
-def test_a_class_has_the_folder_that_names_says(monkeypatch, folder, tmp_path):
-    export(monkeypatch, folder, "--format", "folders", "--out", tmp_path / "out")
+def test_a_class_has_the_folder_that_names_says(folder, tmp_path):
+    export(folder, "--format", "folders", "--out", tmp_path / "out")
     there = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
     assert there == set(class_folders.folders(CLASSES).values()) == {"cat, small", "dog _x_", "Überraschung", "_.._up"}

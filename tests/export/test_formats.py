@@ -14,6 +14,7 @@ from PIL import Image
 
 from alearn.data import label_table
 from alearn.export.records import read
+from tests.command import alearn, raw
 from tests.export.written import CLASSES, EARLY, IDS, LABELS, SOURCES, expected, export, refused, trial
 
 
@@ -41,9 +42,8 @@ def same(frame, folder):
     ]
 
 
-def test_csv(monkeypatch, capsys, folder):
-    export(monkeypatch, folder, "--format", "csv")
-    out = folder / "export.csv"
+def test_csv(folder):
+    said, out = export(folder, "--format", "csv"), folder / "export.csv"
     frame = pd.read_csv(out, dtype={"label": str}, keep_default_na=False, na_values=[""])
     same(frame, folder)
     assert {path: None if pd.isna(label) else label for path, label in zip(frame.path, frame.label, strict=True)} == (
@@ -52,24 +52,24 @@ def test_csv(monkeypatch, capsys, folder):
     assert frame.path[frame.cannot_tell == "yes"].tolist() == ["6.png"]
     assert frame.cannot_tell.notna().sum() == 1
     assert frame.certificate.isna().all()
-    assert f"csv: {out}" in capsys.readouterr().out
+    assert f"csv: {out}" in said
     before = out.read_bytes()
-    export(monkeypatch, folder, "--format", "csv")
+    export(folder, "--format", "csv")
     assert out.read_bytes() == before, "again the same, over the old one"
 
 
 @pytest.mark.parametrize(("kind", "name"), [("csv", "out.csv"), ("jsonl-manifest", "out.jsonl")])
-def test_alearn_reads_humans_labels_back_as_given_ones(monkeypatch, folder, tmp_path, kind, name):
+def test_alearn_reads_humans_labels_back_as_given_ones(folder, tmp_path, kind, name):
     """Not the model's: an audit would not look at them."""
     with (folder / "labels.csv").open(newline="") as file:
         auto = [line["id"] for line in csv.DictReader(file) if line["source"] == "auto"]
     assert auto
-    export(monkeypatch, folder, "--format", kind, "--out", tmp_path / "photos" / name)
+    export(folder, "--format", kind, "--out", tmp_path / "photos" / name)
     assert dict(label_table.read(tmp_path / "photos", name, None)) == expected() | dict.fromkeys(set(auto) - set(EARLY))
 
 
-def test_jsonl_manifest(monkeypatch, folder):
-    export(monkeypatch, folder, "--format", "jsonl-manifest", "--prefix", "s3://bucket/")
+def test_jsonl_manifest(folder):
+    export(folder, "--format", "jsonl-manifest", "--prefix", "s3://bucket/")
     out = folder / "export.jsonl"
     frame = pd.read_json(out, lines=True)
     assert frame["source-ref"].tolist() == [f"s3://bucket/{name}" for name in IDS]
@@ -95,11 +95,11 @@ def test_jsonl_manifest(monkeypatch, folder):
         assert (about.get("annotator"), about.get("purpose"), about["round"]) == (one.annotator, one.purpose, one.round)
 
 
-def test_parquet(monkeypatch, folder):
+def test_parquet(folder):
     import pyarrow as pa
     from pyarrow import parquet
 
-    export(monkeypatch, folder, "--format", "parquet")
+    export(folder, "--format", "parquet")
     out = folder / "export.parquet"
     frame = pd.read_parquet(out)
     same(frame, folder)
@@ -113,11 +113,11 @@ def test_parquet(monkeypatch, folder):
 
 def test_parquet_without_pyarrow_says_what_to_install(monkeypatch, folder):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert "pip install 'alearn[parquet]'" in refused(monkeypatch, folder, "--format", "parquet")
+    assert "pip install 'alearn[parquet]'" in refused(folder, "--format", "parquet")
 
 
-def test_labelstudio(monkeypatch, folder):
-    export(monkeypatch, folder, "--format", "labelstudio", "--prefix", "/data/local-files/?d=")
+def test_labelstudio(folder):
+    export(folder, "--format", "labelstudio", "--prefix", "/data/local-files/?d=")
     tasks = json.loads((folder / "export.labelstudio.json").read_text())
     assert [task["data"]["item"] for task in tasks] == list(IDS)
     said = {}
@@ -137,8 +137,8 @@ def test_labelstudio(monkeypatch, folder):
     assert said == expected()
 
 
-def test_labelstudio_with_the_images_inside(monkeypatch, folder, tmp_path):
-    export(monkeypatch, folder, "--format", "labelstudio", "--embed")
+def test_labelstudio_with_the_images_inside(folder, tmp_path):
+    export(folder, "--format", "labelstudio", "--embed")
     tasks = json.loads((folder / "export.labelstudio.json").read_text())
     for number, task in enumerate(tasks):
         kind, _, data = task["data"]["image"].partition(";base64,")
@@ -146,30 +146,30 @@ def test_labelstudio_with_the_images_inside(monkeypatch, folder, tmp_path):
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
         assert (pixels == 9 * number).all()
     (tmp_path / "photos" / "7.png").unlink()
-    message = refused(monkeypatch, folder, "--format", "labelstudio", "--embed", "--out", tmp_path / "other.json")
+    message = refused(folder, "--format", "labelstudio", "--embed", "--out", tmp_path / "other.json")
     assert "1 of 9 images are missing: 7.png" in message
     assert not (tmp_path / "other.json").exists()
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl-manifest", "labelstudio", "parquet"])
-def test_to_standard_output(monkeypatch, capfdbinary, folder, kind):
-    export(monkeypatch, folder, "--format", kind, "--out", "-")
-    out, err = capfdbinary.readouterr()
-    export(monkeypatch, folder, "--format", kind, "--out", folder / "export.it")
-    assert out == (folder / "export.it").read_bytes()
-    assert b"9 images: " in err
+def test_to_standard_output(folder, kind):
+    code, out, err = alearn("export", folder, "--format", kind, "--out", "-")
+    assert code == 0
+    export(folder, "--format", kind, "--out", folder / "export.it")
+    assert raw(out) == (folder / "export.it").read_bytes()
+    assert "9 images: " in err
 
 
-def test_a_trial_without_answers_of_people(monkeypatch, tmp_path):
+def test_a_trial_without_answers_of_people(tmp_path):
     folder = trial(tmp_path / "trial", tmp_path / "photos", answers=False)
-    export(monkeypatch, folder, "--format", "csv")
+    export(folder, "--format", "csv")
     frame = pd.read_csv(folder / "export.csv", keep_default_na=False)
     assert frame.label.tolist() == [name or "" for name in LABELS]
     assert frame.source.tolist() == [name or "" for name in SOURCES]
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("args", "message"),
     [
         (("csv", "--copy"), "--copy: is for --format folders, not for csv"),
         (("parquet", "--symlink"), "--symlink: is for --format folders, not for parquet"),
@@ -177,16 +177,18 @@ def test_a_trial_without_answers_of_people(monkeypatch, tmp_path):
         (("folders", "--prefix", "x"), "--prefix: is for --format jsonl-manifest and labelstudio, not for folders"),
         (("labelstudio", "--prefix", "x", "--embed"), "give one of them"),
         (("folders", "--out", "-"), "standard output is not"),
+        (("folders", "--copy", "--symlink"), "--symlink: not allowed with argument --copy"),
+        (("xml",), "--format: invalid choice: 'xml'"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(monkeypatch, folder, words, message):
+def test_options_that_do_not_go_together_are_refused(folder, args, message):
     before = sorted(folder.iterdir())
-    assert message in refused(monkeypatch, folder, "--format", *words)
+    assert message in refused(folder, "--format", *args, code=2)
     assert sorted(folder.iterdir()) == before
 
 
-def test_no_file_of_the_trial_is_written_over(monkeypatch, folder):
+def test_no_file_of_the_trial_is_written_over(folder):
     before = (folder / "labels.csv").read_bytes()
-    assert "begin with export" in refused(monkeypatch, folder, "--format", "csv", "--out", folder / "labels.csv")
-    assert "is a folder" in refused(monkeypatch, folder, "--format", "csv", "--out", folder.parent)
+    assert "begin with export" in refused(folder, "--format", "csv", "--out", folder / "labels.csv")
+    assert "is a folder" in refused(folder, "--format", "csv", "--out", folder.parent)
     assert (folder / "labels.csv").read_bytes() == before

@@ -32,12 +32,12 @@ def certified(tmp_path_factory):
     return folder, root
 
 
-def test_a_certified_trial(monkeypatch, capsys, certified, tmp_path):
+def test_a_certified_trial(certified, tmp_path):
     folder, _ = certified
     statement = json.loads((folder / "certificate.json").read_text())["statement"]
     digest = hashlib.sha256((folder / "certificate.json").read_bytes()).hexdigest()
-    export(monkeypatch, folder, "--format", "csv", "--out", tmp_path / "out.csv")
-    assert f"certified: {statement}" in capsys.readouterr().out
+    said = export(folder, "--format", "csv", "--out", tmp_path / "out.csv")
+    assert f"certified: {statement}" in said
     frame, ledger = pd.read_csv(tmp_path / "out.csv"), pd.read_csv(folder / "labels.csv")
     pairs = {"path": "id"} | {name: name for name in ("label", "source", "purpose", "round", "confidence")}
     for there, here in pairs.items():
@@ -47,7 +47,7 @@ def test_a_certified_trial(monkeypatch, capsys, certified, tmp_path):
     auto = frame[frame.source == "auto"]
     assert len(auto)
     assert all(auto.annotator == [f"alearn {__version__} round {number}" for number in auto["round"]])
-    export(monkeypatch, folder, "--format", "folders", "--out", tmp_path / "out")
+    export(folder, "--format", "folders", "--out", tmp_path / "out")
     there = ImageFolder(str(tmp_path / "out"))
     assert there.classes == ["class a", "class b", "class c"]
     assert len(there) == 400
@@ -56,31 +56,31 @@ def test_a_certified_trial(monkeypatch, capsys, certified, tmp_path):
         assert label[path.removeprefix(f"{tmp_path / 'out' / there.classes[number]}/")] == there.classes[number]
 
 
-def test_the_manifests_numbers_are_the_models(monkeypatch, certified, tmp_path):
+def test_the_manifests_numbers_are_the_models(certified, tmp_path):
     from alearn.trial import model_file
 
     folder, _ = certified
-    export(monkeypatch, folder, "--format", "jsonl-manifest", "--out", tmp_path / "out.jsonl")
+    export(folder, "--format", "jsonl-manifest", "--out", tmp_path / "out.jsonl")
     classes = model_file.load(folder).classes
     for line in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines()):
         assert classes[line["label"]] == line["label-metadata"]["class-name"]
         assert len(line["label-metadata"]["certificate-sha256"]) == 64
 
 
-def test_parquet_has_the_certificate_in_words(monkeypatch, certified, tmp_path):
+def test_parquet_has_the_certificate_in_words(certified, tmp_path):
     from pyarrow import parquet
 
-    export(monkeypatch, certified[0], "--format", "parquet", "--out", tmp_path / "out.parquet")
+    export(certified[0], "--format", "parquet", "--out", tmp_path / "out.parquet")
     about = parquet.read_schema(tmp_path / "out.parquet").metadata
     statement = json.loads((certified[0] / "certificate.json").read_text())["statement"]
     assert (about[b"certificate"].decode(), about[b"alearn"].decode()) == (statement, __version__)
 
 
-def test_an_audit_of_labels_from_elsewhere(monkeypatch, capsys, made, tmp_path):  # noqa: F811
+def test_an_audit_of_labels_from_elsewhere(made, tmp_path):  # noqa: F811
     path, truth, _ = made
-    folder = finish(monkeypatch, path, truth, "--seed", "1")
+    folder = finish(path, truth, "--seed", "1")
     digest = hashlib.sha256((folder / "certificate.json").read_bytes()).hexdigest()
-    export(monkeypatch, folder, "--format", "csv", "--out", tmp_path / "out.csv")
+    said = export(folder, "--format", "csv", "--out", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     with (folder / "labels.csv").open(newline="") as file:
@@ -91,4 +91,4 @@ def test_an_audit_of_labels_from_elsewhere(monkeypatch, capsys, made, tmp_path):
         )  # fmt: skip
     assert {line["certificate"] for line in lines} == {digest}
     assert {line["annotator"] for line in lines if line["source"] == "auto"} == {path.name}
-    assert "certified: At most 40 of 2,000" in capsys.readouterr().out
+    assert "certified: At most 40 of 2,000" in said

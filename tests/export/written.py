@@ -1,17 +1,15 @@
 """Folders of trials to export, made by hand: every kind of label, known to the last detail."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from alearn.cli import export_command
 from alearn.files.labels_csv import to_csv
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.oracle.store import Store
 from alearn.values import Scores
+from tests.command import alearn
 from tests.conftest import compose
 
 CLASSES = ("cat, small", 'dog "x"', "Überraschung", "../up")
@@ -72,14 +70,16 @@ def expected() -> dict[str, str | None]:
     return dict(zip(IDS, LABELS, strict=True)) | EARLY
 
 
-def export(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["alearn-export", *map(str, words)])
-    export_command.main()
+def export(*args: object) -> str:
+    """Run `alearn export`, which must go well; returns what it printed."""
+    code, out, err = alearn("export", *args)
+    assert (code, err) == (0, "")
+    return out
 
 
-def refused(monkeypatch: pytest.MonkeyPatch, *words: object) -> str:
-    """The message of a call that fails."""
-    with pytest.raises(SystemExit) as left:
-        export(monkeypatch, *words)
-    assert isinstance(left.value.code, str), "a message, which makes the exit status 1"
-    return left.value.code
+def refused(*args: object, code: int = 1) -> str:
+    """Run `alearn export`, which must fail; returns the message."""
+    found, out, err = alearn("export", *args)
+    assert (found, out) == (code, "")
+    assert err.startswith("error: ")
+    return err

@@ -1,11 +1,9 @@
-"""The report of a trial: what run() leaves, and what alearn-report makes of a folder."""
+"""The report of a trial: what run() leaves, and what `alearn report` makes of a folder."""
 
 import base64
 import csv
 import io
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +21,7 @@ from alearn.report.html import trial_page
 from alearn.report.html.page import percent
 from alearn.trial import checkpoint, measure, row, status
 from alearn.trial.run import run
+from tests.command import alearn
 from tests.conftest import SMALL, compose, shapes
 from tests.report.html.pages import Page
 
@@ -245,14 +244,11 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
         monkeypatch.setattr(sources, "load", lambda config: (pool(), pool()))  # images alone do not help
 
 
-def test_the_command(finished, data, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["alearn-report", str(finished), str(finished.parent)])
-    trial_report.main()
-    assert capsys.readouterr().out == f"{finished}/report.html\n{finished.parent}/report.html\n"
+def test_the_command(finished, data):
+    code, out, _ = alearn("report", finished, finished.parent)
+    assert (code, out) == (0, f"{finished}/report.html\n{finished.parent}/report.html\n")
     assert f"400 images labeled with {row.load(finished)['hand']} hand labels" in read(finished).text
     assert "1 setting, 1 trial: 1 finished." in read(finished.parent).text
-    words = [sys.executable, "-m", "alearn.report.trial_report", "-h"]
-    assert "alearn-report" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize(
@@ -264,26 +260,23 @@ def test_the_command(finished, data, monkeypatch, capsys):
         ("a: 1", "a: there is no such key"),
     ],
 )
-def test_a_folder_without_a_trial_is_one_message(tmp_path, monkeypatch, content, message):
+def test_a_folder_without_a_trial_is_one_message(tmp_path, content, message):
     if content is not None:
         (tmp_path / "config.yaml").write_text(content)
-    monkeypatch.setattr(sys, "argv", ["alearn-report", str(tmp_path)])
-    with pytest.raises(SystemExit) as stop:
-        trial_report.main()
-    assert str(stop.value).startswith(f"error: {tmp_path}")
-    assert message in str(stop.value)
+    code, _, err = alearn("report", tmp_path)
+    assert code == 1
+    assert err.startswith(f"error: {tmp_path}")
+    assert message in err
     assert not (tmp_path / "report.html").exists()
 
 
 def test_a_folder_that_is_not_there_and_a_disk_that_is_full(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["alearn-report", str(tmp_path / "none")])
-    with pytest.raises(SystemExit, match=r"error: .*/none: there is no such folder"):
-        trial_report.main()
+    none = tmp_path / "none"
+    assert alearn("report", none) == (1, "", f"error: {none}: there is no such folder\n")
 
     def full(*args):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(trial_report, "rebuild", full)
-    monkeypatch.setattr(sys, "argv", ["alearn-report", str(finished)])
-    with pytest.raises(SystemExit, match="it is here cannot be written: No space left on device"):
-        trial_report.main()
+    message = f"error: {finished}: cannot be written (No space left on device)\n"
+    assert alearn("report", finished) == (1, "", message)

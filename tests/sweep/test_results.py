@@ -1,12 +1,11 @@
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 
 from alearn.sweep import results
 from alearn.trial import status
+from tests.command import alearn
 from tests.sweep.test_sweep_table import row
 
 
@@ -79,31 +78,26 @@ def test_sort():
     )
 
 
-def command(*words) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "alearn.sweep.results", *map(str, words)], capture_output=True, text=True, check=False
-    )
-
-
 def test_the_command(tmp_path):
     put(tmp_path / "0")
     put(tmp_path / "1", seed=3)
-    done = command(tmp_path, "--where", "seed>1")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == (tmp_path / "table.md").read_text()
+    code, out, err = alearn("table", tmp_path, "--where", "seed>1")
+    assert (code, err) == (0, "")
+    assert out == (tmp_path / "table.md").read_text()
     assert [one["seed"] for one in json.loads((tmp_path / "table.json").read_text())["trials"]] == [3]
     assert (tmp_path / "tradeoff.png").read_bytes().startswith(b"\x89PNG")
-    assert command(tmp_path, "--commands", "--sort", "seed", "--descending").stdout == "alearn seed=3\nalearn seed=0\n"
+    _, out, _ = alearn("table", tmp_path, "--commands", "--sort", "seed", "--descending")
+    assert out == "alearn seed=3\nalearn seed=0\n"
     empty = tmp_path / "empty"
     empty.mkdir()
-    for words, message in (
+    for args, message in (
         ([empty], "no trial lies below"),
         ([tmp_path / "none"], "there is no such folder"),
         ([tmp_path, "--sort", "nothing"], "nothing: no such key in the rows; there are seed, "),
         ([tmp_path, "--where", "seed"], "--where seed: must be KEY=VALUE"),
         ([tmp_path, "--where", "seed<a"], "--where seed<a: < needs a number"),
     ):
-        failed = command(*words)
-        assert failed.returncode == 1
-        assert message in failed.stderr
-        assert "Traceback" not in failed.stderr
+        code, out, err = alearn("table", *args)
+        assert (code, out) == (1, "")
+        assert message in err
+        assert err.count("\n") == 1

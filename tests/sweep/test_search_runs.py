@@ -6,7 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.test_end_to_end import QUICK, alearn, start
+from tests.command import alearn, start
+from tests.test_end_to_end import QUICK
 
 
 def test_a_search_killed_half_way_goes_on_and_leaves_its_front(mnist_root, tmp_path):

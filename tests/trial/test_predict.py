@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from alearn.learn.device import Runtime
 from alearn.ledger import Ledger
 from alearn.models.build import build
 from alearn.models.classifier import to_float
-from alearn.trial import model_file, predict
+from alearn.trial import model_file
 from alearn.trial.checkpoint import State
+from tests.command import alearn
 from tests.conftest import compose, drain, shapes
 
 CPU = Runtime(torch.device("cpu"), bf16=False)
@@ -53,17 +53,11 @@ def files(tmp_path):
     return tmp_path / "new", truth
 
 
-def call(monkeypatch, *words: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["alearn-predict", *map(str, words)])
-    with pytest.raises(SystemExit) as left:
-        predict.main()
-    return left.value.code
-
-
-def test_new_images_get_labels_and_confidences(monkeypatch, capsys, trained, files):
+def test_new_images_get_labels_and_confidences(trained, files):
     where, truth = files
-    assert call(monkeypatch, trained[0], where, "--device", "cpu") == 0
-    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    code, out, _ = alearn("predict", trained[0], where, "--device", "cpu")
+    assert code == 0
+    lines = list(csv.DictReader(io.StringIO(out)))
     assert [line["path"] for line in lines] == sorted(truth)
     assert np.mean([line["label"] == truth[line["path"]] for line in lines]) > 0.95
     for line in lines:
@@ -73,22 +67,24 @@ def test_new_images_get_labels_and_confidences(monkeypatch, capsys, trained, fil
         assert float(line["confidence"]) == pytest.approx(float(p.max()), abs=1e-5)
 
 
-def test_a_file_that_is_no_image_costs_its_own_label_only(monkeypatch, capsys, trained, files, tmp_path):
+def test_a_file_that_is_no_image_costs_its_own_label_only(trained, files, tmp_path):
     where, truth = files
     (where / "ü" / "004.png").write_text("no image")
     out = tmp_path / "labels.csv"
-    assert call(monkeypatch, trained[0], where, "--out", out) == 1
-    assert f"{where / 'ü' / '004.png'} cannot be read as an image" in capsys.readouterr().err
+    code, _, err = alearn("predict", trained[0], where, "--out", out)
+    assert code == 1
+    assert f"{where / 'ü' / '004.png'} cannot be read as an image" in err
     assert len(out.read_text().splitlines()) == len(truth)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", None])
-def test_a_model_that_is_missing_or_damaged_is_one_message(monkeypatch, tmp_path, content):
+def test_a_model_that_is_missing_or_damaged_is_one_message(tmp_path, content):
     if content is not None:
         (tmp_path / "model.pt").write_bytes(content)
-    message = call(monkeypatch, tmp_path, tmp_path)
-    assert message.startswith(f"error: {tmp_path / 'model.pt'}")
-    assert ("damaged" if content is not None else "leaves it when it is finished") in message
+    code, _, err = alearn("predict", tmp_path, tmp_path)
+    assert code == 1
+    assert err.startswith(f"error: {tmp_path / 'model.pt'}")
+    assert ("damaged" if content is not None else "leaves it when it is finished") in err
 
 
 def test_code_in_a_model_file_is_not_run(tmp_path):
@@ -101,11 +97,11 @@ def test_code_in_a_model_file_is_not_run(tmp_path):
         model_file.load(tmp_path)
 
 
-def test_nothing_to_do_is_said(monkeypatch, trained):
-    assert "give images, or --onnx" in call(monkeypatch, trained[0])
+def test_nothing_to_do_is_said(trained):
+    assert alearn("predict", trained[0]) == (2, "", "error: nothing to do: give images, or --onnx FILE\n")
 
 
-def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path, monkeypatch):
+def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path):
     """Weights are only named here: nothing may ask for them when the trained ones are there."""
     config = compose("model=torchvision", "model.name=resnet18", "model.weights=DEFAULT")
     network = build(config.model, (1, 20, 20), 3, pretrained=False)
@@ -117,13 +113,13 @@ def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path, mon
 
 
 @pytest.mark.filterwarnings("ignore")  # of the exporter's own
-def test_the_onnx_file_computes_the_same(monkeypatch, trained, tmp_path):
+def test_the_onnx_file_computes_the_same(trained, tmp_path):
     pytest.importorskip("onnxscript")
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     path = tmp_path / "model.onnx"
-    assert call(monkeypatch, trained[0], "--onnx", path) == 0
+    assert alearn("predict", trained[0], "--onnx", path).code == 0
     onnx.checker.check_model(onnx.load(path))
     for total in (1, 3):  # any number at once
         x = torch.rand(total, 1, 20, 20)

@@ -1,0 +1,74 @@
+"""The options that subcommands share, and the one style of them all."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import NoReturn, get_args
+
+from alearn.audit.rules import Kind, Scope
+from alearn.cli.exit_codes import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of a subcommand. What it cannot read is a `UsageError`."""
+
+    def __init__(self, name: str, description: str, epilog: str | None = None) -> None:
+        super().__init__(prog=f"alearn {name}", description=description, epilog=epilog, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage: the message is what the user needs to read."""
+        raise UsageError(f"{message.removeprefix('argument ')}; {self.prog} --help lists the options")
+
+
+def share(text: str) -> float:
+    """Return a number between 0 and 1, neither included."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number between 0 and 1")
+    return value
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return the type of an option that takes a whole number, `least` or more."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text}: must be a whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text}: must be {least} or more")
+        return value
+
+    return number
+
+
+def add_target(parser: Parser) -> None:
+    """Add the options that say what a certificate is to promise."""
+    parser.add_argument(
+        "--target-error", type=share, required=True, metavar="SHARE", help="the share of labels that may be wrong"
+    )
+    parser.add_argument(
+        "--risk",
+        type=share,
+        default=0.05,
+        metavar="SHARE",
+        help="the probability that more than that are wrong (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scope",
+        choices=get_args(Scope),
+        default="total",
+        help="which labels the share is of: all labels (total), those that stay the model's (auto), or those of each "
+        "class by itself (class) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=get_args(Kind),
+        default="staged",
+        help="when the audit may stop: at one size (single), at a few sizes (staged), or at any size (sequential) "
+        "(default: %(default)s)",
+    )

@@ -1,0 +1,161 @@
+"""`alearn [OVERRIDES]` and `alearn -m [OVERRIDES]`: Hydra composes a config; run one trial of it, or a sweep."""
+
+import errno
+import os
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from alearn.cli.exit_codes import DONE, report
+from alearn.config.hydra_front import CONF, explain
+from alearn.config.renamed import refuse_old_overrides
+from alearn.errors import AlearnError, WaitingError
+from alearn.sweep import running_sweep
+from alearn.sweep.hydra_callback import in_process
+from alearn.sweep.running_sweep import RunningSweep
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+LAUNCHERS = ("joblib.", "ray.", "submitit.")
+"""Packages whose exceptions say that a launcher has lost a worker. (A trial has a process of its own, which may end
+without harm to the launcher.)"""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run a trial or a sweep and return the exit code. Raises AlearnError for what the user can mend."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands us its errors instead of printing them
+    threading.excepthook = _in_thread
+    with running_sweep.owned() as sweep:
+        try:
+            sys.argv = ["alearn", *with_resumed(list(args))]  # Hydra reads its arguments there
+            refuse_old_overrides(sys.argv[1:])
+            hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
+        except AlearnError as error:
+            raise AlearnError(sweep.end() or str(error)) from error
+        except (HydraException, OmegaConfBaseException) as error:
+            raise AlearnError(explain(error)) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise AlearnError(f"{error}; make room there, then {sweep.again()} goes on") from error
+        except KeyboardInterrupt as stop:
+            return report(stop if stop.args else type(stop)(sweep.again()))
+        except Exception as error:
+            if sweep.progress is None or not type(error).__module__.startswith(LAUNCHERS):
+                raise
+            _go_on(sweep, error)
+    return DONE
+
+
+def job(composed: DictConfig) -> tuple[float, float]:
+    """Run one trial: Hydra's task function.
+
+    Returns what a search minimizes: the share of the images that a human labeled, and the share of all labels that is
+    wrong.
+    """
+    from alearn.config import parse
+
+    settings = HydraConfig.get()
+    folder, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
+    if not alone and not in_process(settings.launcher._target_):
+        from alearn.sweep import worker
+
+        return _objectives(worker.run(folder, settings.job.num))
+
+    from alearn.trial.row import Origin
+    from alearn.trial.run import run as run_trial  # torch comes with it
+
+    overrides = tuple(settings.overrides.task)
+    try:
+        config = parse(composed)
+        if alone:
+            return _objectives(run_trial(config, folder, Origin(overrides)))
+        return _objectives(run_trial(config.in_sweep(), folder, Origin(overrides, settings.job.num)))
+    except WaitingError as waiting:
+        raise SystemExit(report(waiting)) from None
+    except AlearnError as error:
+        if alone:
+            raise SystemExit(report(error)) from None  # Hydra would print words of its own about an exception
+        raise
+    except KeyboardInterrupt as stop:
+        if alone:
+            raise type(stop)(f"alearn resume={shlex.quote(str(folder))}") from None
+        raise
+
+
+def _objectives(row: dict[str, Any]) -> tuple[float, float]:
+    return row["hand"] / row["images"], row["mislabeled_total"]
+
+
+def _go_on(sweep: RunningSweep, error: Exception) -> NoReturn:
+    """Start a sweep again that its launcher has given up, if any job of it was finished."""
+    progress = sweep.progress
+    assert progress is not None
+    reason = f"the launcher has lost a worker ({type(error).__name__})"
+    if type(error).__module__.startswith("submitit."):  # the cluster may still have jobs in its queue
+        raise AlearnError(
+            f"{reason}: {error}\nonce its other jobs have ended or are cancelled, {sweep.again()} goes on"
+        )
+    progress.wait()
+    if not progress.finished:
+        raise AlearnError(f"{reason} before any job was finished; {sweep.again()} goes on")
+    print(f"{reason}; going on with what is left", file=sys.stderr, flush=True)
+    args = [arg for arg in sys.argv[1:] if not arg.startswith("hydra.sweep.dir=")]
+    os.execv(sys.executable, [sys.executable, "-m", "alearn", *args, f"hydra.sweep.dir='{progress.folder}'"])
+
+
+def with_resumed(args: list[str]) -> list[str]:
+    """Replace `resume=DIR` in a command line by what DIR was started with, and DIR as the output folder."""
+    given = [arg for arg in args if arg.startswith("resume=") and arg not in ("resume=", "resume=null")]
+    if not given:
+        return args
+    folder = Path(given[-1].removeprefix("resume=").strip("'\""))
+    if {"-m", "--multirun"} & set(args):
+        raise AlearnError(
+            f"resume={folder} is for one trial; a sweep goes on with the same command and hydra.sweep.dir=DIR"
+        )
+    if not folder.is_dir():
+        raise AlearnError(f"resume={folder}: there is no such folder")
+    try:
+        overrides = [str(override) for override in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+        mode = OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.mode")
+        if mode == RunMode.MULTIRUN.name and not any(re.fullmatch(r"threads=\d+", one) for one in overrides):
+            overrides.append("threads=1")  # as a job of a sweep has it
+    except FileNotFoundError:
+        raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None
+    except Exception as error:  # a damaged file can fail in any way
+        raise AlearnError(f"resume={folder}: its .hydra or config.yaml is damaged ({type(error).__name__})") from None
+    root = OmegaConf.select(_written(folder), "data.root")
+    if "data=folder" in overrides and root is not None:  # it may have been relative to another folder than this one
+        overrides = [override for override in overrides if not override.startswith("data.root=")]
+        overrides.append(f"data.root='{_quoted(root)}'")
+    more = [arg for arg in args if arg not in given]
+    return [*overrides, *more, f"hydra.run.dir='{_quoted(folder.absolute())}'"]
+
+
+def _quoted(path: object) -> str:
+    return str(path).replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _written(folder: Path) -> Any:
+    """Return the config that a trial wrote, an empty one if it has not come so far."""
+    try:
+        return OmegaConf.load(folder / "config.yaml")
+    except Exception:  # a damaged file can fail in any way; whoever needs it will say so
+        return OmegaConf.create()
+
+
+def _in_thread(failed: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread; the next event raises what stopped that, and then it is reported."""
+    if not isinstance(failed.exc_value, OSError):
+        threading.__excepthook__(failed)
