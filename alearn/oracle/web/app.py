@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Request, Response
 
+from alearn.oracle.web import form
+from alearn.oracle.web.desk import Seat
 from alearn.oracle.web.form import Form, Refused
 from alearn.oracle.web.guard import HEADERS, Guard
 from alearn.oracle.web.room import Room
@@ -29,8 +31,6 @@ BODY = 64 * 1024
 """Bytes of a request's body."""
 SIDES = ("256", "1024")
 """Pixels of an image's longer side: in a grid, alone."""
-WANT = 60
-"""Images that a page may hold at a time."""
 PAGES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
@@ -46,14 +46,14 @@ class App:
         self._room, self._guard = room, guard
         folder = files(__package__) / "page"
         self._pages = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in PAGES.items()}
-        self._calls: dict[str, Callable[[Form], dict[str, Any]]] = {
-            "/api/sync": self._sync,
-            "/api/answer": self._answer,
-            "/api/skip": self._skip,
-            "/api/undo": self._undo,
-            "/api/leave": self._leave,
-            "/api/guess": lambda form: {"guesses": room.guesses(form.images())},
-            "/api/class": self._class,
+        self._calls: dict[str, tuple[type[Form], Callable[[Any], dict[str, Any]]]] = {
+            "/api/sync": (form.Sync, self._sync),
+            "/api/answer": (form.Answers, self._answer),
+            "/api/skip": (form.Skip, self._skip),
+            "/api/undo": (form.Undo, self._undo),
+            "/api/leave": (form.Leave, self._leave),
+            "/api/guess": (form.Guess, self._guess),
+            "/api/class": (form.NewClass, self._class),
         }
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -93,43 +93,48 @@ class App:
         request.max_content_length = BODY
         if (request.content_length or 0) > BODY:
             raise Refused(413, "this is too much at once")
-        form = Form(request.get_data())
+        body = request.get_data()
         if path == "/login":
-            return self._guard.login(form.text("token"))
+            return self._guard.login(form.parsed(form.Login, body).token)
         self._guard.admit(request)
         if path not in self._calls:
             raise Refused(404, "there is nothing here")
-        if form.text("trial") not in ("", self._room.trial):
+        kind, call = self._calls[path]
+        posted = form.parsed(kind, body)
+        if posted.trial not in ("", self._room.trial):
             raise Refused(409, "another trial is here now")
-        return _json(self._calls[path](form))
+        return _json(call(posted))
 
-    def _sync(self, form: Form, **more: Any) -> dict[str, Any]:
+    def _sync(self, sync: form.Sync, **more: Any) -> dict[str, Any]:
         """The word that a page says every few seconds, and part of all others: what it shows."""
-        seat = self._room.sit(form.session(), form.name("who"), form.flag("here"))
-        known, want, grid = form.number("classes"), form.number("want", 1, WANT), form.flag("grid")
-        return self._room.told(seat, known, want if form.flag("here") else 0, grid) | more
+        seat = self._room.sit(sync.session, sync.who, sync.here)
+        return self._room.told(seat, sync.classes, sync.want if sync.here else 0, sync.grid) | more
 
-    def _answer(self, form: Form) -> dict[str, Any]:
-        seat = self._room.sit(form.session(), form.name("who"))
-        late = self._room.answer(seat, form.number("number"), form.answers(), form.flag("again"))
-        return self._sync(form, late=late)
+    def _answer(self, posted: form.Answers) -> dict[str, Any]:
+        answers = [(answer.index, answer.label) for answer in posted.answers]
+        late = self._room.answer(self._seat(posted), posted.number, answers, posted.again)
+        return self._sync(posted, late=late)
 
-    def _skip(self, form: Form) -> dict[str, Any]:
-        seat = self._room.sit(form.session(), form.name("who"))
-        self._room.skip(seat, form.number("number"), form.images())
-        return self._sync(form)
+    def _skip(self, posted: form.Skip) -> dict[str, Any]:
+        self._room.skip(self._seat(posted), posted.number, posted.images)
+        return self._sync(posted)
 
-    def _undo(self, form: Form) -> dict[str, Any]:
-        seat = self._room.sit(form.session(), form.name("who"))
-        return self._sync(form, back=self._room.undo(seat, form.number("number")))
+    def _undo(self, posted: form.Undo) -> dict[str, Any]:
+        return self._sync(posted, back=self._room.undo(self._seat(posted), posted.number))
 
-    def _class(self, form: Form) -> dict[str, Any]:
-        self._room.add_class(form.name("name"))
-        return self._sync(form)
+    def _class(self, posted: form.NewClass) -> dict[str, Any]:
+        self._room.add_class(posted.name)
+        return self._sync(posted)
 
-    def _leave(self, form: Form) -> dict[str, Any]:
-        self._room.leave(form.session())
+    def _guess(self, posted: form.Guess) -> dict[str, Any]:
+        return {"guesses": self._room.guesses(posted.images)}
+
+    def _leave(self, posted: form.Leave) -> dict[str, Any]:
+        self._room.leave(posted.session)
         return {}
+
+    def _seat(self, posted: form.Sync) -> Seat:
+        return self._room.sit(posted.session, posted.who)
 
 
 def _json(content: dict[str, Any], code: int = 200) -> Response:

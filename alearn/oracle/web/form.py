@@ -1,15 +1,16 @@
-"""What a page sends, checked: every field has a type, a range and a length."""
+"""What a page sends: a model for each request, every field with a type, a range and a length."""
 
-import json
-import re
-from typing import Any
+from typing import Annotated, TypeVar
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from werkzeug.exceptions import HTTPException
 
 LONGEST = 100
 """Characters of a name, of a person or of a class."""
 MANY = 100
 """Images in one request."""
+WANT = 60
+"""Images that a page may hold at a time."""
 NUMBER = 2**53
 """Whole numbers up to here are the same in a page and here."""
 
@@ -22,87 +23,118 @@ class Refused(HTTPException):
         self.code, self.why = code, why
 
 
-class Form:
-    """The object in a request's body. Every method raises Refused for a field that is missing or not of its kind."""
-
-    def __init__(self, body: bytes) -> None:
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):  # also: not UTF-8, numbers with thousands of digits
-            raise Refused(400, "this is not JSON") from None
-        if not isinstance(fields, dict):
-            raise Refused(400, "this is not a JSON object")
-        self._fields: dict[str, Any] = fields
-
-    def number(self, key: str, low: int = 0, high: int = NUMBER) -> int:
-        """A whole number."""
-        return _whole(self._fields.get(key), key, low, high)
-
-    def flag(self, key: str) -> bool:
-        """True or false."""
-        value = self._fields.get(key)
-        if not isinstance(value, bool):
-            raise Refused(400, f"{key} must be true or false")
-        return value
-
-    def name(self, key: str) -> str:
-        """What a person or a class may be called, without space around it."""
-        return _name(self._fields.get(key), key)
-
-    def session(self) -> str:
-        """A browser's own name for its tab."""
-        value = self._fields.get("session")
-        if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{32}", value):
-            raise Refused(400, "session must be 32 hexadecimal digits")
-        return value
-
-    def text(self, key: str) -> str:
-        """Any short text; empty if it is missing."""
-        value = self._fields.get(key, "")
-        if not isinstance(value, str) or len(value) > LONGEST:
-            raise Refused(400, f"{key} must be a short text")
-        return value
-
-    def images(self, key: str = "images") -> list[int]:
-        """Distinct images."""
-        return _distinct([_whole(value, key, 0, NUMBER) for value in self._list(key)])
-
-    def answers(self) -> list[tuple[int, str | None]]:
-        """Images with a class each, or null for "cannot tell"."""
-        found: list[tuple[int, str | None]] = []
-        for value in self._list("answers"):
-            if not isinstance(value, dict) or "label" not in value:
-                raise Refused(400, "an answer must have an index and a label")
-            label = value["label"]
-            if not (label is None or isinstance(label, str)):
-                raise Refused(400, "a label must be the name of a class, or null")
-            found.append((_whole(value.get("index"), "index", 0, NUMBER), label))
-        _distinct([index for index, _ in found])
-        return found
-
-    def _list(self, key: str) -> list[Any]:
-        value = self._fields.get(key)
-        if not isinstance(value, list) or not 1 <= len(value) <= MANY:
-            raise Refused(400, f"{key} must be a list of 1 to {MANY}")
-        return value
-
-
-def _whole(value: object, key: str, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise Refused(400, f"{key} must be a whole number from {low} to {high}")
-    return value
+def _visible(name: str) -> str:
+    if not all(character.isprintable() or character in "\u200c\u200d" for character in name):  # these join letters
+        raise ValueError("must be of characters that can be seen")
+    return name
 
 
 def _distinct(index: list[int]) -> list[int]:
     if len(set(index)) != len(index):
-        raise Refused(400, "an image is named twice")
+        raise ValueError("must not name an image twice")
     return index
 
 
-def _name(value: object, key: str) -> str:
-    name = value.strip() if isinstance(value, str) else ""
-    if not 0 < len(name) <= LONGEST:
-        raise Refused(400, f"{key} must be a text of 1 to {LONGEST} characters")
-    if not all(c.isprintable() or c in "\u200c\u200d" for c in name):  # these two join letters
-        raise Refused(400, f"{key} must be of characters that can be seen")
-    return name
+Number = Annotated[int, Field(ge=0, le=NUMBER)]
+Text = Annotated[str, Field(max_length=LONGEST)]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST), AfterValidator(_visible)
+]
+Session = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+"""A browser's own name for its tab."""
+Images = Annotated[list[Number], Field(min_length=1, max_length=MANY), AfterValidator(_distinct)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class Login(_Strict):
+    """Show the token."""
+
+    token: Text
+
+
+class Form(_Strict):
+    """What all other requests have. trial: which one the page means, "" whichever is here."""
+
+    trial: Text = ""
+
+
+class Leave(Form):
+    """Close the page."""
+
+    session: Session
+
+
+class Guess(Form):
+    """Ask what the model takes images for."""
+
+    images: Images
+
+
+class Sync(Form):
+    """Say that the page is still there, and ask what to show.
+
+    here: whether the person wants images. classes: how many classes the page knows. want: how many images it has room
+    for. grid: whether it shows them all.
+    """
+
+    session: Session
+    who: Name
+    here: bool
+    classes: Number
+    want: Annotated[int, Field(ge=1, le=WANT)]
+    grid: bool
+
+
+class Undo(Sync):
+    """Go back a step. number: the same when the request is sent again."""
+
+    number: Number
+
+
+class Skip(Undo):
+    """Put images last."""
+
+    images: Images
+
+
+class Answer(_Strict):
+    """The class of an image. label: None is "cannot tell"."""
+
+    index: Number
+    label: str | None
+
+
+class Answers(Undo):
+    """Answer images, for the second time if `again`."""
+
+    answers: Annotated[list[Answer], Field(min_length=1, max_length=MANY)]
+    again: bool
+
+    @field_validator("answers")
+    @classmethod
+    def _of_distinct_images(cls, answers: list[Answer]) -> list[Answer]:
+        _distinct([answer.index for answer in answers])
+        return answers
+
+
+class NewClass(Sync):
+    """Add a class."""
+
+    name: Name
+
+
+F = TypeVar("F", bound=_Strict)
+
+
+def parsed(form: type[F], body: bytes) -> F:
+    """Read a request's body. Raises Refused, which names the first field that is missing or not of its kind."""
+    try:
+        return form.model_validate_json(body)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    why = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    raise Refused(400, f"{where}: {why}" if where else f"this is no request ({why})")

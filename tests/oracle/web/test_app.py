@@ -63,6 +63,9 @@ class Browser:
         body = json.dumps(self.about() | (fields or {})) if body is None else body
         return self.client.post(path, data=body, content_type=kind, headers={"Host": self.host, **named(headers)})
 
+    def request(self, **fields):
+        return json.dumps(self.about() | fields)
+
     def about(self):
         return {"session": self.session, "who": self.who, "classes": 0, "want": 8, "grid": False, "here": True}
 
@@ -345,9 +348,10 @@ def test_a_page_for_others_needs_the_token(shared, caplog):
     assert browser.get("/").status_code == 200, "the page has to come first, to send the token"
     assert browser.post("/api/sync").status_code == 401
     assert browser.get("/image/0").status_code == 401
-    for wrong in ("", "x" * 32, token[:-1], token + "x", "\ud800"):
+    for wrong in ("", "x" * 32, token[:-1], token + "x"):
         assert browser.post("/login", {"token": wrong}).status_code == 401
-    assert browser.post("/login", {"token": 5}).status_code == 400
+    for bad in (5, "\ud800", "x" * 101):
+        assert browser.post("/login", {"token": bad}).status_code == 400
     assert browser.post("/login", {"token": token}, Origin="http://evil.example").status_code == 403
     reply = browser.post("/login", {"token": token})
     assert reply.status_code == 204
@@ -472,7 +476,33 @@ def test_what_is_no_request_is_refused_in_a_word(trial, body):
     ],
 )  # fmt: skip
 def test_wrong_fields_are_refused(trial, fields):
-    assert Browser(trial).post("/api/sync", fields).status_code == 400
+    reply = Browser(trial).post("/api/sync", fields)
+    assert reply.status_code == 400
+    assert len(reply.json["error"]) < 120
+    if "\ud800" not in fields.values():  # which is no JSON
+        assert reply.json["error"].startswith(next(iter(fields)))
+
+
+def test_a_refusal_names_the_first_field_and_what_it_must_be(trial):
+    browser = Browser(trial)
+    assert browser.post("/api/sync", {"who": "a\nb"}).json["error"] == "who: must be of characters that can be seen"
+    assert browser.post("/api/sync", {"want": 61}).json["error"] == "want: must be less than or equal to 60"
+    twice = [{"index": 3, "label": None}] * 2
+    assert browser.change("answer", answers=twice).json["error"] == "answers: must not name an image twice"
+    assert browser.post("/api/sync", body=browser.request() * 2).json["error"].startswith("this is no request (Invalid")
+
+
+def test_of_a_field_that_comes_twice_the_last_one_counts(trial):
+    browser, body = Browser(trial), Browser(trial).request()
+    assert browser.post("/api/sync", body=body.replace("{", '{"want": 61, ')).status_code == 200
+    assert browser.post("/api/sync", body=body.replace("}", ', "want": 61}')).status_code == 400
+
+
+def test_unknown_fields_are_nothing_unless_they_are_a_bomb(trial):
+    browser = Browser(trial)
+    for depth, status in ((100, 200), (10_000, 400)):
+        body = browser.request().replace("}", f', "more": {"[" * depth}{"]" * depth}}}')
+        assert browser.post("/api/sync", body=body).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -506,6 +536,8 @@ def test_wrong_fields_are_refused(trial, fields):
         ("class", {"name": "a\tb"}),
         ("class", {"name": ["x"]}),
         ("class", {}),
+        ("answer", {"answers": [{"index": 0, "label": "circle"}], "want": 0}),
+        ("class", {"name": "hexagon", "want": 0}),
     ],
 )
 def test_wrong_wishes_are_refused_and_change_nothing(trial, what, fields):
