@@ -9,8 +9,8 @@ from pathlib import Path
 from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
-from alearn.oracle.labelstudio import task_format as form
-from alearn.oracle.labelstudio.task_format import Said
+from alearn.oracle.labelstudio.annotations import Annotation, exported, fault
+from alearn.oracle.labelstudio.labeling_config import labeling_config
 from alearn.oracle.labelstudio.tasks import asked, label, tasks
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
@@ -40,11 +40,11 @@ class Files:
         """
         missing, total = dict.fromkeys(batch.index.tolist()), batch.answered + len(batch.index)
         for path in sorted(chain(self._folder.glob("annotations*.json"), self._folder.glob("annotations*.csv"))):
-            for one in form.exported(str(path), _content(path)):
+            for one in exported(str(path), _content(path)):
                 i = self._index.get(one.item)
                 if i is None or i not in missing or one.asked != asked(batch):
                     continue
-                self._store.answer(i, self._label(one), batch.purpose, batch.round, one.who, batch.again)
+                self._store.answer(i, self._label(one), batch.purpose, batch.round, one.person, batch.again)
                 del missing[i]
                 report(total - len(missing), total)
         if missing:
@@ -58,19 +58,19 @@ class Files:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _label(self, one: Said) -> int:
+    def _label(self, one: Annotation) -> int:
         found = label(one, self._store)
         if found is None and len(one.choices) == 1 and isinstance(self._store.classes, MutableSequence):
             found = self._store.add_class(one.choices[0])  # the team has added it to the labeling config
         if found is None:
-            raise AlearnError(f"{one.where} ({one.item}): {form.fault(one, self._store.classes)}")
+            raise AlearnError(f"{one.where} ({one.item}): {fault(one, self._store.classes)}")
         return found
 
     def _write(self, batch: Batch, index: list[int]) -> None:
         body = tasks(batch, index, self._pool, self._store, self._insight)
         try:
             self._folder.mkdir(exist_ok=True, parents=True)
-            _replace(self._folder / CONFIG, form.labeling_config(list(self._store.classes)))
+            _replace(self._folder / CONFIG, labeling_config(list(self._store.classes)))
             _replace(self._folder / TASKS, "[\n" + ",\n".join(json.dumps(each) for each in body) + "\n]\n")
         except OSError as error:
             raise AlearnError(f"{self._folder}: cannot be written ({error.strerror or error})") from None

@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from alearn.errors import AlearnError
-from alearn.oracle.labelstudio import task_format as form
+from alearn.oracle.labelstudio import labeling_config
+from alearn.oracle.labelstudio.annotations import person
 from alearn.oracle.labelstudio.api import Api, RefusedError
-from alearn.oracle.labelstudio.task_format import Json, Layout
+from alearn.oracle.labelstudio.labeling_config import Layout
+from alearn.oracle.labelstudio.task_format import Json
 
 CHUNK = 50
 """Tasks in a request that imports them, each with its picture."""
@@ -42,11 +44,11 @@ class Project:
                 raise
             raise AlearnError(f"{self}: the project is gone; resume the trial, and it makes a new one") from None
         config = str(found.get("label_config") or "")
-        layout = form.layout(config)
+        layout = labeling_config.layout(config)
         if layout is not None:
-            new = form.grown(config, classes)
+            new = labeling_config.grown(config, classes)
         elif "name=" not in config:  # as Label Studio makes them
-            new = form.labeling_config(classes)
+            new = labeling_config.labeling_config(classes)
         else:
             raise AlearnError(
                 f"oracle.project={self._title}: its labeling config has no <Choices> about an <Image> with a value "
@@ -54,7 +56,7 @@ class Project:
             )
         if new is not None:
             self._api.patch(self._path, {"label_config": new})
-            layout = form.layout(new)
+            layout = labeling_config.layout(new)
         assert layout is not None
         return layout
 
@@ -76,7 +78,7 @@ class Project:
     def _made(self, classes: Sequence[str]) -> int:
         new = {
             "title": self._title,
-            "label_config": form.labeling_config(classes),
+            "label_config": labeling_config.labeling_config(classes),
             "sampling": "Uncertainty sampling",  # the least probable guess first
             "skip_queue": "IGNORE_SKIPPED",  # who skips has answered: nobody else is asked
         }
@@ -122,9 +124,9 @@ class Project:
             with suppress(RefusedError):  # not everybody may see everybody
                 found = self._api.get("/api/users/?include=id,email,username")
                 people = found.get("results", []) if isinstance(found, dict) else found
-                self._people |= {each["id"]: form.who(each) for each in people}
-            self._people.setdefault(value, form.who(value))
-        return self._people[value] if isinstance(value, int) else form.who(value)
+                self._people |= {each["id"]: person(each) for each in people}
+            self._people.setdefault(value, person(value))
+        return self._people[value] if isinstance(value, int) else person(value)
 
     def _of(self, answer: Any, key: str, kind: type) -> Any:
         """A part of an answer that must be there."""

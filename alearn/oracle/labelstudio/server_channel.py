@@ -10,10 +10,11 @@ from pathlib import Path
 from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.oracle.labelstudio import task_format as form
+from alearn.oracle.labelstudio.annotations import Annotation, fault, sent
 from alearn.oracle.labelstudio.api import Api, AwayError
+from alearn.oracle.labelstudio.labeling_config import OURS
 from alearn.oracle.labelstudio.project import CHUNK, Project
-from alearn.oracle.labelstudio.task_format import ASKED, ITEM, OURS, Json, Said
+from alearn.oracle.labelstudio.task_format import ASKED, ITEM, Json
 from alearn.oracle.labelstudio.tasks import asked, guessed, label, tasks, version
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
@@ -100,7 +101,7 @@ class Server:
             getLogger(__name__).info("%d images to label at %s", len(look.open), self._project)
         look.ready = True
 
-    def _said(self, look: "_Look", each: Json) -> list[Said]:
+    def _said(self, look: "_Look", each: Json) -> list[Annotation]:
         """What people said of a task, if its image is open."""
         i = look.tasks.get(each["id"])
         if i is None or i not in look.open:
@@ -108,9 +109,9 @@ class Server:
         data, where = {ITEM: self._pool.ids[i], ASKED: asked(look.batch)}, f"{self._project}, task {each['id']}"
         found = each.get("annotations") or []
         named = [one | {"completed_by": self._project.who(one.get("completed_by"))} for one in found]
-        return [form.said(data, one, where, self._layout.label) for one in named]
+        return [sent(one, data, where, self._layout.label) for one in named]
 
-    def _take(self, look: "_Look", one: Said) -> None:
+    def _take(self, look: "_Look", one: Annotation) -> None:
         """Keep an answer, unless its image has one or it is of no use."""
         i, batch = self._index[one.item], look.batch
         if i not in look.open:
@@ -121,12 +122,12 @@ class Server:
             if one.choices[0] in self._layout.choices:  # a class that the team has added
                 found = self._store.add_class(one.choices[0])
         if found is not None:
-            self._store.answer(i, found, batch.purpose, batch.round, one.who, batch.again)
+            self._store.answer(i, found, batch.purpose, batch.round, one.person, batch.again)
             del look.open[i]
             look.tell()
         elif one.number not in self._warned:
             self._warned.add(one.number)
-            why = form.fault(one, self._store.classes)
+            why = fault(one, self._store.classes)
             getLogger(__name__).warning("%s (%s): %s; correct it there, it stays open", one.where, one.item, why)
 
 

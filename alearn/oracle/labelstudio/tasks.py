@@ -7,17 +7,9 @@ import numpy as np
 from alearn.data.decode import encoded
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL
-from alearn.oracle.labelstudio.task_format import (
-    ASKED,
-    OURS,
-    Json,
-    Layout,
-    Said,
-    cannot_tell,
-    data_uri,
-    prediction,
-    task,
-)
+from alearn.oracle.labelstudio.annotations import Annotation
+from alearn.oracle.labelstudio.labeling_config import OURS, Layout, cannot_tell
+from alearn.oracle.labelstudio.task_format import ASKED, Json, data_uri, prediction, task
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
 
@@ -61,7 +53,7 @@ def tasks(
         yield task(pool.ids[i], image, (), guess, {ASKED: asked(batch), **(data or {})}, layout)
 
 
-def label(one: Said, store: Store) -> int | None:
+def label(one: Annotation, store: Store) -> int | None:
     """The class that an annotation says, or CANNOT_TELL; None if it says neither."""
     if one.skipped or one.choices == (cannot_tell(store.classes),):
         return CANNOT_TELL

@@ -5,6 +5,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from werkzeug.exceptions import HTTPException
 
+from alearn.errors import first_problem
+
 LONGEST = 100
 """Characters of a name, of a person or of a class."""
 MANY = 100
@@ -134,7 +136,4 @@ def parsed(form: type[F], body: bytes) -> F:
     try:
         return form.model_validate_json(body)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, problem["loc"]))
-    why = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    raise Refused(400, f"{where}: {why}" if where else f"this is no request ({why})")
+        raise Refused(400, first_problem(error, values=False)) from None

@@ -8,7 +8,7 @@ from alearn.config import LabelStudioOracle
 from alearn.errors import AlearnError, WaitingError
 from alearn.ledger import CANNOT_TELL, Source
 from alearn.oracle.labelstudio import Files
-from alearn.oracle.labelstudio.task_format import layout
+from alearn.oracle.labelstudio.labeling_config import layout
 from alearn.oracle.people import Batch
 from alearn.oracle.store import Store, read
 from tests.conftest import shapes

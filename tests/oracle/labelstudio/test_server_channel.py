@@ -11,7 +11,8 @@ from alearn.config import LabelStudioOracle
 from alearn.errors import AlearnError, WaitingError
 from alearn.ledger import CANNOT_TELL, Source
 from alearn.oracle.labelstudio import Files, Server, project, server_channel
-from alearn.oracle.labelstudio.task_format import annotation, labeling_config, prediction
+from alearn.oracle.labelstudio.labeling_config import labeling_config
+from alearn.oracle.labelstudio.task_format import annotation, prediction
 from alearn.oracle.labelstudio.task_format import task as labeled
 from alearn.oracle.people import Batch
 from alearn.oracle.store import Store, read

@@ -489,7 +489,7 @@ def test_a_refusal_names_the_first_field_and_what_it_must_be(trial):
     assert browser.post("/api/sync", {"want": 61}).json["error"] == "want: must be less than or equal to 60"
     twice = [{"index": 3, "label": None}] * 2
     assert browser.change("answer", answers=twice).json["error"] == "answers: must not name an image twice"
-    assert browser.post("/api/sync", body=browser.request() * 2).json["error"].startswith("this is no request (Invalid")
+    assert browser.post("/api/sync", body=browser.request() * 2).json["error"].startswith("Invalid JSON: ")
 
 
 def test_of_a_field_that_comes_twice_the_last_one_counts(trial):

@@ -1,0 +1,181 @@
+"""What people say in Label Studio: annotations, as its server sends them and as it exports them. All pure."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from alearn.errors import AlearnError, first_problem
+from alearn.files import csv_tables
+from alearn.oracle.labelstudio.labeling_config import LABEL
+from alearn.oracle.labelstudio.task_format import ASKED, ITEM, Json
+
+NOBODY = "label studio"
+"""Who annotated where nothing tells."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What a person says of an image.
+
+    item, asked: from the task's data. choices: one where it is of use. skipped: the task was. person: see `person`.
+    number: ascending in the order of submission. where: the task, in words.
+    """
+
+    item: str
+    asked: str
+    choices: tuple[str, ...]
+    skipped: bool
+    person: str
+    number: int
+    where: str
+
+
+def person(value: object) -> str:
+    """Return the name of a person as in completed_by (a number or an object) or annotator (a number or an address)."""
+    if isinstance(value, dict):
+        known = [value.get(key) for key in ("email", "username", "id")]
+        return next((person(name) for name in known if name and not isinstance(name, dict)), NOBODY)
+    if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+        return f"user {value}"
+    return value.strip() if isinstance(value, str) and value.strip() else NOBODY
+
+
+def _number(value: object) -> int:
+    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+        return int(value)
+    return value if isinstance(value, int) else 0
+
+
+Number = Annotated[int, BeforeValidator(_number)]
+Person = Annotated[str, BeforeValidator(person)]
+
+
+class _Exported(BaseModel):
+    """A part of what Label Studio exports. It has many more fields, which are left out."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class Choices(_Exported):
+    """What was chosen."""
+
+    choices: list[str]
+
+
+class Result(_Exported):
+    """What an annotation has of one <Choices>. from_name: of which."""
+
+    from_name: str
+    value: Choices
+
+
+class Submission(_Exported):
+    """An annotation. result: without that of other controls than <Choices>."""
+
+    id: Number = 0
+    completed_by: Person = NOBODY
+    was_cancelled: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+    result: list[Result]
+
+    @field_validator("result", mode="before")
+    @classmethod
+    def _of_choices(cls, result: object) -> object:
+        if not isinstance(result, list):
+            return result
+        return [part for part in result if not isinstance(part, dict) or part.get("type") == "choices"]
+
+    def annotation(self, data: Json, where: str, label: str = LABEL) -> Annotation:
+        """Return what it says of a task with this data. label: the name of the <Choices>."""
+        choices = tuple(name for part in self.result if part.from_name == label for name in part.value.choices)
+        return Annotation(data[ITEM], data[ASKED], choices, self.was_cancelled, self.completed_by, self.id, where)
+
+
+class Task(_Exported):
+    """A task as JSON has it. In JSON_MIN and CSV a task is flat: its data, and one annotation of it."""
+
+    data: Json
+    annotations: list[Submission]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_flat(cls, task: Json) -> Json:
+        if "data" in task:
+            return task
+        label = task.get(LABEL)
+        value = label if isinstance(label, dict) else {"choices": [label] if label else []}
+        result = [{"type": "choices", "from_name": LABEL, "value": value}]
+        one = {"id": task.get("annotation_id"), "completed_by": task.get("annotator"), "result": result}
+        return {"data": task, "annotations": [one] if one["id"] else []}
+
+
+M = TypeVar("M", bound=BaseModel)
+_OBJECTS = TypeAdapter(list[Json])
+
+
+def _checked(kind: type[M], value: Json, where: str) -> M:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise AlearnError(f"{where}: {first_problem(error)}; an unchanged export has that") from None
+
+
+def sent(value: Json, data: Json, where: str, label: str) -> Annotation:
+    """Read an annotation that the server sent, of a task with this data. label: the name of the <Choices>.
+
+    Raises AlearnError if it has another shape.
+    """
+    return _checked(Submission, value, where).annotation(data, where, label)
+
+
+def fault(annotation: Annotation, known: Iterable[str]) -> str:
+    """Return why an annotation says no class."""
+    if len(annotation.choices) == 1:
+        name = repr(annotation.choices[0])
+        return f"{name if len(name) <= 60 else f'{name[:57]}...'} is none of {', '.join(known)}"
+    return f"an annotation chooses {len(annotation.choices)} of the classes, not one"
+
+
+def exported(name: str, content: bytes) -> list[Annotation]:
+    """Read a file that Label Studio exported as JSON, JSON_MIN or CSV; return its annotations in the order of
+    submission. Tasks that are not of our making are left out.
+
+    Raises AlearnError that names file and task.
+    """
+    found: list[Annotation] = []
+    for where, each in _lines(name, content) if name.lower().endswith(".csv") else _objects(name, content):
+        task = _checked(Task, each, where)
+        if isinstance(task.data.get(ITEM), str) and isinstance(task.data.get(ASKED), str):
+            found += [submission.annotation(task.data, where) for submission in task.annotations]
+    return sorted(found, key=lambda annotation: annotation.number)
+
+
+def _objects(name: str, content: bytes) -> Iterator[tuple[str, Json]]:
+    try:
+        objects = _OBJECTS.validate_json(content.removeprefix(codecs.BOM_UTF8))
+    except ValidationError as error:
+        raise AlearnError(f"{name}: is not JSON as Label Studio exports it ({first_problem(error)})") from None
+    for place, each in enumerate(objects, 1):
+        number = each.get("id")
+        yield f"{name}, task {number if isinstance(number, int) else f'at place {place:,}'}", each
+
+
+def _lines(name: str, content: bytes) -> Iterator[tuple[str, Json]]:
+    if not content.strip():  # an export of no tasks
+        return
+    try:
+        lines = csv_tables.parse(name, content, (ITEM, ASKED, LABEL, "annotation_id"))
+    except AlearnError as error:
+        raise AlearnError(f"{error}; give Label Studio's CSV export, unchanged") from None
+    for number, line in lines.items():
+        yield f"{name}: line {number}", line
