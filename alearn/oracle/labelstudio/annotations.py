@@ -113,10 +113,11 @@ class Task(_Exported):
         if "data" in task:
             return task
         label = task.get(LABEL)
-        value = label if isinstance(label, dict) else {"choices": [label] if label else []}
+        chosen = label.get("choices") if isinstance(label, dict) else label  # more than one is an object
+        value = {"choices": [chosen] if isinstance(chosen, str) and chosen else chosen or []}
         result = [{"type": "choices", "from_name": LABEL, "value": value}]
-        one = {"id": task.get("annotation_id"), "completed_by": task.get("annotator"), "result": result}
-        return {"data": task, "annotations": [one] if one["id"] else []}
+        only = {"id": task.get("annotation_id"), "completed_by": task.get("annotator"), "result": result}
+        return {"data": task, "annotations": [only] if only["id"] else []}
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -154,9 +155,11 @@ def exported(name: str, content: bytes) -> list[Annotation]:
     """
     found: list[Annotation] = []
     for where, each in _lines(name, content) if name.lower().endswith(".csv") else _objects(name, content):
+        data = each.get("data", each)
+        if isinstance(data, dict) and not (isinstance(data.get(ITEM), str) and isinstance(data.get(ASKED), str)):
+            continue
         task = _checked(Task, each, where)
-        if isinstance(task.data.get(ITEM), str) and isinstance(task.data.get(ASKED), str):
-            found += [submission.annotation(task.data, where) for submission in task.annotations]
+        found += [submission.annotation(task.data, where) for submission in task.annotations]
     return sorted(found, key=lambda annotation: annotation.number)
 
 

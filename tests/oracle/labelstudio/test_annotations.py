@@ -51,7 +51,13 @@ def test_all_three_exports_are_read_in_the_order_of_submission():
         ("img/1.png", (" padded ",), False, "ada@example.org", "f.CSV: line 3"),
         ("img/0.png", ('a "b", c',), False, "user 1", "f.CSV: line 2"),
     ]
-    assert read("f.json", JSON_MIN.replace('"cat"', '{"choices":["cat","dog"]}'))[1][1] == ("cat", "dog")
+    for two in ('{"choices":["cat","dog"]}', '["cat","dog"]'):
+        assert read("f.json", JSON_MIN.replace('"cat"', two))[1][1] == ("cat", "dog")
+
+
+def test_tasks_of_others_are_left_out_whatever_they_hold():
+    for other in ({"data": {"text": "x"}, "annotations": 7}, {"text": "x", "label": [{"x": 5}], "annotation_id": 1}):
+        assert exported("f.json", json.dumps([other]).encode()) == []
 
 
 def test_a_long_picture_is_a_cell_and_the_limit_of_csv_stays_as_it_was():
@@ -94,7 +100,7 @@ def test_a_long_picture_is_a_cell_and_the_limit_of_csv_stays_as_it_was():
             JSON_MIN.replace('"cat"', "[[1]]"),
             "task 1: annotations.0.result.0.value.choices.0: must be a valid string",
         ),
-        ("f.json", JSON_MIN.replace('"cat"', "1" * 100), "task 1: annotations.0.result.0.value.choices.0=1111"),
+        ("f.json", JSON_MIN.replace('"cat"', "1" * 100), "task 1: annotations.0.result.0.value.choices=1111"),
         ("f.csv", CSV.replace("label", "kind"), "f.csv: has no column label; there are annotation_id, annotator, "),
         (
             "f.csv",
@@ -113,7 +119,7 @@ def test_what_is_no_export_is_one_message_with_file_and_task(name, text, why):
 
 
 def test_what_is_no_utf_8_is_no_export():
-    with pytest.raises(AlearnError, match=r"f.json: is not JSON .*invalid unicode code point at line 1 column 4"):
+    with pytest.raises(AlearnError, match=r"f.json: is not JSON .*invalid unicode code point at line 1 column 3"):
         exported("f.json", b'["\xff"]')
 
 
