@@ -1,9 +1,14 @@
-"""The events in which a trial reports: frozen, nothing but data."""
+"""What a labeling reports: progress, which passes, and entries, which last.
+
+The loop and the audit call `Journal.commit` where the order matters: an entry is durable when that returns, and nobody
+is asked, and nothing is drawn, before it has returned.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from alearn.ledger import Ledger
 from alearn.values import Decision, Fitted, Scores
@@ -20,7 +25,10 @@ class RoundStarted:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """One epoch of training. share: how much of the training's budget is used up, None where it has no bound."""
+    """One epoch of training is over.
+
+    share: how much of the training's budget is used up, None where it has no bound.
+    """
 
     epoch: int
     loss: float
@@ -30,20 +38,37 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class ScoreProgress:
-    """So many of the images are scored."""
+    """`done` of `total` images are scored."""
 
     done: int
     total: int
 
 
 @dataclass(frozen=True)
-class RoundDone:
+class Asked:
+    """People have answered `done` of `total` questions. where: the place where they answer, in words."""
+
+    done: int
+    total: int
+    where: str
+
+
+Progress = RoundStarted | EpochDone | ScoreProgress | Asked
+OnProgress = Callable[[Progress], None]
+
+
+def ignore(step: Progress) -> None:
+    """Take progress and do nothing with it."""
+
+
+@dataclass(frozen=True)
+class Round:
     """A round is over and the ledger holds its labels. The ledger is the live one: read it now, do not keep it.
 
-    seconds: by phase ("fit", "score", "decide", "ask"). metrics: empty until the measuring code fills it in.
+    seconds: by phase ("fit", "score", "decide", "ask"). metrics: empty until a journal that knows the truth fills it.
     """
 
-    round: int
+    number: int
     ledger: Ledger
     fitted: Fitted
     scores: Scores
@@ -53,38 +78,31 @@ class RoundDone:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """People have answered `done` of `total` questions, and are waited for. where: they answer, in words."""
+class AuditFrozen:
+    """Labels, order and plan are frozen in ledger.audit. Nothing is drawn before this is committed.
 
-    done: int
-    total: int
-    where: str
-
-
-@dataclass(frozen=True)
-class AuditStarted:
-    """Labels, order and plan are frozen, and stand in ledger.audit. Nothing is drawn before this event is dealt with.
-
-    digest: SHA-256 of all that, see `alearn.audit.rules.commitment`. expected: hand labels in all, an estimate.
+    commitment: the SHA-256 of all that, see `alearn.audit.rules.commitment`. expected: an estimate of all hand labels
+    in the end.
     """
 
     ledger: Ledger
-    digest: str
+    commitment: str
     expected: float
 
 
 @dataclass(frozen=True)
 class AuditDrawn:
-    """The audit's seed, and with it the draw, stands in ledger.audit. Nobody is asked before this is dealt with."""
+    """The audit's seed, and with it the draw, is in ledger.audit. Nobody is asked before this is committed."""
 
     ledger: Ledger
 
 
 @dataclass(frozen=True)
 class AuditStage:
-    """A stage of the audit is answered: `audited` labels are checked so far, `errors` of them were wrong, and
-    `accepted` of the frozen ones would be accepted. left: labels that no human gave and that would not. more: whether
-    another stage follows.
+    """A stage of the audit is answered.
+
+    audited: labels checked so far, of which `errors` were wrong. accepted: frozen labels that would be accepted now.
+    left: labels that no human gave and that would not be accepted. more: whether another stage follows.
     """
 
     ledger: Ledger
@@ -96,9 +114,10 @@ class AuditStage:
 
 
 @dataclass(frozen=True)
-class TrialDone:
-    """Every image has a label. As in `RoundDone`, the ledger is the live one and the metrics come later: the sinks find
-    the trial's row in them (see `alearn.trial.row`).
+class Finished:
+    """Every image has a label. As in `Round`, the ledger is the live one.
+
+    metrics: empty until a journal fills it: the trial's row (see `alearn.trial.row`).
     """
 
     ledger: Ledger
@@ -106,6 +125,26 @@ class TrialDone:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-Event = (
-    RoundStarted | EpochDone | ScoreProgress | Asked | RoundDone | AuditStarted | AuditDrawn | AuditStage | TrialDone
-)
+Entry = Round | AuditFrozen | AuditDrawn | AuditStage | Finished
+
+
+class Journal(Protocol):
+    """Where a labeling reports to."""
+
+    def progress(self, step: Progress) -> None:
+        """Show how far the work is. Nothing depends on it."""
+
+    def commit(self, entry: Entry) -> None:
+        """Keep the entry and its ledger. They are safe when this returns."""
+
+
+class MemoryJournal:
+    """A journal without files, for tests and notebooks. `entries` has what was committed, in order."""
+
+    def __init__(self, on_progress: OnProgress = ignore) -> None:
+        self.progress = on_progress
+        self.entries: list[Entry] = []
+
+    def commit(self, entry: Entry) -> None:
+        """Append the entry. Its ledger goes on changing."""
+        self.entries.append(entry)

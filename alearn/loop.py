@@ -1,126 +1,232 @@
-"""The seven steps: a labeling from nothing to all, as a generator of events. No I/O, and no sight of the true labels.
+"""The seven steps: a labeling from nothing to all. It does no I/O of its own and never sees the true labels.
 
-1. Hand label a small portion of the data set; labels that are there already count.
+1. Hand label a small portion of the data set; labels that exist already count.
 2. With the labeled data, train a classifier that returns class probabilities.
 3. Predict class probabilities for all unlabeled data.
 4. Take every prediction above a probability threshold as true: auto labels.
 5. Hand label some portion of the data with the lowest predicted class probabilities.
 6. Repeat 2-5 until a small portion of the data is unlabeled.
-7. Hand label the remaining data, or auto label it, or audit what the model makes of it: see `alearn.audit.protocol`.
+7. Hand label the remaining data, or auto label it, or audit the model's labels: see `alearn.audit.protocol`.
 """
 
-from collections.abc import Generator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 
 from alearn import rng
-from alearn.audit.protocol import Names, audited, pays, terms
-from alearn.config import Config
+from alearn.audit import protocol
+from alearn.audit.protocol import Names, audit, pays, terms
+from alearn.config import Policy, Train
 from alearn.errors import AlearnError
-from alearn.journal import Event, RoundDone, RoundStarted, TrialDone
+from alearn.journal import Finished, Journal, Round, RoundStarted
 from alearn.learn.device import Runtime
-from alearn.learn.fit import fit
-from alearn.learn.pool_scores import predict
+from alearn.learn.fit import Network, fit
+from alearn.learn.pool_scores import score_pool
 from alearn.learn.training_set import TrainingSet
 from alearn.ledger import Ledger, Source
-from alearn.oracle import Oracle
+from alearn.oracle import Oracle, Remembers
 from alearn.policy import decide as decisions
 from alearn.policy.stop import allowance, finished
-from alearn.values import Array, Decision, Images, Scores
+from alearn.values import Array, Decision, Fitted, Images, Scores
 
 MORE = 10
-"""More first images that are asked about, while the others had no label or were all of one class."""
+"""First images to ask about in addition, as long as the others have no label or all have the same one."""
 
 
-def label(
-    config: Config, runtime: Runtime, images_nchw: Images, names: Names, oracle: Oracle, ledger: Ledger
-) -> Generator[Event, None, None]:
-    """Label every image, writing into the ledger; goes on from wherever the ledger stands.
+@dataclass(frozen=True)
+class Trial:
+    """All that a labeling is made of.
 
-    images_nchw: uint8 [N, C, H, W] on runtime.device. The ledger is whole at every `RoundDone` and at `TrialDone`: what
-    is saved there is all that a resumed trial needs to end with the same labels. Raises AlearnError for settings that
-    do not fit the data, for training that fails, and when policy.max_rounds have not sufficed.
+    images: uint8 [N, C, H, W] on runtime.device. network: makes a fresh model. distortion: the name of the random
+    distortions that leave the classes of these images as they are (a key of `alearn.data.augment.AUGMENT`). ledger: the
+    state, which the loop writes; the loop goes on from wherever it stands.
     """
-    policy, total = config.policy, len(ledger)
-    decisions.check(policy, total, ledger.count(Source.GIVEN))
 
-    if not ledger.rounds:  # step 1
-        asks = policy.init_size(total) - len(ledger.labeled)
-        while len(ledger.unlabeled) and (asks > 0 or known(ledger, names) < 2 or not len(ledger.labeled)):
-            first = decisions.first(policy, images_nchw, config.seed, ledger, asks if asks > 0 else MORE)
-            ledger.write(first, oracle.label(first, Source.FIRST), Source.FIRST, round=0)
-            asks = 0
-
-    while ledger.audit is None and not finished(policy, ledger):  # step 6; nothing is trained after an audit
-        number = ledger.rounds + 1
-        if number > policy.max_rounds:
-            raise AlearnError(
-                f"policy.max_rounds={policy.max_rounds}: the limit is reached, and {len(ledger.unlabeled)} of {total} "
-                "images have no label. Nothing is lost: resume with a higher limit, or start anew with a lower "
-                "policy.threshold or a higher policy.hand_fraction"
-            )
-        pool = ledger.unlabeled if policy.auto.permanent else np.flatnonzero(~ledger.hand)
-        yield RoundStarted(number, total - len(ledger.unlabeled), len(pool))
-        clock = _Clock(runtime)
-
-        fitted = yield from fit(
-            config, runtime, images_nchw, TrainingSet.of(ledger), known(ledger, names), number
-        )  # step 2
-        clock.lap("fit")
-
-        wanted = decisions.wanted(policy)
-        scores = yield from predict(config, runtime, fitted.model, images_nchw, ledger, pool, wanted, number)  # step 3
-        ledger.note(scores, number)
-        clock.lap("score")
-
-        draw = rng.generator(config.seed, number, "query")
-        asks = allowance(policy, ledger, number)
-        if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
-            asks = 0
-        decision = decisions.decide(policy, scores, asks, number, draw)
-        clock.lap("decide")
-        ledger.take_back(_changed(ledger, scores, decision))
-        ledger.write(decision.hand, oracle.label(decision.hand, Source.QUERY), Source.QUERY, number)  # step 5
-        new = ledger.source[decision.auto] == Source.NONE
-        ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)  # step 4
-        clock.lap("ask")
-
-        yield RoundDone(number, ledger, fitted, scores, decision, clock.seconds)
-
-    clock = _Clock(runtime)
-    if policy.finish == "audit" and ledger.rounds:
-        yield from audited(terms(policy), names, oracle, ledger)
-    by_hand, by_model = decisions.finish(policy, ledger)  # step 7
-    ledger.write(by_hand, oracle.label(by_hand, Source.REST), Source.REST, ledger.rounds)
-    ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)
-    clock.lap("ask")
-    yield TrialDone(ledger, clock.seconds)
+    images: Images
+    names: Names
+    oracle: Oracle
+    ledger: Ledger
+    policy: Policy
+    train: Train
+    network: Network
+    runtime: Runtime
+    seed: int
+    distortion: str = "none"
 
 
-def known(ledger: Ledger, names: Names) -> int:
-    """How many classes the model tells apart: those that there were at first, and those of which there is a label. (Not
-    all that people have added: a resumed trial, which knows them from its start, must train as if it did not.)
+def label(trial: Trial, journal: Journal) -> Ledger:
+    """Label every image and return the ledger.
+
+    The ledger is whole at every `journal.commit`: what is saved there is all that a resumed trial needs to end with the
+    same labels. Raises AlearnError for settings that do not fit the data, for training that fails, and when
+    policy.max_rounds have not sufficed.
     """
-    return max(names.first, int(ledger.label.max(initial=-1)) + 1)
+    policy, ledger = trial.policy, trial.ledger
+    check(policy, len(ledger), ledger.count(Source.GIVEN))
+    ask_first(trial)  # 1
+    while ledger.audit is None and not finished(policy, ledger):  # 6; nothing is trained once an audit has begun
+        number = start_round(trial, journal)
+        clock = Clock(trial.runtime)
+        with clock.phase("fit"):
+            fitted = fit_labeled(trial, number, journal)  # 2
+        with clock.phase("score"):
+            scores = score_unlabeled(trial, fitted, number, journal)  # 3
+        with clock.phase("decide"):
+            decision = decide(trial, scores, number)  # 4 and 5
+        with clock.phase("ask"):
+            apply(trial, scores, decision, number)
+        journal.commit(Round(number, ledger, fitted, scores, decision, clock.seconds))
+    return finish(trial, journal)  # 7
 
 
-def _changed(ledger: Ledger, scores: Scores, decision: Decision) -> Array:
-    """int64 [n]: the auto labels that this round does not give again."""
+def check(policy: Policy, total: int, given: int = 0) -> None:
+    """Raise AlearnError if the policy does not fit `total` images, of which `given` have a label already."""
+    decisions.check(policy, total, given)
+    protocol.check(policy, total)
+
+
+def ask_first(trial: Trial) -> None:
+    """Hand label the first images, before the first round; nothing if there was one."""
+    policy, ledger = trial.policy, trial.ledger
+    if ledger.rounds:
+        return
+    asks = policy.init_size(len(ledger)) - len(ledger.labeled)
+    while len(ledger.unlabeled) and (asks > 0 or known(trial) < 2 or not len(ledger.labeled)):
+        first = decisions.first(policy, trial.images, trial.seed, ledger, asks if asks > 0 else MORE)
+        ledger.write(first, trial.oracle.label(first, Source.FIRST), Source.FIRST, round=0)
+        asks = 0
+
+
+def start_round(trial: Trial, journal: Journal) -> int:
+    """Announce the next round and return its number. Raises AlearnError if it would be one too many."""
+    ledger, limit = trial.ledger, trial.policy.max_rounds
+    number, left = ledger.rounds + 1, len(ledger.unlabeled)
+    if number > limit:
+        raise AlearnError(
+            f"policy.max_rounds={limit}: the limit is reached, and {left} of {len(ledger)} images have no label. "
+            "Nothing is lost: resume with a higher limit, or start anew with a lower policy.threshold or a higher "
+            "policy.hand_fraction"
+        )
+    journal.progress(RoundStarted(number, len(ledger) - left, len(pool(trial))))
+    return number
+
+
+def fit_labeled(trial: Trial, number: int, journal: Journal) -> Fitted:
+    """Train a new model on all that is labeled."""
+    return fit(
+        trial.train,
+        trial.network,
+        trial.images,
+        TrainingSet.of(trial.ledger),
+        known(trial),
+        runtime=trial.runtime,
+        seed=trial.seed,
+        round=number,
+        on_progress=journal.progress,
+    )
+
+
+def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal) -> Scores:
+    """Score the pool and note the scores in the ledger."""
+    scores = score_pool(
+        trial.policy,
+        fitted.model,
+        trial.images,
+        trial.ledger,
+        pool(trial),
+        decisions.wanted(trial.policy),
+        runtime=trial.runtime,
+        distortion=trial.distortion,
+        seed=trial.seed,
+        round=number,
+        on_progress=journal.progress,
+    )
+    trial.ledger.note(scores, number)
+    return scores
+
+
+def decide(trial: Trial, scores: Scores, number: int) -> Decision:
+    """Choose the images for the human, and the predictions that become auto labels."""
+    policy, ledger = trial.policy, trial.ledger
+    asks = allowance(policy, ledger, number)
+    if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
+        asks = 0
+    return decisions.decide(policy, scores, asks, number, rng.generator(trial.seed, number, "query"))
+
+
+def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None:
+    """Take back the auto labels that the round does not give again, ask the human, write the round's labels."""
+    ledger, oracle = trial.ledger, trial.oracle
+    ledger.take_back(not_given_again(ledger, scores, decision))
+    ledger.write(decision.hand, oracle.label(decision.hand, Source.QUERY), Source.QUERY, number)
+    new = ledger.source[decision.auto] == Source.NONE
+    ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)
+    if isinstance(oracle, Remembers):
+        adopt(ledger, oracle, number)
+
+
+def adopt(ledger: Ledger, oracle: Remembers, number: int) -> None:
+    """Write the hand labels that people gave in rounds up to this one and that the ledger does not have.
+
+    On another machine a resumed round may ask about other images than it did before; the answers of then still count.
+    """
+    answers = oracle.answered(number)
+    index = np.array([i for i in sorted(answers) if not ledger.hand[i]], np.int64)
+    ledger.take_back(index[ledger.auto[index]])
+    ledger.write(index, np.array([answers[i] for i in index], np.int64), Source.QUERY, number)
+
+
+def finish(trial: Trial, journal: Journal) -> Ledger:
+    """Label what is left: the human does, or the model, or the model as far as an audit accepts its labels."""
+    policy, ledger, clock = trial.policy, trial.ledger, Clock(trial.runtime)
+    with clock.phase("ask"):
+        if policy.finish == "audit" and ledger.rounds:
+            audit(terms(policy), trial.names, trial.oracle, ledger, journal)
+        by_hand, by_model = decisions.finish(policy, ledger)
+        ledger.write(by_hand, trial.oracle.label(by_hand, Source.REST), Source.REST, ledger.rounds)
+        ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)
+    journal.commit(Finished(ledger, clock.seconds))
+    return ledger
+
+
+def pool(trial: Trial) -> Array:
+    """Return the images that a round scores, int64 [n]: with permanent auto labels those without a label, else all
+    that no human labeled.
+    """
+    ledger = trial.ledger
+    return ledger.unlabeled if trial.policy.auto.permanent else np.flatnonzero(~ledger.hand)
+
+
+def known(trial: Trial) -> int:
+    """Return how many classes the model tells apart: those of the start, and those of which there is a label.
+
+    Not all that people have added: a resumed trial knows them from its start, and must train as if it did not.
+    """
+    return max(trial.names.first, int(trial.ledger.label.max(initial=-1)) + 1)
+
+
+def not_given_again(ledger: Ledger, scores: Scores, decision: Decision) -> Array:
+    """Return the auto labels among the scored images that the decision does not repeat, int64 [n]."""
     again = np.full(len(ledger), -1)
     again[decision.auto] = decision.auto_label
     changed: Array = scores.index[(ledger.auto & (ledger.label != again))[scores.index]]
     return changed
 
 
-class _Clock:
-    """Seconds by phase."""
+@dataclass
+class Clock:
+    """Seconds by phase. It waits for the device at the end of a phase."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime, self._last = runtime, perf_counter()
-        self.seconds: dict[str, float] = {}
+    runtime: Runtime
+    seconds: dict[str, float] = field(default_factory=dict)
 
-    def lap(self, phase: str) -> None:
-        self._runtime.synchronize()
-        now = perf_counter()
-        self.seconds[phase], self._last = now - self._last, now
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        start = perf_counter()
+        yield
+        self.runtime.synchronize()
+        self.seconds[name] = perf_counter() - start

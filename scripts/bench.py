@@ -11,7 +11,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,8 @@ def setting(recipe: str) -> Any:
 
     config = hydra_front.compose(*WORDS[recipe])
     runtime = device.choose("auto", "auto")
-    pool, _ = sources.load(config)
+    pool, _ = sources.load(config.data, config.seed)
     return config, runtime, pool.to(runtime.device)
-
-
-def drain(steps: Generator[Any, None, Any]) -> Any:
-    """What a generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
 
 
 def clocked(runtime: Any, work: Callable[[], Any]) -> float:
@@ -59,6 +51,8 @@ def alearn_fit(recipe: str) -> float:
     import numpy as np
 
     from alearn.learn.fit import fit
+    from alearn.learn.training_set import TrainingSet
+    from alearn.models.build import build
 
     config, runtime, pool = setting(recipe)
     batch = config.train.batch
@@ -66,9 +60,9 @@ def alearn_fit(recipe: str) -> float:
 
     def go(steps: int) -> None:
         train = config.train.model_copy(update={"steps": steps, "patience": None, "validation": 0.0})
-        sized = config.model_copy(update={"train": train})
-        hand = np.arange(len(index)) % 2 == 0
-        drain(fit(sized, runtime, pool.images, index, pool.truth[index], hand, 10, 1))
+        labeled = TrainingSet(index, pool.truth[index], np.arange(len(index)) % 2 == 0, index[:0])
+        network = partial(build, config.model)
+        fit(train, network, pool.images, labeled, 10, runtime=runtime, seed=config.seed, round=1)
 
     go(WARM_STEPS)
     return STEPS * batch / clocked(runtime, lambda: go(STEPS))
@@ -167,8 +161,8 @@ def alearn_score(recipe: str) -> float:
 
     config, runtime, pool = setting(recipe)
     model = build(config.model, (1, 28, 28), 10).to(runtime.device)
-    drain(score(runtime, model, pool.images, np.arange(2000)))
-    return POOL / clocked(runtime, lambda: drain(score(runtime, model, pool.images, np.arange(POOL))))
+    score(runtime, model, pool.images, np.arange(2000))
+    return POOL / clocked(runtime, lambda: score(runtime, model, pool.images, np.arange(POOL)))
 
 
 def bare_forward(recipe: str) -> float:

@@ -194,8 +194,8 @@ def of_trial(folder: Path) -> Frozen:
     from alearn.trial import checkpoint
 
     config = parse(OmegaConf.load(folder / "config.yaml"))
-    pool, _ = sources.load(config)
-    ledger = checkpoint.load(folder, config, len(pool)).ledger
+    pool, _ = sources.load(config.data, config.seed)
+    ledger = checkpoint.load(folder, config.digest(), len(pool)).ledger
     assert pool.truth is not None
     if ledger.audit is not None:
         item, label = ledger.audit.item, ledger.audit.label

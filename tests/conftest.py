@@ -1,7 +1,8 @@
 """What the tests share: a data set learned in seconds, a config from the real conf/, MNIST where it can be had."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,21 @@ import numpy as np
 import pytest
 import torch
 
+from alearn.audit.protocol import Names
 from alearn.config import Config, hydra_front
 from alearn.data import mnist_mirror
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
+from alearn.learn.fit import fit
+from alearn.learn.training_set import TrainingSet
+from alearn.ledger import Ledger
+from alearn.loop import Trial
+from alearn.models.build import build
+from alearn.trial.checkpoint import State
+from alearn.trial.folder_journal import Setting
+from alearn.trial.row import UNKNOWN
+from alearn.values import Fitted
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -27,14 +38,46 @@ def compose(*overrides: str) -> Config:
     return hydra_front.compose(*([] if named else ["trial=t2"]), *overrides)
 
 
-def drain(steps: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
-    """Run a generator to its end: what it yielded and what it returned."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as done:
-            return seen, done.value
+def fitted(
+    config: Config, runtime: Runtime, images: Any, labeled: TrainingSet, classes: int, number: int, **options: Any
+) -> Fitted:
+    """Train as a round of a trial of this config does."""
+    network = partial(build, config.model)
+    settings = {"runtime": runtime, "seed": config.seed, "round": number, **options}
+    return fit(config.train, network, images, labeled, classes, **settings)
+
+
+def trial(
+    config: Config, images: ImageSet, oracle: Any, ledger: Ledger | None = None, names: Names | None = None
+) -> Trial:
+    """A trial of this config on the CPU, in memory."""
+    return Trial(
+        images=images.images,
+        names=names or Names(images.ids, images.classes),
+        oracle=oracle,
+        ledger=Ledger.empty(len(images)) if ledger is None else ledger,
+        policy=config.policy,
+        train=config.train,
+        network=partial(build, config.model),
+        runtime=Runtime(torch.device("cpu"), bf16=False),
+        seed=config.seed,
+        distortion=config.data.augment,
+    )
+
+
+def setting(folder: Path, settings: Config, pool: ImageSet, state: State | None = None) -> Setting:
+    """What a journal and its reporters are made from, of a trial on the CPU without a test set."""
+    names, nothing = Names(pool.ids, pool.classes), pool.subset(np.zeros(0, np.int64))
+    state = state or State(Ledger.empty(len(pool)), classes=pool.classes)
+    runtime = Runtime(torch.device("cpu"), bf16=False)
+    return Setting(folder, settings, UNKNOWN, pool, nothing, names, state, runtime)
+
+
+def watched(work: Callable[..., Any], *args: Any, **options: Any) -> tuple[list[Any], Any]:
+    """Call what reports progress: what it reported and what it returned."""
+    steps: list[Any] = []
+    result = work(*args, on_progress=steps.append, **options)
+    return steps, result
 
 
 def shapes(total: int, seed: int = 0, classes: int = 3) -> ImageSet:

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alearn.report.reporters import run_shown
 from alearn.report.tensorboard import bands
-from alearn.trial.run import run
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.conftest import SMALL, compose
 
@@ -56,7 +56,7 @@ def sweep(tmp_path_factory, mnist_root) -> Path:
                 f"seed={seed}",
                 "record.projector=100",
             )
-            run(config, folder / f"{threshold}_{seed}")
+            run_shown(config, folder / f"{threshold}_{seed}")
     assert len(bands.write(folder)) == 2
     return folder
 

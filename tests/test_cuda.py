@@ -10,8 +10,8 @@ from alearn.learn.score import score
 from alearn.learn.training_set import TrainingSet
 from alearn.models.small_cnn import SmallCnn, small_cnn
 from alearn.policy import first, query
-from alearn.trial.run import run
-from tests.conftest import compose, drain, shapes
+from alearn.report.reporters import run_shown
+from tests.conftest import compose, fitted, shapes
 
 pytestmark = [
     pytest.mark.cuda,
@@ -30,8 +30,8 @@ def test_training_and_scoring_on_the_gpu_repeat_and_agree_with_the_cpu(model, pr
         runtime = device.choose(name, precision)
         on = images.to(runtime.device)
         known = TrainingSet(np.arange(200), images.truth[:200], np.ones(200, bool), np.arange(200, 400))
-        _, fitted = drain(fit.fit(config, runtime, on.images, known, 3, 1))
-        _, scores = drain(score(runtime, fitted.model, on.images, np.arange(200, 400)))
+        model = fitted(config, runtime, on.images, known, 3, 1).model
+        scores = score(runtime, model, on.images, np.arange(200, 400))
         results.append((scores.doubt, np.mean(scores.guess == images.truth[200:])))
     assert (results[0][0] == results[1][0]).all()
     assert min(accuracy for _, accuracy in results) > 0.95
@@ -47,7 +47,7 @@ def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
     found = []
     for _ in range(3):
         random = np.random.default_rng(0)
-        _, scores = drain(score(runtime, model, images, np.arange(100, 3000), want, np.arange(100)))
+        scores = score(runtime, model, images, np.arange(100, 3000), want, np.arange(100))
         if name == "first":
             found.append(first.typical(first.pixel_features(images, random), 300, random))
         elif name == "diverse":
@@ -75,7 +75,9 @@ def test_a_step_does_not_wait_for_the_gpu():
 
 
 def test_a_whole_trial(tmp_path, mnist_root):
-    row = run(compose("data.limit=5000", "device=cuda", "policy.threshold=0.99", f"data.root='{mnist_root}'"), tmp_path)
+    row = run_shown(
+        compose("data.limit=5000", "device=cuda", "policy.threshold=0.99", f"data.root='{mnist_root}'"), tmp_path
+    )
     assert row["device"] == "cuda"
     assert row["hand"] + row["auto"] == 5000
     assert row["mislabeled_total"] < 0.1

@@ -20,7 +20,7 @@ from alearn.models.build import build
 from alearn.models.classifier import to_float
 from alearn.policy import first, query, spread
 from alearn.values import Scores
-from tests.conftest import compose, drain
+from tests.conftest import compose
 
 CUDA = torch.device("cuda", 0)
 
@@ -87,7 +87,7 @@ def test_a_training_step(model, recipe, monkeypatch):
 def test_scoring():
     model = network(compose("model=small_cnn").model)
     index = torch.arange(100, device=CUDA)
-    _, made = drain(score.infer(Runtime(CUDA, bf16=False), model, images(), index))
+    made = score.infer(Runtime(CUDA, bf16=False), model, images(), index)
     assert {name: (t.device, t.dtype) for name, t in made.items()} == {
         "guess": (CUDA, torch.int64), "doubt": (CUDA, torch.float32), "margin": (CUDA, torch.float32),
     }  # fmt: skip
@@ -96,7 +96,7 @@ def test_scoring():
 def test_scoring_for_every_strategy():
     model = network(compose("model=source_cnn").model)
     want = frozenset[str]().union(*query.NEEDS.values())
-    _, made = drain(score.infer(Runtime(CUDA, bf16=False), model, images(), torch.arange(100, device=CUDA), want))
+    made = score.infer(Runtime(CUDA, bf16=False), model, images(), torch.arange(100, device=CUDA), want)
     assert {t.device for t in made.values()} == {CUDA}
     assert made.keys() == {"guess", "doubt", "margin", "probs", "features", "information"}
     assert (made["probs"].shape, made["features"].shape, made["information"].shape) == ((100, 10), (100, 128), (100,))

@@ -1,78 +1,51 @@
 """The loop against a second implementation of the seven steps, written with lists, and with scripted models."""
 
 import json
-from collections.abc import Iterator
 from hashlib import sha256
 
 import numpy as np
 import pytest
-import torch
 
 from alearn import loop, rng
 from alearn.audit import rules
-from alearn.audit.protocol import Names
 from alearn.errors import AlearnError
-from alearn.journal import AuditDrawn, AuditStage, AuditStarted, RoundDone, RoundStarted, TrialDone
-from alearn.learn import pool_scores
-from alearn.learn.device import Runtime
+from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, MemoryJournal, Round
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
-from alearn.values import Fitted, Scores
-from tests.conftest import shapes
-
-TOTAL, CLASSES = 1000, 4
-TRUTH = np.random.default_rng(1).integers(CLASSES, size=TOTAL)
-NAMES = Names([f"image {i}" for i in range(TOTAL)], [f"class {k}" for k in range(CLASSES)])
-CPU = Runtime(torch.device("cpu"), bf16=False)
+from tests.conftest import shapes, trial
+from tests.scripted import CLASSES, TOTAL, TRUTH, Person, made, probabilities, run, script
 
 
-def probabilities(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the scripted model of a round says of every image: surer every round, wrong for one image in twenty."""
-    random = np.random.default_rng(number)
-    p_max = 1 - 10 ** -random.uniform(0.2, 1.5 + number, TOTAL)
-    guess = np.where(random.random(TOTAL) < 0.05, (TRUTH + 1) % CLASSES, TRUTH)
-    return guess, p_max
+class StopError(Exception):
+    """The end of a process, but for the process."""
 
 
-class Person(Truth):
-    """Remembers what it was asked."""
+class StopAt(MemoryJournal):
+    """Keeps entries until there are `count` of a kind."""
 
-    def __init__(self) -> None:
-        super().__init__(TRUTH)
-        self.asked: list[tuple[Source, list[int]]] = []
+    def __init__(self, kind: type, count: int = 1) -> None:
+        super().__init__()
+        self.kind, self.count = kind, count
 
-    def label(self, index, purpose, again=False):
-        self.asked.append((purpose, index.tolist()))
-        return super().label(index, purpose)
+    def commit(self, entry):
+        super().commit(entry)
+        if sum(isinstance(one, self.kind) for one in self.entries) == self.count:
+            raise StopError
+
+
+def run_until(config, kind: type, count: int = 1) -> Ledger:
+    """The ledger of a trial that ended when it had committed so many entries of a kind."""
+    ledger = Ledger.empty(TOTAL)
+    if count:
+        with pytest.raises(StopError):
+            loop.label(made(config, ledger=ledger), StopAt(kind, count))
+    return ledger
 
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Training gives no model; scoring says what the script says. Returns what each training was given."""
-    trainings = []
-
-    def fit(config, runtime, images, known, classes, number) -> Iterator:
-        trainings.append((number, known.index.tolist(), known.label.tolist(), known.hand.tolist()))
-        return Fitted(torch.nn.Identity(), 1, 1, len(known), 0.1, None, ())
-        yield
-
-    def score(runtime, model, images, index, want, labeled, seed) -> Iterator:
-        guess, p_max = (column[index] for column in probabilities(trainings[-1][0]))
-        probs = np.repeat((1 - p_max[:, None]) / (CLASSES - 1), CLASSES, axis=1)
-        probs[np.arange(len(index)), guess] = p_max
-        doubt, margin = np.log1p(-p_max).astype(np.float32), 2 * p_max - 1
-        return Scores(index, guess, doubt, margin, probs=torch.from_numpy(probs).float() if "probs" in want else None)
-        yield
-
-    monkeypatch.setattr(loop, "fit", fit)
-    monkeypatch.setattr(pool_scores, "score", score)
-    return trainings
-
-
-def run(config, person=None, ledger=None) -> tuple[Ledger, list]:
-    ledger = ledger or Ledger.empty(TOTAL)
-    images = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
-    return ledger, list(loop.label(config, CPU, images, NAMES, person or Person(), ledger))
+    """Returns what each training was given."""
+    return script(monkeypatch)
 
 
 def seven_steps(init: float, threshold: float, hand: float, stop: float, finish: str):
@@ -110,10 +83,9 @@ def test_it_is_the_published_algorithm(config, scripted, init, threshold, hand, 
     }
     assert found == expected
     assert [index for _, index, _, _ in scripted] == trainings, "training sets, in the order of labeling"
-    rounds = [event for event in events if isinstance(event, RoundDone)]
-    assert [event.round for event in rounds] == list(range(1, len(trainings) + 1))
-    assert isinstance(events[-1], TrialDone)
-    assert [e.labeled for e in events if isinstance(e, RoundStarted)] == [len(t) for t in trainings]
+    rounds = [event for event in events if isinstance(event, Round)]
+    assert [event.number for event in rounds] == list(range(1, len(trainings) + 1))
+    assert isinstance(events[-1], Finished)
     assert all(set(event.seconds) == {"fit", "score", "decide", "ask"} for event in rounds)
 
 
@@ -130,11 +102,7 @@ def test_the_human_is_asked_for_a_purpose_and_never_twice(config, scripted):
 def test_a_ledger_saved_after_any_round_leads_to_the_same_labels(config, scripted, after):
     settings = config("policy.threshold=0.99", "policy.finish=auto")
     whole, _ = run(settings)
-    ledger = Ledger.empty(TOTAL)
-    steps = loop.label(settings, CPU, torch.zeros(TOTAL, 1, 1, 1), NAMES, Person(), ledger)
-    for _ in range(after):
-        while not isinstance(next(steps), RoundDone):
-            pass
+    ledger = run_until(settings, Round, after)
     again, _ = run(settings, ledger=Ledger(**{k: v.copy() for k, v in ledger.arrays().items()}))
     for name, column in whole.arrays().items():
         np.testing.assert_array_equal(column, again.arrays()[name])
@@ -199,7 +167,7 @@ def test_auto_labels_are_decided_anew_until_the_budget_is_spent_and_its_last_lab
     assert [set(index) for _, index, _, _ in scripted] == trainings
     assert len(hand) == 150
     assert ledger.rounds == len(trainings) == 6, "five that ask 30, 30, 30, 30, 10, and one that learns from the last"
-    rounds = [event for event in events if isinstance(event, RoundDone)]
+    rounds = [event for event in events if isinstance(event, Round)]
     assert [len(event.decision.hand) for event in rounds] == [30, 30, 30, 30, 10, 0]
 
 
@@ -207,11 +175,7 @@ def test_auto_labels_are_decided_anew_until_the_budget_is_spent_and_its_last_lab
 def test_a_frugal_trial_goes_on_from_any_round(config, scripted, after):
     settings = config(*FRUGAL)
     whole, _ = run(settings)
-    ledger = Ledger.empty(TOTAL)
-    steps = loop.label(settings, CPU, torch.zeros(TOTAL, 1, 1, 1), NAMES, Person(), ledger)
-    for _ in range(after):
-        while not isinstance(next(steps), RoundDone):
-            pass
+    ledger = run_until(settings, Round, after)
     again, _ = run(settings, ledger=Ledger(**{k: v.copy() for k, v in ledger.arrays().items()}))
     for name, column in whole.arrays().items():
         np.testing.assert_array_equal(column, again.arrays()[name])
@@ -236,8 +200,7 @@ def test_the_truth_of_images_that_nobody_is_asked_about_changes_nothing(config, 
     )  # fmt: skip
     truth, ledgers = images.truth.copy(), []
     for _ in range(2):
-        ledger = Ledger.empty(300)
-        list(loop.label(settings, CPU, images.images, Names(images.ids, images.classes), Truth(truth), ledger))
+        ledger = loop.label(trial(settings, images, Truth(truth)), MemoryJournal())
         ledgers.append(ledger)
         others = np.flatnonzero(~ledger.hand)
         assert len(others) > 100
@@ -246,8 +209,7 @@ def test_the_truth_of_images_that_nobody_is_asked_about_changes_nothing(config, 
         np.testing.assert_array_equal(column, ledgers[1].arrays()[name])
     asked = ledgers[0].hand
     truth[asked] = (truth[asked] + 1) % 3
-    other = Ledger.empty(300)
-    list(loop.label(settings, CPU, images.images, Names(images.ids, images.classes), Truth(truth), other))
+    other = loop.label(trial(settings, images, Truth(truth)), MemoryJournal())
     assert (other.label != ledgers[0].label).any(), "the truth that is asked for does matter"
 
 
@@ -259,42 +221,47 @@ AUDIT = (
 
 def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted):
     person, ledger = Person(), Ledger.empty(TOTAL)
-    images = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
-    seen = []
-    for event in loop.label(config(*AUDIT), CPU, images, NAMES, person, ledger):
-        asked = [index for purpose, index in person.asked if purpose in (Source.AUDIT, Source.REST)]
-        if isinstance(event, AuditStarted):
-            started = event
-            assert len(ledger.audit.seed) == 0, "no draw before the labels are frozen, and saved"
-            assert asked == []
-            frozen = ledger.audit.item.copy(), ledger.audit.label.copy()
-            assert not ledger.hand[frozen[0]].any()
-            assert (np.diff(ledger.doubt[frozen[0]]) >= 0).all()
-        elif isinstance(event, AuditDrawn):
-            assert ledger.audit.seed.tobytes() == b"7"
-            assert asked == []
-        elif isinstance(event, AuditStage):
-            order = rules.draw(started.digest, "7", len(frozen[0]))[: event.audited]
-            assert [i for index in asked for i in index] == frozen[0][order].tolist()
-            cut = event.accepted
-            assert event.errors == (frozen[1][order] != TRUTH[frozen[0][order]]).sum()
-        seen.append(type(event).__name__)
-        last = event
-    assert isinstance(last, TrialDone)
-    assert seen.index("AuditStarted") < seen.index("AuditDrawn") < seen.index("AuditStage")
-    assert seen[-3:].count("RoundDone") == 0, "nothing is trained after an audit"
+
+    class Watch(MemoryJournal):
+        """Looks at the ledger when an entry is committed."""
+
+        def commit(self, entry):
+            super().commit(entry)
+            asked = [index for purpose, index in person.asked if purpose in (Source.AUDIT, Source.REST)]
+            if isinstance(entry, AuditFrozen):
+                self.commitment = entry.commitment
+                assert len(ledger.audit.seed) == 0, "no draw before the labels are frozen, and saved"
+                assert asked == []
+                self.frozen = ledger.audit.item.copy(), ledger.audit.label.copy()
+                assert not ledger.hand[self.frozen[0]].any()
+                assert (np.diff(ledger.doubt[self.frozen[0]]) >= 0).all()
+            elif isinstance(entry, AuditDrawn):
+                assert ledger.audit.seed.tobytes() == b"7"
+                assert asked == []
+            elif isinstance(entry, AuditStage):
+                order = rules.draw(self.commitment, "7", len(self.frozen[0]))[: entry.audited]
+                assert [i for index in asked for i in index] == self.frozen[0][order].tolist()
+                self.cut = entry.accepted
+                assert entry.errors == (self.frozen[1][order] != TRUTH[self.frozen[0][order]]).sum()
+
+    journal = Watch()
+    loop.label(made(config(*AUDIT), person, ledger), journal)
+    kinds = [type(entry) for entry in journal.entries]
+    assert kinds[-1] is Finished
+    assert kinds.index(AuditFrozen) < kinds.index(AuditDrawn) < kinds.index(AuditStage)
+    assert Round not in kinds[kinds.index(AuditFrozen) :], "nothing is trained after an audit"
     assert not len(ledger.unlabeled)
     assert (ledger.label[ledger.hand] == TRUTH[ledger.hand]).all()
     wrong = (ledger.label != TRUTH).sum()
     assert 0 < wrong <= 80, "this draw is none of the unlucky ones"
-    assert set(np.flatnonzero(ledger.auto)) <= set(frozen[0][:cut].tolist())
-    assert ledger.hand[frozen[0][cut:]].all(), "beyond the cut everything is labeled by hand"
+    assert set(np.flatnonzero(ledger.auto)) <= set(journal.frozen[0][: journal.cut].tolist())
+    assert ledger.hand[journal.frozen[0][journal.cut :]].all(), "beyond the cut everything is labeled by hand"
 
 
 def test_the_draw_is_one_of_labels_and_plan(config, scripted):
     """The hash that the draw starts from, written anew."""
     ledger, events = run(config(*AUDIT))
-    (started,) = [event for event in events if isinstance(event, AuditStarted)]
+    (started,) = [event for event in events if isinstance(event, AuditFrozen)]
     frozen = ledger.audit
     text = "item,label\n" + "".join(f"image {i},class {k}\n" for i, k in zip(frozen.item, frozen.label, strict=True))
     fixed = {
@@ -302,7 +269,7 @@ def test_the_draw_is_one_of_labels_and_plan(config, scripted):
         "risk": 0.05, "number": 0, "answers": 1,
         "groups": [{"name": "", "wrong_at_most": 80, "stages": frozen.stages[:, 1:].tolist()}],
     }  # fmt: skip
-    assert started.digest == sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    assert started.commitment == sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
@@ -314,7 +281,7 @@ def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
     _, events = run(config(*words, "policy.audit.seed=noon"), person, ledger)
     assert ledger.audit.seed.tobytes() == b"noon"
     assert ledger.audit.item.tolist() == frozen.tolist()
-    assert not any(isinstance(event, RoundDone | AuditStarted) for event in events)
+    assert not any(isinstance(event, Round | AuditFrozen) for event in events)
     digest = str(found.value).split("SHA-256, ")[1][:64]
     drawn = rules.draw(digest, "noon", len(frozen))[: ledger.count(Source.AUDIT)]
     assert set(frozen[drawn]) == set(np.flatnonzero(ledger.source == Source.AUDIT)), (
@@ -322,22 +289,18 @@ def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
     )
 
 
-@pytest.mark.parametrize("stop_at", [AuditStarted, AuditDrawn, AuditStage])
+@pytest.mark.parametrize("stop_at", [AuditFrozen, AuditDrawn, AuditStage])
 def test_an_audit_that_was_interrupted_goes_on_with_the_same_draw(config, scripted, stop_at):
     settings = config(*[word for word in AUDIT if "seed" not in word])  # fresh entropy
-    ledger = Ledger.empty(TOTAL)
-    images = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
-    for event in loop.label(settings, CPU, images, NAMES, Person(), ledger):
-        if isinstance(event, stop_at):
-            break
+    ledger = run_until(settings, stop_at)
     saved = Ledger.restored({name: array.copy() for name, array in ledger.arrays().items()})
     trainings = len(scripted)
     seed = saved.audit.seed.tobytes()
     person = Person()
     after, events = run(settings, person, saved)
     assert len(scripted) == trainings, "no training after labels were frozen"
-    assert not any(isinstance(event, AuditStarted) for event in events)
-    if stop_at is not AuditStarted:
+    assert not any(isinstance(event, AuditFrozen) for event in events)
+    if stop_at is not AuditFrozen:
         assert after.audit.seed.tobytes() == seed
     answered = ledger.hand
     assert not any(answered[index].any() for _, index in person.asked), "nobody is asked twice"
@@ -355,7 +318,7 @@ def test_the_audit_begins_as_soon_as_more_labels_are_not_expected_to_pay(config,
     words = [word for word in AUDIT if "rounds" not in word]
     settings = config(*words, "policy.stop_fraction=0.0", "policy.auto.permanent=false", "policy.hand_fraction=0.01")
     ledger, events = run(settings)
-    done = [event for event in events if isinstance(event, RoundDone)]
+    done = [event for event in events if isinstance(event, Round)]
     assert len(done) == ledger.rounds == len(ledger.forecast) < settings.policy.max_rounds
     assert [len(event.decision.hand) for event in done] == [10] * (len(done) - 1) + [0], "the last round asks nothing"
     hand, wrong, expected = ledger.forecast.T

@@ -1,20 +1,19 @@
 """The loop with what only people do: they add classes, cannot tell, and have labeled some images before."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
-import torch
 
 from alearn import loop
 from alearn.audit import certificate_file
-from alearn.audit.protocol import Names
+from alearn.audit.protocol import Names, terms
 from alearn.files.labels_csv import to_csv
-from alearn.journal import RoundDone, TrialDone
-from alearn.learn.device import Runtime
+from alearn.journal import Finished, MemoryJournal, Progress, Round, RoundStarted
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.trial import measure
-from tests.conftest import compose, shapes
+from tests.conftest import compose, shapes, trial
 
-CPU = Runtime(torch.device("cpu"), bf16=False)
 IMAGES = shapes(400)
 SETTINGS = (
     "policy=own", "model=small_cnn", "model.width=4", "train.steps=30", "train.batch=32", "train.augment=none",
@@ -43,15 +42,31 @@ class Annotator:
         return self.classes.index(name)
 
 
+class StopError(Exception):
+    """The end of a process, but for the process."""
+
+
+class StopAfter(MemoryJournal):
+    """Ends the trial after a round; keeps what it hears of progress."""
+
+    def __init__(self, number: int | None) -> None:
+        self.steps: list[Progress] = []
+        super().__init__(self.steps.append)
+        self.number = number
+
+    def commit(self, entry):
+        super().commit(entry)
+        if isinstance(entry, Round) and entry.number == self.number:
+            raise StopError
+
+
 def run(config, classes, ledger=None, annotator=None, stop=None):
     ledger = Ledger.empty(400) if ledger is None else ledger
-    names = Names(IMAGES.ids, classes)
-    events = []
-    for event in loop.label(config, CPU, IMAGES.images, names, annotator or Annotator(classes), ledger):
-        events.append(event)
-        if isinstance(event, RoundDone) and event.round == stop:
-            break
-    return ledger, events
+    journal = StopAfter(stop)
+    with nullcontext() if stop is None else pytest.raises(StopError):
+        names = Names(IMAGES.ids, classes)
+        loop.label(trial(config, IMAGES, annotator or Annotator(classes), ledger, names), journal)
+    return ledger, journal
 
 
 def wrong(ledger, classes):
@@ -61,9 +76,9 @@ def wrong(ledger, classes):
 
 def test_classes_are_added_while_it_runs_and_images_set_aside():
     classes: list[str] = []
-    ledger, events = run(compose(*SETTINGS), classes)
+    ledger, journal = run(compose(*SETTINGS), classes)
     assert sorted(classes) == ["a", "b", "c"]
-    assert isinstance(events[-1], TrialDone)
+    assert isinstance(journal.entries[-1], Finished)
     assert not len(ledger.unlabeled)
     asked = np.flatnonzero(ledger.hand)
     assert ledger.aside.tolist() == [i % 7 == 0 and i in asked for i in range(400)]
@@ -87,7 +102,7 @@ def test_a_trial_that_knows_all_classes_from_its_start_again_is_the_same():
         annotator = Annotator(known)
         names = Names(IMAGES.ids, [])  # made before the store was read
         object.__setattr__(names, "classes", known)
-        list(loop.label(config, CPU, IMAGES.images, names, annotator, ledger))
+        loop.label(trial(config, IMAGES, annotator, ledger, names), MemoryJournal())
         for name, column in whole.arrays().items():
             np.testing.assert_array_equal(column, ledger.arrays()[name])
 
@@ -104,8 +119,7 @@ def test_more_first_images_are_asked_about_until_there_are_two_classes():
             return np.array([classes.index(name) for name in found])
 
     config = compose(*SETTINGS, "policy.init=first", "policy.init_count=20")
-    steps = loop.label(config, CPU, images.images, Names(images.ids, classes), Sorted(), Ledger.empty(400))
-    next(steps)
+    loop.ask_first(trial(config, images, Sorted(), names=Names(images.ids, classes)))
     first = int((IMAGES.truth == 0).sum())
     assert asked[0] == (20, Source.FIRST)
     assert {size for size, _ in asked[1:]} == {10}
@@ -118,12 +132,12 @@ def test_labels_that_are_there_already_are_used_and_cost_nothing(given, first):
     known = np.arange(100, 100 + given)
     ledger.write(known, IMAGES.truth[known], Source.GIVEN, round=0)
     annotator = Annotator(classes, seventh=False)
-    ledger, events = run(compose(*SETTINGS, "policy.hand_budget=60"), classes, ledger, annotator)
+    ledger, journal = run(compose(*SETTINGS, "policy.hand_budget=60"), classes, ledger, annotator)
     assert not {i for i, _ in annotator.asked} & set(known.tolist())
     assert sum(purpose is Source.FIRST for _, purpose in annotator.asked) == first
     assert ledger.paid == len(annotator.asked) == 60
     assert ledger.count(Source.GIVEN) == given
-    started = next(event for event in events if hasattr(event, "labeled"))
+    started = next(step for step in journal.steps if isinstance(step, RoundStarted))
     assert started.labeled == 20 if given == 12 else 60
     metrics = measure.labels(ledger, IMAGES.truth, None)
     assert (metrics["hand"], metrics["given"]) == (60, given)
@@ -144,12 +158,12 @@ def test_an_audit_takes_what_nobody_can_tell_for_an_error_and_gives_it_no_label(
     aside = [i for i in checked.tolist() if i % 7 == 0]
     assert aside
     assert (ledger.label[aside] == CANNOT_TELL).all()
-    terms, names = loop.terms(config.policy), Names(IMAGES.ids, classes)
-    made = certificate_file.build(ledger, terms, names)
+    asked, names = terms(config.policy), Names(IMAGES.ids, classes)
+    made = certificate_file.build(ledger, asked, names)
     assert sum(group["errors"] for group in made["groups"]) >= len(aside)
     assert made["aside"] == int(ledger.aside.sum())
     assert f"{made['aside']} images have no label, for the human could not tell" in made["statement"]
-    lines = certificate_file.answers_csv(ledger, terms, names).splitlines()
+    lines = certificate_file.answers_csv(ledger, asked, names).splitlines()
     for i in aside:
         assert any(
             line.startswith(f"{IMAGES.ids[i]},") and line.endswith("(cannot tell),(cannot tell)") for line in lines

@@ -13,30 +13,20 @@ from alearn.audit.protocol import Names
 from alearn.audit.rules import Group, Terms
 from alearn.audit.statement import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES
 from alearn.files import atomic, csv_tables
-from alearn.journal import AuditStage, AuditStarted, Event, TrialDone
 from alearn.ledger import Audit, Ledger, Source
 from alearn.values import Array
 
 
-class Certificate:
-    """A sink that writes down an audit as it goes. Comes after labels.csv, whose hash it takes."""
+def write_frozen(folder: Path, ledger: Ledger, names: Names) -> None:
+    """Write frozen.csv: what is frozen before the draw."""
+    frozen = ledger.audit
+    assert frozen is not None
+    atomic.replace(folder / FROZEN, rules.frozen_text(*protocol.texts(frozen, names)))
 
-    def __init__(self, folder: Path, terms: Terms, names: Names) -> None:
-        self._folder, self._terms, self._names = folder, terms, names
 
-    def write(self, event: Event) -> None:
-        """What is frozen before the draw; answers after each stage; the certificate at the end."""
-        if not isinstance(event, AuditStarted | AuditStage | TrialDone) or event.ledger.audit is None:
-            return
-        frozen = event.ledger.audit
-        atomic.replace(self._folder / FROZEN, rules.frozen_text(*protocol.texts(frozen, self._names)))
-        if not isinstance(event, AuditStarted):
-            atomic.replace(self._folder / ANSWERS, answers_csv(event.ledger, self._terms, self._names))
-        if isinstance(event, TrialDone):
-            save(self._folder, build(event.ledger, self._terms, self._names))
-
-    def close(self) -> None:
-        """Everything is on disk already."""
+def write_answers(folder: Path, ledger: Ledger, terms: Terms, names: Names) -> None:
+    """Write audit.csv: the answers so far."""
+    atomic.replace(folder / ANSWERS, answers_csv(ledger, terms, names))
 
 
 def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:

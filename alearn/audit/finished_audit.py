@@ -13,17 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from alearn.audit import finished_labels, plan, rules
-from alearn.audit.certificate_file import Certificate
+from alearn.audit import certificate_file, finished_labels, plan, rules
 from alearn.audit.finished_labels import Labels
-from alearn.audit.protocol import Names, audited, digest, order
+from alearn.audit.protocol import Names, audit, digest, order
 from alearn.audit.rules import Terms
 from alearn.audit.sheets import Sheets
 from alearn.audit.statement import FROZEN, NAME
 from alearn.errors import AlearnError
-from alearn.files import atomic, csv_tables
-from alearn.files.labels_csv import LabelsCsv
-from alearn.journal import AuditDrawn, AuditStage, AuditStarted, TrialDone
+from alearn.files import atomic, csv_tables, labels_csv
+from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Progress
 from alearn.ledger import Audit, Ledger
 
 STATE, NEXT = "audit.json", "next.txt"
@@ -140,22 +138,43 @@ def advance(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         _require_reachable(path, terms, given, ledger)
         folder.mkdir(parents=True, exist_ok=True)
 
-    labels, certificate = LabelsCsv(folder, tuple(given.ids), tuple(names.classes)), Certificate(folder, terms, names)
     human = Sheets(folder, given.ids, names.classes, given.root)
-    for event in audited(terms, names, human, ledger):
-        if isinstance(event, AuditStarted | AuditDrawn):
-            if isinstance(event, AuditStarted):
-                certificate.write(event)
-                say(_frozen_text(ledger, event.expected))
-            State.of(request, given, terms, ledger, names).save(folder)
-            if request.after is not None:
-                atomic.replace(request.after / NEXT, f"{folder}\n")  # its half of the risk is taken, once
-        if isinstance(event, AuditStage):
-            say(f"{event.audited:,} labels checked, {event.errors:,} of them wrong")
-    labels.write(TrialDone(ledger, {}))
-    certificate.write(TrialDone(ledger, {}))
+    audit(terms, names, human, ledger, AuditJournal(request, given, terms, names, say))
+    labels_csv.write(folder, ledger, given.ids, names.classes)
+    certificate_file.write_answers(folder, ledger, terms, names)
+    certificate_file.save(folder, certificate_file.build(ledger, terms, names))
     written: dict[str, Any] = json.loads((folder / NAME).read_text())
     return written
+
+
+@dataclass(frozen=True)
+class AuditJournal:
+    """Keeps an audit in its folder: frozen.csv and audit.json are there before anything is drawn or asked.
+
+    terms: as they are for this call; request.terms may leave the seed out. say: takes a line of text.
+    """
+
+    request: Request
+    given: Labels
+    terms: Terms
+    names: Names
+    say: Callable[[str], None]
+
+    def progress(self, step: Progress) -> None:
+        """Show nothing: the sheets say what is asked."""
+
+    def commit(self, entry: Entry) -> None:
+        """Write what the entry fixes, and say where the audit stands."""
+        folder, after = self.request.out, self.request.after
+        if isinstance(entry, AuditFrozen):
+            certificate_file.write_frozen(folder, entry.ledger, self.names)
+            self.say(_frozen_text(entry.ledger, entry.expected))
+        if isinstance(entry, AuditFrozen | AuditDrawn):
+            State.of(self.request, self.given, self.terms, entry.ledger, self.names).save(folder)
+            if after is not None:
+                atomic.replace(after / NEXT, f"{folder}\n")  # its half of the risk is taken, once
+        if isinstance(entry, AuditStage):
+            self.say(f"{entry.audited:,} labels checked, {entry.errors:,} of them wrong")
 
 
 def _same_audit(folder: Path, state: State, terms: Terms, given: Labels) -> Terms:

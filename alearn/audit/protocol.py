@@ -1,17 +1,17 @@
 """Step 7 with a guarantee: freeze what the model says, draw, ask blind, accept up to the cut, hand label the rest."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 
 import numpy as np
 
-from alearn.audit import plan, rules
+from alearn.audit import bounds, plan, rules
 from alearn.audit.plan import Costs, Known
 from alearn.audit.rules import Group, Terms
 from alearn.config import Policy
 from alearn.errors import AlearnError
-from alearn.journal import AuditDrawn, AuditStage, AuditStarted, Event
+from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Journal
 from alearn.ledger import CANNOT_TELL_TEXT, Audit, Ledger, Source
 from alearn.oracle import Oracle
 from alearn.values import Array
@@ -63,6 +63,27 @@ def terms(policy: Policy) -> Terms:
     )
 
 
+def check(policy: Policy, total: int) -> None:
+    """Raise AlearnError if no audit can prove policy.audit.target_error without checking most of the labels."""
+    target, risk = policy.audit.target_error, policy.audit.risk
+    if policy.finish != "audit" or target is None:
+        return
+    allowed = bounds.allowed(total, target)
+    floor = bounds.floor(total, allowed, risk)
+    if floor > total // 2:
+        raise AlearnError(
+            f"policy.audit.target_error={target}: to prove that at most {allowed} of {total:,} labels are wrong takes "
+            f"at least {floor:,} checked ones at policy.audit.risk={risk}, whatever the model; that is no saving. "
+            "Allow more errors, or more risk"
+        )
+    budget = policy.budget(total)
+    if budget is not None and budget + floor > total:
+        raise AlearnError(
+            f"policy.hand_budget={budget}: with the {floor:,} labels that the audit takes at least it is more than the "
+            f"{total:,} images"
+        )
+
+
 def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     """Whether to hand label `asks` more and train again before the audit: not if that is expected to cost more hand
     labels in all than to begin it now. Notes the forecast in the ledger, whose scores are this round's.
@@ -81,14 +102,16 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     return False
 
 
-def audited(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger) -> Generator[Event, None, None]:
-    """Audit the model's labels; when it is over every image has a label. Goes on with an audit that has begun, with the
-    same draw. The oracle is asked about images and never told what the model thinks of them.
+def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: Journal) -> None:
+    """Audit the model's labels; afterwards every image has a label. An audit that has begun goes on with its draw.
+
+    The oracle is asked about images and never told what the model thinks of them. Raises AlearnError if terms.seed is
+    WAIT: then labels and plan are frozen and committed, and nothing is drawn.
     """
     if ledger.audit is None:
         expected = _freeze(terms, names, ledger)
         assert ledger.audit is not None
-        yield AuditStarted(ledger, commitment(terms, names, ledger), expected)
+        journal.commit(AuditFrozen(ledger, commitment(terms, names, ledger), expected))
     frozen = ledger.audit
     if not len(frozen.seed):  # only now: the labels have been frozen, and saved, before anyone could know the draw
         if terms.seed == rules.WAIT:
@@ -98,7 +121,7 @@ def audited(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger) -> Gener
             )
         seed = token_hex(16) if terms.seed is None else terms.seed
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()
-        yield AuditDrawn(ledger)
+        journal.commit(AuditDrawn(ledger))
 
     every, likely = groups(terms, names, frozen), error_profile(ledger, frozen.item)
     drawn = draw(terms, names, ledger)
@@ -116,7 +139,8 @@ def audited(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger) -> Gener
             if costs.enough(stage, np.searchsorted(group.place, place[wrong])):
                 del going[number]
         left = len(_left(ledger, frozen, accepted))
-        yield AuditStage(ledger, int(audited.sum()), int(errors.sum()), int(accepted.sum()), left, bool(going))
+        total = int(audited.sum()), int(errors.sum()), int(accepted.sum())
+        journal.commit(AuditStage(ledger, *total, left, more=bool(going)))
         stage += 1
 
     new = accepted & ~ledger.hand[frozen.item] & ~ledger.auto[frozen.item]

@@ -72,15 +72,15 @@ def job(composed: DictConfig) -> tuple[float, float]:
 
         return _objectives(worker.run(folder, settings.job.num))
 
+    from alearn.report.reporters import run_shown  # torch comes with it
     from alearn.trial.row import Origin
-    from alearn.trial.run import run as run_trial  # torch comes with it
 
     overrides = tuple(settings.overrides.task)
     try:
         config = parse(composed)
         if alone:
-            return _objectives(run_trial(config, folder, Origin(overrides)))
-        return _objectives(run_trial(config.in_sweep(), folder, Origin(overrides, settings.job.num)))
+            return _objectives(run_shown(config, folder, Origin(overrides)))
+        return _objectives(run_shown(config.in_sweep(), folder, Origin(overrides, settings.job.num)))
     except WaitingError as waiting:
         raise SystemExit(report(waiting)) from None
     except AlearnError as error:

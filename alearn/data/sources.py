@@ -4,28 +4,30 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from alearn import rng
-from alearn.config import Config, Data, Folder
+from alearn.config import Data, Folder
 from alearn.data import image_folder, imbalance, listing, standard
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 
 
-def load(config: Config) -> tuple[ImageSet, ImageSet]:
-    """Pool and test set on the CPU. config: nothing of data is auto any more (`alearn.data.choose.settle`). Raises
-    AlearnError for data that is missing and cannot be fetched, damaged, or too small.
+def load(data: Data, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Load pool and test set on the CPU. Subsets and rare classes follow from the seed.
+
+    data: nothing in it is auto any more (`alearn.data.choose.settle`). Raises AlearnError for data that is missing and
+    cannot be fetched, damaged, or too small.
     """
-    data, root = config.data, _root(config.data)
+    root = _root(data)
     if isinstance(data, Folder):
         pool, test = image_folder.load(data)
     else:
         pool, test = standard.load(data.name, root)
     if data.imbalance.shape != "none":
-        pool = imbalance.thinned(pool, data.imbalance, rng.generator(config.seed, "imbalance"))
+        pool = imbalance.thinned(pool, data.imbalance, rng.generator(seed, "imbalance"))
     if data.limit is None:
         return pool, test
     if data.limit > len(pool):
         raise AlearnError(f"data.limit={data.limit}: data={data.name} has {len(pool)} images")
-    return pool.sample(data.limit, rng.generator(config.seed, "limit")), test
+    return pool.sample(data.limit, rng.generator(seed, "limit")), test
 
 
 def check(data: Data) -> int | None:

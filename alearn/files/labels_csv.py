@@ -6,25 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from alearn.files import atomic, csv_tables
-from alearn.journal import AuditStage, Event, RoundDone, TrialDone
 from alearn.ledger import Ledger, Source
 
+NAME = "labels.csv"
 HEADER = ("index", "id", "label", "source", "purpose", "round", "confidence")
 
 
-class LabelsCsv:
-    """A sink that keeps labels.csv up to date."""
-
-    def __init__(self, folder: Path, ids: tuple[str, ...], classes: Sequence[str]) -> None:
-        self._path, self._ids, self._classes = folder / "labels.csv", ids, classes
-
-    def write(self, event: Event) -> None:
-        """Rewrite the file when labels have come."""
-        if isinstance(event, RoundDone | AuditStage | TrialDone):
-            atomic.replace(self._path, to_csv(event.ledger, self._ids, self._classes))
-
-    def close(self) -> None:
-        """Everything is on disk already."""
+def write(folder: Path, ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> None:
+    """Write labels.csv whole."""
+    atomic.replace(folder / NAME, to_csv(ledger, ids, classes))
 
 
 def ids(folder: Path) -> list[str] | None:
@@ -36,7 +26,7 @@ def ids(folder: Path) -> list[str] | None:
     return [line["id"] for line in csv_tables.read(path, HEADER).values()] if path.exists() else None
 
 
-def to_csv(ledger: Ledger, ids: tuple[str, ...], classes: Sequence[str]) -> str:
+def to_csv(ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> str:
     """Return the text of labels.csv.
 
     label: a class name. source: hand or auto. purpose, of hand labels: first, query, audit or rest, and given

@@ -5,7 +5,7 @@ The images stay where they are, on the device, as uint8; a batch is an index int
 Shape letters: N data set, B batch, C channels, H height, W width.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import islice
 from math import ceil
@@ -17,36 +17,43 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from alearn import rng
-from alearn.config import Config, Train
+from alearn.config import Train
 from alearn.data.augment import AUGMENT
 from alearn.errors import AlearnError
-from alearn.journal import EpochDone
+from alearn.journal import EpochDone, OnProgress, ignore
 from alearn.learn import device
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
-from alearn.models.build import build
 from alearn.models.classifier import to_float
 from alearn.values import Array, Fitted, Images
 
 MIN_STEPS = 20
 
 
+Network = Callable[[tuple[int, int, int], int], nn.Module]
+"""Makes a freshly initialised model from (the shape of an image [C, H, W], the number of classes). Its weights follow
+torch's global generator. A model maps float images in [0, 1], [B, C, H, W], to fp32 logits [B, K]."""
+
+
 def fit(
-    config: Config,
-    runtime: Runtime,
+    train: Train,
+    network: Network,
     images_nchw: Images,
     labeled: TrainingSet,
     classes: int,
+    *,
+    runtime: Runtime,
+    seed: int,
     round: int,  # noqa: A002
-) -> Generator[EpochDone, None, Fitted]:
-    """Train a new model; yields after every epoch.
+    on_progress: OnProgress = ignore,
+) -> Fitted:
+    """Train a new model and report after every epoch.
 
     images_nchw: the whole data set, uint8, on runtime.device. Raises AlearnError if nothing is left for training or
     validation, or if the loss is no longer a number.
     """
-    train = config.train
-    held = split(train, labeled.hand, rng.generator(config.seed, round, "split"))
+    held = split(train, labeled.hand, rng.generator(seed, round, "split"))
     for what, where in {"training": ~held, "validation": held}.items():
         if not where.any() and (what == "training" or train.validation):
             raise AlearnError(
@@ -57,9 +64,9 @@ def fit(
     train_i, train_y = _to(on, labeled.index[~held]), _to(on, labeled.label[~held])
     val_i, val_y = _to(on, labeled.index[held]), _to(on, labeled.label[held])
 
-    device.seed(rng.derive(config.seed, round, "weights"))
+    device.seed(rng.derive(seed, round, "weights"))
     channels, height, width = images_nchw.shape[1:]
-    model = build(config.model, (channels, height, width), classes).to(on)
+    model = network((channels, height, width), classes).to(on)
     consistent = None
     if train.consistency and len(labeled.pool):
         consistent = Consistency(train, runtime, model, _to(on, labeled.pool))
@@ -70,7 +77,7 @@ def fit(
     best_accuracy, waited, steps, samples = -1.0, 0, 0, 0
     curve: list[tuple[int, float, float | None]] = []
     for epoch, batches in enumerate(epochs(train, _to(on, labeled.hand[~held])), start=1):
-        device.seed(rng.derive(config.seed, round, "epoch", epoch))  # whatever a listener drew since the last one
+        device.seed(rng.derive(seed, round, "epoch", epoch))  # whatever a listener drew since the last one
         model.train()
         total = torch.zeros((), device=on)  # summed on the device: reading a loss in a step would stop the GPU
         seen = 0
@@ -95,7 +102,7 @@ def fit(
                 best_accuracy, waited, best = accuracy, 0, deepcopy(model.state_dict())
             last = waited >= train.patience
         curve.append((epoch, loss, accuracy))
-        yield EpochDone(epoch, loss, accuracy, None if budget is None else steps / budget)
+        on_progress(EpochDone(epoch, loss, accuracy, None if budget is None else steps / budget))
         if last:
             break
     if best is not None:

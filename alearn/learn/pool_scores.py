@@ -1,13 +1,11 @@
-"""What a round makes of the pool: its model's scores, a second look at the unsure ones, the earlier rounds' say."""
-
-from collections.abc import Generator
+"""The scores that decide a round: the model's, a second look at unsure images, the probabilities of earlier rounds."""
 
 import numpy as np
 from torch import nn
 
 from alearn import rng
-from alearn.config import Config
-from alearn.journal import ScoreProgress
+from alearn.config import Policy
+from alearn.journal import OnProgress, ignore
 from alearn.learn.device import Runtime
 from alearn.learn.memory import averaged
 from alearn.learn.score import score
@@ -16,24 +14,33 @@ from alearn.ledger import Ledger
 from alearn.values import Array, Images, Scores
 
 
-def predict(
-    config: Config,
-    runtime: Runtime,
+def score_pool(
+    policy: Policy,
     model: nn.Module,
     images_nchw: Images,
     ledger: Ledger,
     index: Array,
     want: frozenset[str],
+    *,
+    runtime: Runtime,
+    distortion: str,
+    seed: int,
     round: int,  # noqa: A002
-) -> Generator[ScoreProgress, None, Scores]:
-    """The scores that decide a round. index: int64 [n], the pool. want: what else of `Scores` to fill in.
+    on_progress: OnProgress = ignore,
+) -> Scores:
+    """Score the pool `index` (int64 [n]).
 
-    images_nchw: the whole data set, uint8, on runtime.device. The ledger is read, not written.
+    images_nchw: the whole data set, uint8, on runtime.device. want: what else of `Scores` to fill in. The ledger is
+    read, not written.
     """
-    policy = config.policy
     if policy.memory or policy.views:
         want |= {"probs"}
-    hand, draws = np.flatnonzero(ledger.hand), rng.derive(config.seed, round, "score")
-    scores = yield from score(runtime, model, images_nchw, index, want, hand, draws)
-    scores = yield from look_again(config, runtime, model, images_nchw, scores, round)
+    hand = np.flatnonzero(ledger.hand)
+    draws = rng.derive(seed, round, "score")
+    scores = score(runtime, model, images_nchw, index, want, hand, draws, on_progress)
+    if policy.views:
+        draws = rng.derive(seed, round, "views")
+        scores = look_again(
+            policy.views, distortion, model, images_nchw, scores, runtime=runtime, seed=draws, on_progress=on_progress
+        )
     return averaged(policy, scores, ledger)

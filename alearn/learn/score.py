@@ -3,15 +3,13 @@
 Shape letters: B batch, C channels, H height, W width, F features, K classes, n images to score, N data set.
 """
 
-from collections.abc import Generator
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from alearn import rng
 from alearn.errors import AlearnError
-from alearn.journal import ScoreProgress
+from alearn.journal import OnProgress, ScoreProgress, ignore
 from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.models.classifier import Classifier, dropouts, to_float
@@ -34,9 +32,9 @@ def score(
     want: frozenset[str] = frozenset(),
     labeled: Array | None = None,
     seed: int = 0,
-) -> Generator[ScoreProgress, None, Scores]:
-    """What the model, a `Classifier`, makes of the images `index` (int64 [n], n > 0) of a data set that lies on
-    runtime.device; yields now and then.
+    on_progress: OnProgress = ignore,
+) -> Scores:
+    """Score the images `index` (int64 [n], n > 0) of a data set that lies on runtime.device, with a `Classifier`.
 
     want: which of "probs", "features" and "information" to fill in (see `Scores`); what is not wanted is not computed.
     labeled: int64 [m], the images of `labeled_features`, if features are wanted. seed: the dropout masks behind
@@ -44,7 +42,7 @@ def score(
     """
     assert isinstance(model, Classifier)
     on = runtime.device
-    made = yield from infer(runtime, model, images_nchw, torch.from_numpy(index).to(on), want, seed)
+    made = infer(runtime, model, images_nchw, torch.from_numpy(index).to(on), want, seed, on_progress)
     guess, doubt, margin = (made[name].cpu().numpy() for name in ("guess", "doubt", "margin"))
     known = None
     if "features" in want and labeled is not None:
@@ -60,9 +58,11 @@ def infer(
     index_n: Tensor,
     want: frozenset[str] = frozenset(),
     seed: int = 0,
-) -> Generator[ScoreProgress, None, dict[str, Tensor]]:
-    """Guess, doubt, margin and what is wanted, by name, each [n, ...], on the device: it is waited for once, when the
-    caller reads them.
+    on_progress: OnProgress = ignore,
+) -> dict[str, Tensor]:
+    """Return guess, doubt, margin and what is wanted, by name, each [n, ...], on the device.
+
+    Nothing waits for the device before the caller reads them.
     """
     if "information" in want and not dropouts(model.body):
         raise AlearnError(
@@ -87,7 +87,7 @@ def infer(
             if name not in made:
                 made[name] = torch.empty((total, *value.shape[1:]), dtype=value.dtype, device=value.device)
             made[name][here] = value
-        yield ScoreProgress(min(start + block, total), total)
+        on_progress(ScoreProgress(min(start + block, total), total))
     return made
 
 

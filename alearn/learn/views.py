@@ -4,17 +4,14 @@ Shape letters: B batch, K classes, n images that were scored, u of them that the
 """
 
 import math
-from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from alearn import rng
-from alearn.config import Config
 from alearn.data.augment import AUGMENT
-from alearn.journal import ScoreProgress
+from alearn.journal import OnProgress, ScoreProgress, ignore
 from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge_probs
@@ -26,22 +23,26 @@ UNSURE = 0.9
 
 
 def look_again(
-    config: Config,
-    runtime: Runtime,
+    views: int,
+    distortion: str,
     model: nn.Module,
     images_nchw: Images,
     scores: Scores,
-    round: int,  # noqa: A002
-) -> Generator[ScoreProgress, None, Scores]:
-    """The scores with the probabilities of unsure images averaged over policy.views distorted copies and themselves;
-    the same scores for policy.views=0. images_nchw: the whole data set, on runtime.device.
+    *,
+    runtime: Runtime,
+    seed: int,
+    on_progress: OnProgress = ignore,
+) -> Scores:
+    """Average the probabilities of unsure images over `views` distorted copies and themselves; none if views is 0.
+
+    distortion: a key of AUGMENT. images_nchw: the whole data set, on runtime.device. The copies follow from the seed.
     """
-    views, unsure = config.policy.views, np.flatnonzero(scores.doubt > math.log1p(-UNSURE))
+    unsure = np.flatnonzero(scores.doubt > math.log1p(-UNSURE))
     if not views or not len(unsure):
         return scores
     assert scores.probs is not None
-    augment, on = AUGMENT[config.data.augment], runtime.device
-    device.seed(rng.derive(config.seed, round, "views"))
+    augment, on = AUGMENT[distortion], runtime.device
+    device.seed(seed)
     index_u = torch.from_numpy(scores.index[unsure]).to(on)
     found, done = [], 0
     model.eval()
@@ -55,7 +56,7 @@ def look_again(
                     sum_bk = sum_bk + model(distorted_bchw).softmax(1)
         found.append(sum_bk)
         done += len(index_b)
-        yield ScoreProgress(done, len(unsure))
+        on_progress(ScoreProgress(done, len(unsure)))
     at = torch.from_numpy(unsure).to(on)
     probs_uk = (torch.cat(found) + scores.probs[at]) / (views + 1)
     again = replace(scores, probs=scores.probs.index_copy(0, at, probs_uk))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from alearn.config import LabelStudioOracle as LabelStudioConfig
 from alearn.config import NoisyOracle as NoisyConfig
@@ -11,21 +10,13 @@ from alearn.config import TrueOracle as TrueConfig
 from alearn.config import WebOracle as WebConfig
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.ledger import Source
 from alearn.oracle.noisy import Noisy
 from alearn.oracle.people import Channel, Insight, People
+from alearn.oracle.protocol import Oracle, Remembers
 from alearn.oracle.store import NAME, Store
 from alearn.oracle.truth import Truth
-from alearn.values import Array
 
-
-class Oracle(Protocol):
-    """Answers with labels; may take its time."""
-
-    def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """int64 [n]: the classes of the images `index` (int64 [n]), asked for `purpose`, or CANNOT_TELL; again: for the
-        second time, of another person if there is one.
-        """
+__all__ = ["Oracle", "Remembers", "nobody", "people", "simulated"]
 
 
 def simulated(config: OracleConfig, images: ImageSet, seed: int) -> Oracle | None:

@@ -1,12 +1,11 @@
 """People as an oracle: what they answered stands in a store, and what has no answer there is asked."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from alearn.journal import Event, RoundDone
 from alearn.ledger import Ledger, Source
 from alearn.oracle.store import Store
 from alearn.values import Array
@@ -63,7 +62,7 @@ class Channel(Protocol):
 
 
 class People:
-    """An oracle."""
+    """An oracle of people: what they answered is in a store, and what has no answer there is asked."""
 
     def __init__(self, store: Store, channel: Channel, ledger: Ledger, report: Callable[[int, int], None]) -> None:
         self._store, self._channel, self._ledger, self._report = store, channel, ledger, report
@@ -79,17 +78,9 @@ class People:
             known = self._store.answers(again)
         return np.array([known[i] for i in index.tolist()], np.int64)
 
-    def with_all_answers(self, events: Iterable[Event]) -> Iterator[Event]:
-        """The same events. On another machine a resumed round may ask about other images than it did before; what was
-        answered then counts all the same, as of that round.
-        """
-        for event in events:
-            if isinstance(event, RoundDone):
-                ledger, known = event.ledger, self._store.to_rounds(event.round)
-                index = np.array([i for i in sorted(known) if not ledger.hand[i]], np.int64)
-                ledger.take_back(index[ledger.auto[index]])
-                ledger.write(index, np.array([known[i] for i in index], np.int64), Source.QUERY, event.round)
-            yield event
+    def answered(self, last: int) -> dict[int, int]:
+        """Return what the rounds up to `last` asked for: the class, or CANNOT_TELL, by the image's index."""
+        return self._store.to_rounds(last)
 
     def close(self) -> None:
         """End the channel, then let go of the store."""

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from alearn import rng
-from alearn.audit import bounds
 from alearn.config import Policy
 from alearn.errors import AlearnError
 from alearn.ledger import Ledger
@@ -31,28 +30,6 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
         raise AlearnError(
             f"policy.hand_budget={budget}: the {policy.init_size(total)} first images already cost more; "
             "raise it, or lower policy.init_count or policy.init_fraction"
-        )
-    check_target(policy, total)
-
-
-def check_target(policy: Policy, total: int) -> None:
-    """Raises AlearnError if no audit can prove policy.audit.target_error without checking most of the labels."""
-    target, risk = policy.audit.target_error, policy.audit.risk
-    if policy.finish != "audit" or target is None:
-        return
-    allowed = bounds.allowed(total, target)
-    floor = bounds.floor(total, allowed, risk)
-    if floor > total // 2:
-        raise AlearnError(
-            f"policy.audit.target_error={target}: to prove that at most {allowed} of {total:,} labels are wrong "
-            f"takes at least {floor:,} checked ones at policy.audit.risk={risk}, whatever the "
-            "model; that is no saving. Allow more errors, or more risk"
-        )
-    budget = policy.budget(total)
-    if budget is not None and budget + floor > total:
-        raise AlearnError(
-            f"policy.hand_budget={budget}: with the {floor:,} labels that the audit takes at least it is "
-            f"more than the {total:,} images"
         )
 
 

@@ -9,18 +9,17 @@ from typing import Any
 from rich import console as rich_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from alearn import __version__
-from alearn.config import Config
+from alearn import journal
 from alearn.journal import (
     Asked,
+    AuditFrozen,
     AuditStage,
-    AuditStarted,
+    Entry,
     EpochDone,
-    Event,
-    RoundDone,
+    Finished,
+    Round,
     RoundStarted,
     ScoreProgress,
-    TrialDone,
 )
 from alearn.ledger import Ledger
 from alearn.trial import measure
@@ -46,21 +45,16 @@ COLUMNS = {  # heading: (metric, format)
 
 
 class Console:
-    """A sink for people. A terminal gets a progress bar below the lines."""
+    """A reporter for people at a terminal, who get a progress bar below the lines."""
 
     def __init__(
         self,
-        config: Config,
-        folder: Path,
         ledger: Ledger,
         classes: Sequence[str],
-        hardware: str,
-        notes: Sequence[str] = (),
+        heading: Sequence[str],
         out: rich_console.Console | None = None,
     ) -> None:
-        """ledger: the trial's own. classes: their names. hardware: device and precision, in words. notes: what else to
-        say before it begins.
-        """
+        """ledger: the trial's own. classes: their names. heading: sentences to show before the first round."""
         self._ledger, self._classes = ledger, classes
         self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
         self._last, self._doing = monotonic(), ""
@@ -73,54 +67,51 @@ class Console:
             disable=not self._out.is_terminal,
         )
         self._task = self._bar.add_task("", total=None)
-        names = " ".join(f"{key}={getattr(config, key).name}" for key in ("trial", "policy", "model", "train"))
-        self._say(
-            f"alearn {__version__}: {len(ledger):,} images of {config.data.name}, {names} "
-            f"seed={config.seed}, {hardware}"
-        )
-        self._say(f"folder: {folder}")
-        for note in notes:
-            self._say(note)
+        for sentence in heading:
+            self._say(sentence)
         self._headed = False
         self._bar.start()
 
-    def write(self, event: Event) -> None:
-        """A line a round; in between, the bar moves."""
-        match event:
+    def progress(self, step: journal.Progress) -> None:
+        """Move the bar."""
+        match step:
             case RoundStarted():
                 if text := measure.warning(self._ledger, self._classes):
                     self._say(f"warning: {text}")
-                self._doing = f"round {event.round}: training on {event.labeled:,} labels"
+                self._doing = f"round {step.round}: training on {step.labeled:,} labels"
                 self._bar.reset(self._task)  # its clock shows the round's time
                 self._progress(self._doing, None)
             case EpochDone():
-                text = f"{self._doing}, epoch {event.epoch}, loss {event.loss:.4f}"
-                if event.val_accuracy is not None:
-                    text += f", validation {event.val_accuracy:.2%}"
+                text = f"{self._doing}, epoch {step.epoch}, loss {step.loss:.4f}"
+                if step.val_accuracy is not None:
+                    text += f", validation {step.val_accuracy:.2%}"
                 log.info("%s", text)
-                self._progress(text, event.share)
+                self._progress(text, step.share)
             case ScoreProgress():
-                self._progress(
-                    f"{self._doing.split(':')[0]}: scored {event.done:,} of {event.total:,}", event.done / event.total
-                )
+                text = f"{self._doing.split(':')[0]}: scored {step.done:,} of {step.total:,}"
+                self._progress(text, step.done / step.total)
             case Asked():
-                text = f"waiting for answers: {event.done:,} of {event.total:,}, at {event.where}"
-                if not event.done:
+                text = f"waiting for answers: {step.done:,} of {step.total:,}, at {step.where}"
+                if not step.done:
                     log.info("%s", text)
-                self._progress(text, event.done / event.total)
-            case RoundDone():
-                self._round(event.metrics)
-            case AuditStarted():
-                frozen = event.ledger.audit
+                self._progress(text, step.done / step.total)
+
+    def committed(self, entry: Entry) -> None:
+        """Print a line a round, and one at each step of an audit."""
+        match entry:
+            case Round():
+                self._round(entry.metrics)
+            case AuditFrozen():
+                frozen = entry.ledger.audit
                 self._say(
                     f"audit: {len(frozen.item) if frozen else 0:,} labels and the plan are frozen "
-                    f"(SHA-256 {event.digest}); some {event.expected:,.0f} hand labels in all are expected"
+                    f"(SHA-256 {entry.commitment}); some {entry.expected:,.0f} hand labels in all are expected"
                 )
                 self._doing = "audit"
             case AuditStage():
-                then = "the next stage follows" if event.more else f"{event.left:,} more to label beyond the cut"
-                self._say(f"audit: {event.audited:,} labels checked, {event.errors:,} of them wrong; {then}")
-            case TrialDone():
+                then = "the next stage follows" if entry.more else f"{entry.left:,} more to label beyond the cut"
+                self._say(f"audit: {entry.audited:,} labels checked, {entry.errors:,} of them wrong; {then}")
+            case Finished():
                 self._bar.stop()
 
     def close(self) -> None:
@@ -184,7 +175,7 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
         )
     text += [f"{'seconds':32}{row['seconds']['total']:>12.0f}"]
     if row.get("certificate"):
-        text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: alearn-verify {folder}"]
+        text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: alearn verify {folder}"]
     text += [
         f"labels: {folder / 'labels.csv'}",
         f"report: {folder / 'report.html'}",

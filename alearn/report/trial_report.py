@@ -16,12 +16,13 @@ from alearn.config import Config, load
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.journal import Event, RoundDone, TrialDone
+from alearn.journal import Entry, Finished, Progress, Round
 from alearn.learn.device import Runtime
 from alearn.ledger import Ledger
 from alearn.report.html import page, trial_page
 from alearn.trial import checkpoint, measure, metrics_jsonl, row, status
 from alearn.trial.checkpoint import State
+from alearn.trial.folder_journal import Setting
 from alearn.trial.row import Origin
 from alearn.trial.status import Status
 
@@ -30,40 +31,39 @@ PAUSE = 60.0
 
 
 class Report:
-    """A sink that keeps report.html up to date: after the first round, once a minute, and when the trial ends, however
-    it ends.
+    """A reporter that keeps report.html up to date: after the first round, once a minute, and when the trial ends,
+    however it ends.
     """
 
-    def __init__(
-        self, folder: Path, config: Config, origin: Origin, pool: ImageSet, state: State, runtime: Runtime
-    ) -> None:
-        """state: the checkpoint's, which must have taken an event before this sink does."""
-        self._folder, self._config, self._origin = folder, config, origin
-        self._pool, self._state, self._runtime = pool, state, runtime
-        self._written, self._finished = float("-inf"), False
+    def __init__(self, setting: Setting) -> None:
+        self._setting, self._written, self._finished = setting, float("-inf"), False
 
-    def write(self, event: Event) -> None:
+    def progress(self, step: Progress) -> None:
+        """Write nothing: the page shows rounds."""
+
+    def committed(self, entry: Entry) -> None:
         """Rewrite the file if it is time to."""
-        if isinstance(event, TrialDone):
+        if isinstance(entry, Finished):
             self._finished = True
-            self._write(event.metrics, (Status.FINISHED, ""))
-        elif isinstance(event, RoundDone) and monotonic() - self._written > PAUSE:
+            self._write(entry.metrics, (Status.FINISHED, ""))
+        elif isinstance(entry, Round) and monotonic() - self._written > PAUSE:
             self._write(self._so_far(), (Status.RUNNING, ""))
 
     def close(self) -> None:
-        """Say why it ended if it did not finish: for a failure, word of it must be left by now."""
+        """Say why the trial ended if it did not finish. The reason of a failure must have been left by now."""
         if not self._finished:
-            reason = status.failure(self._folder)
+            reason = status.failure(self._setting.folder)
             standing = (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
             self._write(self._so_far(), standing)
 
     def _so_far(self) -> dict[str, Any]:
-        history, ledger = self._state.history, self._state.ledger
-        final = history[-1] if history else measure.labels(ledger, self._pool.truth, None)
-        return row.build(self._config, self._origin, history, final, self._runtime)
+        setting, state = self._setting, self._setting.state
+        final = state.history[-1] if state.history else measure.labels(state.ledger, setting.pool.truth, None)
+        return row.build(setting.config, setting.origin, state.history, final, setting.runtime)
 
     def _write(self, found: dict[str, Any], standing: tuple[Status, str]) -> None:
-        trial(self._folder, self._config, found, self._state, self._pool, standing)
+        setting = self._setting
+        trial(setting.folder, setting.config, found, setting.state, setting.pool, standing)
         self._written = monotonic()
 
 
@@ -94,13 +94,13 @@ def rebuild(folder: Path) -> None:
     done, history, missing = row.load(folder), metrics_jsonl.load(folder), []
     pool: ImageSet | None = None
     try:
-        pool, _ = sources.load(config)
+        pool, _ = sources.load(config.data, config.seed)
     except AlearnError as error:
         missing.append(f"No pictures, and no truth to compare with: the images cannot be had ({error}).")
     last = done or (history[-1] if history else {"hand": 0, "auto": 0, "unlabeled": 0})
     total = len(pool) if pool is not None else last["hand"] + last.get("given", 0) + last["auto"] + last["unlabeled"]
     try:
-        state = checkpoint.load(folder, config, total)
+        state = checkpoint.load(folder, config.digest(), total)
     except AlearnError as error:
         missing.append(f"No classes and no pictures: {error}.")
         state = State(Ledger.empty(total), history)

@@ -35,13 +35,13 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every job of the sweep (of a search, the ends of what it may choose), take its folder, watch it."""
         from alearn.sweep.sweep_progress import Progress
-        from alearn.trial import run
+        from alearn.trial import resume
 
         try:
             folder = Path(os.path.abspath(config.hydra.sweep.dir))  # as Hydra has it: without ".."
             hydra_front.installed(config.hydra.launcher._target_)
             hydra_front.installed(config.hydra.sweeper._target_)
-            run.writable(folder)
+            resume.check_writable(folder)
             planned, probed = hydra_front.jobs(config), probes(config)
         except (AlearnError, OmegaConfBaseException) as error:
             _refuse(str(error))

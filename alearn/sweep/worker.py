@@ -54,14 +54,14 @@ def main() -> None:
         filename=folder / LOG, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s  %(message)s"
     )
     from alearn.config import parse
+    from alearn.report.reporters import run_shown
     from alearn.trial.row import Origin
-    from alearn.trial.run import run as run_trial
 
     composed = OmegaConf.load(folder / ".hydra" / "config.yaml")
     words = tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
     assert isinstance(composed, DictConfig)
     try:
-        run_trial(parse(composed).in_sweep(), folder, Origin(words, job))
+        run_shown(parse(composed).in_sweep(), folder, Origin(words, job))
     except AlearnError as error:
         sys.exit(f"error: {error}")
 

@@ -1,4 +1,4 @@
-"""All that a trial needs to go on: the ledger, and the metrics of its rounds. Saved whole after every round."""
+"""checkpoint.pt: all that a trial needs to go on, saved whole at every commit."""
 
 import io
 import json
@@ -10,10 +10,8 @@ from typing import Any
 import torch
 
 from alearn import __version__
-from alearn.config import Config
 from alearn.errors import AlearnError
 from alearn.files import atomic
-from alearn.journal import AuditDrawn, AuditStage, AuditStarted, Event, RoundDone, TrialDone
 from alearn.ledger import Ledger
 
 NAME = "checkpoint.pt"
@@ -21,8 +19,10 @@ NAME = "checkpoint.pt"
 
 @dataclass
 class State:
-    """Where a trial stands. history: the metrics of each round so far. model: the last round's weights, None before the
-    first. classes: their names by number, those that people added included.
+    """Where a trial stands.
+
+    history: the metrics of each round so far. model: the weights of the last round's model, None before the first.
+    classes: their names by number, including those that people added.
     """
 
     ledger: Ledger
@@ -31,28 +31,8 @@ class State:
     classes: Sequence[str] = ()
 
 
-class Checkpoint:
-    """A sink that keeps a `State` up to date, in memory and on disk. What an audit freezes is on disk before the
-    draw, and the draw before anyone is asked.
-    """
-
-    def __init__(self, folder: Path, config: Config, state: State) -> None:
-        self._path, self._digest, self.state = folder / NAME, config.digest(), state
-
-    def write(self, event: Event) -> None:
-        """Save after every round, at every step of an audit and at the end."""
-        if isinstance(event, RoundDone):
-            self.state.history.append(event.metrics)
-            self.state.model = {key: value.cpu() for key, value in event.fitted.model.state_dict().items()}
-        if isinstance(event, RoundDone | AuditStarted | AuditDrawn | AuditStage | TrialDone):
-            save(self._path, self._digest, self.state)
-
-    def close(self) -> None:
-        """Everything is on disk already."""
-
-
-def save(path: Path, digest: str, state: State) -> None:
-    """Write the state, with the version and the config's digest that it belongs to."""
+def save(folder: Path, digest: str, state: State) -> None:
+    """Write the state, with the version and the digest of the config that it belongs to."""
     buffer = io.BytesIO()
     torch.save(
         {
@@ -65,21 +45,21 @@ def save(path: Path, digest: str, state: State) -> None:
         },
         buffer,
     )
-    atomic.replace(path, buffer.getvalue())
+    atomic.replace(folder / NAME, buffer.getvalue())
 
 
-def load(folder: Path, config: Config, total: int) -> State:
-    """The state of the trial in a folder; a fresh one for `total` images if there is none.
+def load(folder: Path, digest: str, total: int) -> State:
+    """Read the state of the trial in a folder; a fresh one for `total` images if there is none.
 
-    No code in the file is run. Raises AlearnError if it is damaged, or belongs to another config, version or number of
-    images.
+    digest: of the trial's config. No code in the file is run. Raises AlearnError if it is damaged, or belongs to
+    another config, version or number of images.
     """
     path = folder / NAME
     if not path.exists():
         return State(Ledger.empty(total))
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        version, digest = saved["version"], saved["digest"]
+        version, saved_digest = saved["version"], saved["digest"]
         ledger = Ledger.restored({name: tensor.numpy() for name, tensor in saved["ledger"].items()})
         state = State(ledger, json.loads(saved["history"]), saved["model"], saved["classes"])
     except Exception as error:  # a damaged file can fail in any way
@@ -88,6 +68,6 @@ def load(folder: Path, config: Config, total: int) -> State:
         ) from error
     if version != __version__:
         raise AlearnError(f"{path} was written by alearn {version}, this is {__version__}: resume it with that version")
-    if digest != config.digest() or len(ledger) != total:
+    if saved_digest != digest or len(ledger) != total:
         raise AlearnError(f"{path} belongs to a trial with another config: give another folder")
     return state

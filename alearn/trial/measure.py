@@ -1,15 +1,15 @@
 """The measuring code: how good the labels and the model are. The only reader of the true labels besides the oracle."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from alearn.audit.protocol import error_profile
 from alearn.data.imageset import ImageSet
-from alearn.journal import Event, RoundDone, TrialDone
+from alearn.journal import Round
 from alearn.learn.device import Runtime
 from alearn.learn.score import accuracy, score
 from alearn.ledger import Ledger, Source
@@ -20,26 +20,21 @@ NAMED = 10
 """Classes that a warning names, at most."""
 
 
-def measured(events: Iterable[Event], truth: Array | None, test: ImageSet, runtime: Runtime) -> Iterator[Event]:
-    """The same events, with the `metrics` of rounds and of the trial filled in. truth: int64 [N] or None; test is on
-    the device.
+def of_round(entry: Round, truth: Array | None, test: ImageSet, runtime: Runtime) -> dict[str, Any]:
+    """Measure a round: its labels, its classes, its model, its seconds.
+
+    truth: int64 [N], or None where nobody knows it. test: on runtime.device.
     """
-    for event in events:
-        if isinstance(event, RoundDone):
-            start = perf_counter()
-            metrics = (
-                labels(event.ledger, truth, event.round)
-                | by_class(event.ledger, truth, test.classes)
-                | {"test_accuracy": _test(event, test, runtime)}
-                | _training(event)
-            )
-            seconds = event.seconds | {"measure": perf_counter() - start}
-            yield replace(event, metrics=metrics | {f"seconds_{phase}": value for phase, value in seconds.items()})
-        elif isinstance(event, TrialDone):
-            metrics = labels(event.ledger, truth, None) | by_class(event.ledger, truth, test.classes)
-            yield replace(event, metrics=metrics)
-        else:
-            yield event
+    start = perf_counter()
+    metrics = labels(entry.ledger, truth, entry.number) | by_class(entry.ledger, truth, test.classes)
+    metrics |= {"test_accuracy": _test(entry.fitted.model, test, runtime)} | _training(entry)
+    seconds = entry.seconds | {"measure": perf_counter() - start}
+    return metrics | {f"seconds_{phase}": value for phase, value in seconds.items()}
+
+
+def of_labels(ledger: Ledger, truth: Array | None, classes: Sequence[str]) -> dict[str, Any]:
+    """Measure the labels at the end. classes: their names."""
+    return labels(ledger, truth, None) | by_class(ledger, truth, classes)
 
 
 def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, Any]:  # noqa: A002
@@ -151,24 +146,19 @@ def _wrong(name: str, wrong: Array | None, among: Array) -> dict[str, Any]:
     }
 
 
-def _training(event: RoundDone) -> dict[str, Any]:
-    fitted, seconds = event.fitted, event.seconds
+def _training(entry: Round) -> dict[str, Any]:
+    fitted, seconds = entry.fitted, entry.seconds
     return {
         "epochs": fitted.epochs,
         "steps": fitted.steps,
         "train_loss": fitted.loss,
         "val_accuracy": fitted.val_accuracy,
         "train_images_per_second": fitted.samples / seconds["fit"],
-        "score_images_per_second": len(event.scores) / seconds["score"],
+        "score_images_per_second": len(entry.scores) / seconds["score"],
     }
 
 
-def _test(event: RoundDone, test: ImageSet, runtime: Runtime) -> float | None:
+def _test(model: nn.Module, test: ImageSet, runtime: Runtime) -> float | None:
     if test.truth is None or not len(test):
         return None
-    scoring = score(runtime, event.fitted.model, test.images, np.arange(len(test)))
-    while True:
-        try:
-            next(scoring)
-        except StopIteration as done:
-            return accuracy(done.value, test.truth)
+    return accuracy(score(runtime, model, test.images, np.arange(len(test))), test.truth)

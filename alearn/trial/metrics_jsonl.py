@@ -1,32 +1,25 @@
 """metrics.jsonl: a line a round."""
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from alearn.files import atomic
-from alearn.journal import Event, RoundDone
 
 NAME = "metrics.jsonl"
 
 
-class MetricsJsonl:
-    """A sink that appends the metrics of every round."""
+def write(folder: Path, history: Sequence[dict[str, Any]]) -> None:
+    """Write the file whole. history: the metrics of all rounds so far."""
+    atomic.replace(folder / NAME, "".join(json.dumps(metrics) + "\n" for metrics in history))
 
-    def __init__(self, folder: Path, history: list[dict[str, Any]]) -> None:
-        """history: what a resumed trial has done; the file is made to hold that and no more."""
-        self._path = folder / NAME
-        atomic.replace(self._path, "".join(json.dumps(metrics) + "\n" for metrics in history))
 
-    def write(self, event: Event) -> None:
-        """One line."""
-        if isinstance(event, RoundDone):
-            with self._path.open("a") as file:
-                file.write(json.dumps(event.metrics) + "\n")
-
-    def close(self) -> None:
-        """Nothing is open."""
+def append(folder: Path, metrics: dict[str, Any]) -> None:
+    """Append the line of a round."""
+    with (folder / NAME).open("a") as file:
+        file.write(json.dumps(metrics) + "\n")
 
 
 def load(folder: Path) -> list[dict[str, Any]]:

@@ -10,13 +10,11 @@ from typing import Any
 import torch
 
 from alearn import __version__
-from alearn.config import Config, parse_model
+from alearn.config import Model, parse_model
 from alearn.errors import AlearnError
 from alearn.files import atomic
-from alearn.journal import Event, TrialDone
 from alearn.models.build import build
 from alearn.models.classifier import Classifier
-from alearn.trial.checkpoint import State
 
 NAME = "model.pt"
 
@@ -32,29 +30,19 @@ class Saved:
     shape: tuple[int, int, int]
 
 
-class ModelFile:
-    """A sink that leaves model.pt at the end. Comes after the checkpoint, which keeps the state's model up to date."""
-
-    def __init__(
-        self, folder: Path, config: Config, state: State, classes: Sequence[str], shape: tuple[int, ...]
-    ) -> None:
-        self._path, self._config, self._state, self._classes, self._shape = folder / NAME, config, state, classes, shape
-
-    def write(self, event: Event) -> None:
-        """Save the last round's model; a trial without a round has none."""
-        if isinstance(event, TrialDone) and self._state.model is not None:
-            about = {
-                "alearn": __version__,
-                "model": self._config.model.model_dump(),
-                "classes": self._classes[: len(self._state.model["head.bias"])],  # people may have added some since
-                "shape": self._shape,
-            }
-            buffer = io.BytesIO()
-            torch.save({"about": json.dumps(about), "weights": self._state.model}, buffer)
-            atomic.replace(self._path, buffer.getvalue())
-
-    def close(self) -> None:
-        """Everything is on disk already."""
+def save(
+    folder: Path, model: Model, weights: dict[str, torch.Tensor], classes: Sequence[str], shape: Sequence[int]
+) -> None:
+    """Write model.pt. model: the config of the network. classes: their names; people may have added some since."""
+    about = {
+        "alearn": __version__,
+        "model": model.model_dump(),
+        "classes": list(classes[: len(weights["head.bias"])]),
+        "shape": list(shape),
+    }
+    buffer = io.BytesIO()
+    torch.save({"about": json.dumps(about), "weights": weights}, buffer)
+    atomic.replace(folder / NAME, buffer.getvalue())
 
 
 def load(folder: Path) -> Saved:

@@ -27,7 +27,8 @@ def load(config, tmp_path):
     def loaded(*words):
         root, cache = tmp_path / "images", tmp_path / "cache"
         given = ("data.size=16", "data.channels=3", "data.augment=none")
-        return sources.load(config("data=folder", f"data.root='{root}'", f"data.cache='{cache}'", *given, *words))
+        settings = config("data=folder", f"data.root='{root}'", f"data.cache='{cache}'", *given, *words)
+        return sources.load(settings.data, settings.seed)
 
     (tmp_path / "images").mkdir()
     return loaded

@@ -5,8 +5,13 @@ from alearn.data import sources, standard
 from alearn.errors import AlearnError
 
 
+def load(config):
+    """Pool and test set of a config."""
+    return sources.load(config.data, config.seed)
+
+
 def test_mnist_is_a_pool_and_a_test_set(config, mnist_root):
-    pool, test = sources.load(config(f"data.root='{mnist_root}'"))
+    pool, test = load(config(f"data.root='{mnist_root}'"))
     assert (len(pool), len(test), tuple(pool.images.shape[1:])) == (60_000, 10_000, (1, 28, 28))
     assert len(pool) == standard.SIZES["mnist"]
     assert pool.classes == tuple("0123456789")
@@ -14,7 +19,7 @@ def test_mnist_is_a_pool_and_a_test_set(config, mnist_root):
 
 
 def test_a_limit_takes_a_seeded_subset_that_knows_where_it_comes_from(config, mnist_root):
-    parts = [sources.load(config(f"data.root='{mnist_root}'", "data.limit=100", f"seed={s}"))[0] for s in (0, 0, 1)]
+    parts = [load(config(f"data.root='{mnist_root}'", "data.limit=100", f"seed={s}"))[0] for s in (0, 0, 1)]
     assert parts[0].ids == parts[1].ids != parts[2].ids
     assert len(parts[0]) == 100
     whole, _ = standard.mnist(mnist_root)
@@ -25,21 +30,21 @@ def test_a_limit_takes_a_seeded_subset_that_knows_where_it_comes_from(config, mn
 
 def test_a_limit_above_the_number_of_images(config, mnist_root):
     with pytest.raises(AlearnError, match=r"data\.limit=60001: data=mnist has 60000 images"):
-        sources.load(config(f"data.root='{mnist_root}'", "data.limit=60001"))
+        load(config(f"data.root='{mnist_root}'", "data.limit=60001"))
 
 
 def test_the_pool_can_be_long_tailed_and_the_limit_is_of_what_is_left(config, mnist_root):
     words = [f"data.root='{mnist_root}'", "data.imbalance.shape=exponential", "data.imbalance.factor=100"]
-    pool, test = sources.load(config(*words))
+    pool, test = load(config(*words))
     counts = np.bincount(pool.truth)
     assert (counts.max(), counts.min()) == (5421, 54), "MNIST's smallest class has 5,421 images"
     assert np.bincount(test.truth).min() == 892, "the test set is whole"
-    others = [sources.load(config(*words, f"seed={seed}"))[0] for seed in (0, 1)]
+    others = [load(config(*words, f"seed={seed}"))[0] for seed in (0, 1)]
     assert others[0].ids == pool.ids != others[1].ids
     assert np.bincount(others[1].truth).tolist() != counts.tolist(), "other classes are rare"
-    assert len(sources.load(config(*words, "data.limit=500"))[0]) == 500
+    assert len(load(config(*words, "data.limit=500"))[0]) == 500
     with pytest.raises(AlearnError, match=rf"data\.limit=50000: data=mnist has {len(pool)} images"):
-        sources.load(config(*words, "data.limit=50000"))
+        load(config(*words, "data.limit=50000"))
 
 
 def test_what_can_be_known_before_anything_is_loaded(config, tmp_path, monkeypatch):

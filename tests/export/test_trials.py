@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from alearn import __version__
-from alearn.trial.run import run
+from alearn.report.reporters import run_shown
 from tests.cli.test_audit_command import finish, made  # noqa: F401, a fixture
 from tests.conftest import SMALL, compose, shapes
 from tests.export.written import export
@@ -28,7 +28,7 @@ def certified(tmp_path_factory):
     words = ["data=folder", f"data.root='{root}'", f"data.cache='{base / 'cache'}'", "data.size=20", "data.channels=1"]
     policy = ["policy.finish=audit", "policy.audit.target_error=0.05", "policy.audit.seed=1"]
     rounds = ["policy.init_count=60", "policy.hand_per_round=20", "policy.hand_budget=120"]
-    run(compose(*words, "policy=frugal", *policy, *rounds, "data.augment=none", *SMALL, "train.steps=60"), folder)
+    run_shown(compose(*words, "policy=frugal", *policy, *rounds, "data.augment=none", *SMALL, "train.steps=60"), folder)
     return folder, root
 
 

@@ -9,7 +9,7 @@ from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
 from alearn.models.classifier import to_float
-from tests.conftest import compose, drain, shapes
+from tests.conftest import compose, fitted, shapes
 
 CPU = Runtime(torch.device("cpu"), bf16=False)
 IMAGES = shapes(400)
@@ -70,9 +70,9 @@ def test_images_without_a_label_teach():
     for weight in (0, 1):
         config = settings(f"train.consistency={weight}", "train.confidence=0.8", "train.steps=150")
         known = TrainingSet(few, IMAGES.truth[few], np.ones(3, bool), pool)
-        _, fitted = drain(fit.fit(config, CPU, faint, known, 3, 1))
+        model = fitted(config, CPU, faint, known, 3, 1).model
         truth = torch.from_numpy(IMAGES.truth[pool])
-        accuracy[weight] = fit.measure(CPU, fitted.model, faint, torch.from_numpy(pool), truth)
+        accuracy[weight] = fit.measure(CPU, model, faint, torch.from_numpy(pool), truth)
     print(accuracy)
     assert accuracy[1] > accuracy[0] + 0.05
 

@@ -13,7 +13,7 @@ from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
 from alearn.models.classifier import to_float
 from alearn.models.small_cnn import SmallCnn, small_cnn
-from tests.conftest import SMALL, compose, drain, shapes
+from tests.conftest import SMALL, compose, fitted, shapes, watched
 
 IMAGES = shapes(300)
 CPU = Runtime(torch.device("cpu"), bf16=False)
@@ -25,24 +25,24 @@ def train(*overrides: str, index=None, label=None, hand=None, number: int = 1):
     label = IMAGES.truth[index] if label is None else label
     hand = np.ones(len(index), bool) if hand is None else hand
     pool = np.setdiff1d(np.arange(len(IMAGES)), index)
-    return drain(fit.fit(config, CPU, IMAGES.images, TrainingSet(index, label, hand, pool), 3, number))
+    return watched(fitted, config, CPU, IMAGES.images, TrainingSet(index, label, hand, pool), 3, number)
 
 
 def test_a_model_learns_what_can_be_learned():
-    epochs, fitted = train("train.steps=60")
+    epochs, trained = train("train.steps=60")
     rest = torch.arange(200, 300)
-    assert fit.measure(CPU, fitted.model, IMAGES.images, rest, torch.from_numpy(IMAGES.truth[200:])) > 0.95
-    assert (fitted.steps, fitted.samples) == (60, 60 * 32)
-    assert fitted.val_accuracy is not None
-    assert [e.epoch for e in epochs] == list(range(1, fitted.epochs + 1))
+    assert fit.measure(CPU, trained.model, IMAGES.images, rest, torch.from_numpy(IMAGES.truth[200:])) > 0.95
+    assert (trained.steps, trained.samples) == (60, 60 * 32)
+    assert trained.val_accuracy is not None
+    assert [e.epoch for e in epochs] == list(range(1, trained.epochs + 1))
     assert epochs[-1].share == 1
-    assert epochs[0].loss > fitted.loss == epochs[-1].loss
+    assert epochs[0].loss > trained.loss == epochs[-1].loss
 
 
 def test_hand_labels_lengthen_a_training_auto_labels_do_not():
     hand = np.arange(200) % 4 == 0
-    epochs, fitted = train("train.steps=20", "train.steps_per_hand=0.5", "train.validation=0", hand=hand)
-    assert fitted.steps == 20 + 50 * 0.5
+    epochs, trained = train("train.steps=20", "train.steps_per_hand=0.5", "train.validation=0", hand=hand)
+    assert trained.steps == 20 + 50 * 0.5
     assert epochs[-1].share == 1
 
 
@@ -52,13 +52,12 @@ def test_it_repeats_bit_for_bit_whatever_its_listeners_draw(recipe):
     config = compose(*SMALL, *recipe)
     index = np.arange(200)
     known = TrainingSet(index, IMAGES.truth[index], np.ones(200, bool), np.arange(200, 300))
-    steps = fit.fit(config, CPU, IMAGES.images, known, 3, 1)
-    for _ in range(one.epochs):
-        next(steps)
+
+    def listen(step):
         torch.rand(7)  # somebody else draws
-    with pytest.raises(StopIteration) as done:
-        next(steps)
-    for a, b in zip(one.model.state_dict().values(), done.value.value.model.state_dict().values(), strict=True):
+
+    two = fitted(config, CPU, IMAGES.images, known, 3, 1, on_progress=listen)
+    for a, b in zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     _, other = train(*recipe, number=2)
     assert not torch.equal(one.model.head.weight, other.model.head.weight)
@@ -69,15 +68,15 @@ def test_patience_keeps_the_best_weights_and_stops_after_so_many_epochs():
     noise = np.random.default_rng(0).integers(3, size=100)
     options = ("train=source", "train.batch=8", "train.patience=4")
     index = np.arange(100)
-    epochs, fitted = train(*options, "train.steps=null", index=index, label=noise)
+    epochs, trained = train(*options, "train.steps=null", index=index, label=noise)
     accuracies = [e.val_accuracy for e in epochs]
     best = int(np.argmax(accuracies))  # the first of equals
     assert len(epochs) == best + 1 + 4
-    assert fitted.val_accuracy == accuracies[best]
-    again = fit.measure(CPU, fitted.model, IMAGES.images, torch.arange(80, 100), torch.from_numpy(noise[80:]))
+    assert trained.val_accuracy == accuracies[best]
+    again = fit.measure(CPU, trained.model, IMAGES.images, torch.arange(80, 100), torch.from_numpy(noise[80:]))
     assert again == accuracies[best]
     assert epochs[0].share is None
-    assert fitted.samples == 80 * len(epochs)
+    assert trained.samples == 80 * len(epochs)
 
 
 def settings(**changes) -> Train:

@@ -12,7 +12,7 @@ from alearn.models.classifier import Classifier, dropouts, to_float
 from alearn.models.small_cnn import SmallCnn, small_cnn
 from alearn.models.source_cnn import SourceCnn, source_cnn
 from alearn.values import Scores
-from tests.conftest import drain, shapes
+from tests.conftest import shapes, watched
 
 CPU = Runtime(torch.device("cpu"), bf16=False)
 ALL = frozenset({"probs", "features", "information"})
@@ -46,9 +46,9 @@ def test_scores_do_not_depend_on_chunks_and_keep_the_data_sets_indices(monkeypat
     model = small_cnn(SmallCnn(width=4), (1, 20, 20), 3)
     index = np.arange(3, 500, 2)
     runtime = Runtime(torch.device("cpu"), bf16=False)
-    whole = drain(score(runtime, model, images.images, index))[1]
+    whole = score(runtime, model, images.images, index)
     monkeypatch.setattr(Runtime, "chunk", 7)
-    progress, chunked = drain(score(runtime, model, images.images, index))
+    progress, chunked = watched(score, runtime, model, images.images, index)
     assert (chunked.index == index).all()
     assert (chunked.guess == whole.guess).all()
     np.testing.assert_allclose(chunked.doubt, whole.doubt, atol=1e-4)
@@ -60,7 +60,7 @@ def test_the_model_is_in_evaluation_mode_and_untouched():
     model = source_cnn(SourceCnn(), (1, 20, 20), 3).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     runtime = Runtime(torch.device("cpu"), bf16=True)
-    one, two = (drain(score(runtime, model, shapes(50).images, np.arange(50)))[1] for _ in range(2))
+    one, two = (score(runtime, model, shapes(50).images, np.arange(50)) for _ in range(2))
     assert (one.doubt == two.doubt).all(), "dropout is off"
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -91,7 +91,7 @@ def dropping(seed: int = 0) -> Classifier:
 
 def scored(model, want, index=None, seed=0, labeled=None) -> Scores:
     index = np.arange(300) if index is None else index
-    return drain(score(CPU, model, shapes(300).images, index, want, labeled, seed))[1]
+    return score(CPU, model, shapes(300).images, index, want, labeled, seed)
 
 
 def test_what_is_wanted_is_there_and_changes_nothing_else():
@@ -146,14 +146,11 @@ def test_it_repeats_whatever_its_listeners_draw_and_follows_the_seed(monkeypatch
     monkeypatch.setattr(Runtime, "chunk", 5)
     model, found = dropping(), []
     for seed, noise in ((0, 0), (0, 3), (1, 0)):
-        steps = score(CPU, model, shapes(300).images, np.arange(300), ALL, None, seed)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                found.append(done.value.information)
-                break
+
+        def listen(step, noise=noise):
             torch.rand(noise)  # somebody else draws
+
+        found.append(score(CPU, model, shapes(300).images, np.arange(300), ALL, None, seed, listen).information)
     assert (found[0] == found[1]).all()
     assert (found[0] != found[2]).any()
 

@@ -3,14 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from alearn import rng
 from alearn.data.augment import AUGMENT
 from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.score import score
 from alearn.learn.views import UNSURE, look_again
 from alearn.models.classifier import Classifier, to_float
-from tests.conftest import compose, drain, shapes
+from tests.conftest import shapes, watched
 
 CPU = Runtime(torch.device("cpu"), bf16=False)
 IMAGES = shapes(300).images
@@ -27,18 +26,19 @@ def model() -> nn.Module:
 
 
 def scored(model, index):
-    return drain(score(CPU, model, IMAGES, index, frozenset({"probs"})))[1]
+    return score(CPU, model, IMAGES, index, frozenset({"probs"}))
 
 
 def test_unsure_images_are_averaged_over_their_distorted_copies_and_sure_ones_stay(model):
-    config, index = compose("policy.views=3", "seed=5"), np.arange(50, 250)
+    index = np.arange(50, 250)
     before = scored(model, index)
     unsure = np.flatnonzero(before.probs.amax(1).numpy() < UNSURE)
     assert 10 < len(unsure) < 190
-    progress, after = drain(look_again(config, CPU, model, IMAGES, before, 4))
+    look = {"runtime": CPU, "seed": 5}
+    progress, after = watched(look_again, 3, "digits", model, IMAGES, before, **look)
     assert progress[-1].done == progress[-1].total == len(unsure)
 
-    device.seed(rng.derive(5, 4, "views"))
+    device.seed(5)
     x = to_float(IMAGES[index[unsure]])
     with torch.inference_mode():
         views = torch.stack([before.probs[unsure], *(model(AUGMENT["digits"](x)).softmax(1) for _ in range(3))])
@@ -52,13 +52,13 @@ def test_unsure_images_are_averaged_over_their_distorted_copies_and_sure_ones_st
     sure = np.setdiff1d(np.arange(200), unsure)
     assert (after.doubt[sure] == before.doubt[sure]).all(), "to the bit"
     assert (after.guess != before.guess).any() or not np.allclose(after.doubt, before.doubt)
-    again = drain(look_again(config, CPU, model, IMAGES, before, 4))[1]
+    again = look_again(3, "digits", model, IMAGES, before, **look)
     assert torch.equal(after.probs, again.probs)
 
 
 def test_without_views_or_doubts_nothing_changes(model):
     before = scored(model, np.arange(100))
-    assert drain(look_again(compose(), CPU, model, IMAGES, before, 1))[1] is before
+    assert look_again(0, "digits", model, IMAGES, before, runtime=CPU, seed=1) is before
     sure = scored(model, np.flatnonzero(before.doubt < np.log1p(-UNSURE)))
     assert len(sure) > 10
-    assert drain(look_again(compose("policy.views=3"), CPU, model, IMAGES, sure, 1))[1] is sure
+    assert look_again(3, "digits", model, IMAGES, sure, runtime=CPU, seed=1) is sure

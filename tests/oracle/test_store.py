@@ -9,12 +9,11 @@ import time
 import numpy as np
 import pytest
 
+from alearn import loop
 from alearn.errors import AlearnError
-from alearn.journal import RoundDone
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.oracle.people import People
 from alearn.oracle.store import Answer, Store, read
-from alearn.values import Decision, Fitted, Scores
 
 IDS = tuple(f"photo {i}.jpg" for i in range(6))
 
@@ -155,11 +154,7 @@ def test_answers_to_what_a_resumed_round_does_not_ask_again_count_all_the_same(t
     ):
         store.answer(index, 0, purpose, number, "Ada")
     people = People(store, Silent(), ledger, lambda done, total: None)
-    none = np.zeros(0, np.int64)
-    done = RoundDone(
-        2, ledger, Fitted(None, 1, 1, 1, 0.0, None, ()), Scores(none, none, none, none), Decision(none, none, none), {}
-    )
-    assert list(people.with_all_answers([done])) == [done]
+    loop.adopt(ledger, people, 2)
     assert ledger.source.tolist() == [2, 1, 3, 0, 0, 0], (
         "the one that was asked in round 2, not those of later questions"
     )

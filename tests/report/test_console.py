@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console as RichConsole
 
-from alearn.journal import EpochDone, RoundDone, RoundStarted, ScoreProgress, TrialDone
+from alearn.journal import EpochDone, Finished, Progress, Round, RoundStarted, ScoreProgress
 from alearn.ledger import Ledger, Source
 from alearn.report import console
 
@@ -14,7 +14,7 @@ METRICS = {
     "mislabeled_auto": 0.01453, "val_accuracy": None, "test_accuracy": 0.8955,
     "seconds_fit": 30.04, "seconds_score": 14.1,
 }  # fmt: skip
-DONE = RoundDone(1, None, None, None, None, {}, METRICS)
+DONE = Round(1, None, None, None, None, {}, METRICS)
 
 
 def labeled(*classes: int) -> Ledger:
@@ -24,17 +24,17 @@ def labeled(*classes: int) -> Ledger:
     return book
 
 
-def show(config, tmp_path, events, terminal: bool, ledger: Ledger | None = None) -> str:
+def show(events, terminal: bool, ledger: Ledger | None = None) -> str:
     text = io.StringIO()
     out = RichConsole(file=text, force_terminal=terminal, width=160, highlight=False, soft_wrap=True)
-    sink = console.Console(config(), tmp_path, ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), "a machine", out=out)
+    reporter = console.Console(ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), ("one", "two"), out=out)
     for event in events:
-        sink.write(event)
-    sink.close()
+        (reporter.progress if isinstance(event, Progress) else reporter.committed)(event)
+    reporter.close()
     return text.getvalue()
 
 
-def test_plain_lines_without_a_terminal(config, tmp_path, caplog):
+def test_plain_lines_without_a_terminal(caplog):
     caplog.set_level(logging.INFO, "alearn")
     events = [
         RoundStarted(1, 600, 59_400),
@@ -42,12 +42,10 @@ def test_plain_lines_without_a_terminal(config, tmp_path, caplog):
         ScoreProgress(10, 59_400),
         DONE,
         DONE,
-        TrialDone(None, {}),
+        Finished(None, {}),
     ]
-    lines = show(config, tmp_path, events, terminal=False).splitlines()
-    assert "60,000 images of mnist" in lines[0]
-    assert "a machine" in lines[0]
-    assert lines[1] == f"folder: {tmp_path}"
+    lines = show(events, terminal=False).splitlines()
+    assert lines[:2] == ["one", "two"]
     cells = dict(
         zip(
             ("round", "epochs", "hand", "auto", "unlabeled", "wrong", "rate", "val", "test", "fit", "score"),
@@ -65,7 +63,7 @@ def test_plain_lines_without_a_terminal(config, tmp_path, caplog):
     assert lines[3] in caplog.text
 
 
-def test_classes_that_nobody_has_shown_the_model_are_a_warning_every_round_until_there_are_none(config, tmp_path):
+def test_classes_that_nobody_has_shown_the_model_are_a_warning_every_round_until_there_are_none():
     ledger, seen = labeled(1), []
     started = [RoundStarted(number, 1, 59_999) for number in (1, 2, 3)]
 
@@ -75,25 +73,23 @@ def test_classes_that_nobody_has_shown_the_model_are_a_warning_every_round_until
             if number < 2:
                 ledger.write(np.array([100 + number]), np.array([2 * number]), Source.QUERY, number + 1)
 
-    text = show(config, tmp_path, rounds(), terminal=False, ledger=ledger)
+    text = show(rounds(), terminal=False, ledger=ledger)
     seen = [line.partition(":")[2].partition(":")[0] for line in text.splitlines() if line.startswith("warning: ")]
     assert seen == [" no hand label yet of classes cat, cow", " no hand label yet of class cow"]
 
 
-def test_a_long_round_says_that_it_lives(config, tmp_path, monkeypatch):
+def test_a_long_round_says_that_it_lives(monkeypatch):
     clock = iter(range(0, 10_000, 20))
     monkeypatch.setattr(console, "monotonic", lambda: next(clock))
     text = show(
-        config,
-        tmp_path,
         [RoundStarted(1, 600, 9), *[EpochDone(i, 0.5, None, None) for i in range(1, 7)]],
         terminal=False,
     )
     assert 1 <= text.count("... round 1: training on 600 labels, epoch") <= 4
 
 
-def test_a_terminal_gets_a_bar_and_is_left_clean(config, tmp_path):
-    text = show(config, tmp_path, [RoundStarted(1, 600, 59_400), ScoreProgress(29_700, 59_400), DONE], terminal=True)
+def test_a_terminal_gets_a_bar_and_is_left_clean():
+    text = show([RoundStarted(1, 600, 59_400), ScoreProgress(29_700, 59_400), DONE], terminal=True)
     assert "\x1b[" in text
     assert "36,071" in text
     assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text[-80:], "the cursor is back"

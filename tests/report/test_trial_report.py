@@ -14,15 +14,15 @@ from PIL import Image
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
-from alearn.journal import RoundDone, TrialDone
+from alearn.journal import Finished, Round
 from alearn.learn.device import Runtime
 from alearn.report import trial_report
 from alearn.report.html import trial_page
 from alearn.report.html.page import percent
+from alearn.report.reporters import run_shown as run
 from alearn.trial import checkpoint, measure, row, status
-from alearn.trial.run import run
 from tests.command import alearn
-from tests.conftest import SMALL, compose, shapes
+from tests.conftest import SMALL, compose, setting, shapes
 from tests.report.html.pages import Page
 
 CLASSES = ("<script>alert(1)</script>", "\"a\" & 'b'", "$x^2$ 日本")
@@ -42,7 +42,7 @@ def pool(total: int = 400, seed: int = 0) -> ImageSet:
 
 @pytest.fixture
 def data(monkeypatch) -> ImageSet:
-    monkeypatch.setattr(sources, "load", lambda config: (pool(), pool(60, 1)))
+    monkeypatch.setattr(sources, "load", lambda data, seed: (pool(), pool(60, 1)))
     return pool()
 
 
@@ -51,7 +51,7 @@ def finished(tmp_path_factory):
     """A trial that has run to its end: its folder."""
     folder = tmp_path_factory.mktemp("finished") / "it is here"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "load", lambda config: (pool(), pool(60, 1)))
+        patch.setattr(sources, "load", lambda data, seed: (pool(), pool(60, 1)))
         run(compose(*WORDS), folder, row.Origin(("trial.name='a b'", "seed=0")))
     return folder
 
@@ -119,7 +119,7 @@ def test_pictures_are_the_ones_they_are_said_to_be(finished, data):
         assert by_id[name]["source"] == ("auto" if number < wrong + trial_page.PICTURES else "hand")
         if number < wrong:
             assert f", is {CLASSES[data.truth[index]]}, " in image["alt"]
-    ledger = checkpoint.load(finished, compose(*WORDS), 400).ledger
+    ledger = checkpoint.load(finished, compose(*WORDS).digest(), 400).ledger
     shown = [data.ids.index(image["alt"].partition(": ")[0]) for image in images]
     assert shown[:wrong] == measure.wrong(ledger, data.truth)[:wrong].tolist()
     doubts = ledger.doubt[shown[wrong : wrong + trial_page.PICTURES]]
@@ -140,16 +140,16 @@ def test_it_can_be_made_again_from_the_folder(finished, data, tmp_path):
 @pytest.mark.parametrize("rounds", [0, 2])
 def test_an_interrupted_trial_says_how_to_go_on_and_finishes_its_report(data, monkeypatch, tmp_path, rounds):
     config, folder = compose(*WORDS), tmp_path / "it's here"
-    write = checkpoint.Checkpoint.write
+    save = checkpoint.save
     score = measure.score
 
-    def stop(sink, event):
-        write(sink, event)
-        if isinstance(event, RoundDone) and event.round == rounds:
+    def stop(folder, digest, state):
+        save(folder, digest, state)
+        if state.ledger.rounds == rounds:
             raise KeyboardInterrupt
 
     if rounds:
-        monkeypatch.setattr(checkpoint.Checkpoint, "write", stop)
+        monkeypatch.setattr(checkpoint, "save", stop)
     else:
         monkeypatch.setattr(measure, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -168,7 +168,7 @@ def test_an_interrupted_trial_says_how_to_go_on_and_finishes_its_report(data, mo
         assert f"{last['hand']} hand labels and {last['auto']} auto labels so far, {last['unlabeled']} images" in text
         trial_report.rebuild(folder)
         assert read(folder).text.split("How to repeat it")[0].replace(row.versions()["torch"], "") in text
-    monkeypatch.setattr(checkpoint.Checkpoint, "write", write)
+    monkeypatch.setattr(checkpoint, "save", save)
     monkeypatch.setattr(measure, "score", score)
     run(config, folder)
     assert "400 images labeled with" in read(folder).text
@@ -188,7 +188,7 @@ def test_a_bug_is_a_reason_too(data, monkeypatch, tmp_path):
     def broken(*args):
         raise ZeroDivisionError("<b>nothing</b>")
 
-    monkeypatch.setattr("alearn.trial.run.measured", broken)
+    monkeypatch.setattr(measure, "of_round", broken)
     with pytest.raises(ZeroDivisionError):
         run(compose(*WORDS), tmp_path)
     assert "Why it failed: ZeroDivisionError: <b>nothing</b>" in read(tmp_path).text
@@ -196,18 +196,18 @@ def test_a_bug_is_a_reason_too(data, monkeypatch, tmp_path):
 
 def test_a_running_trial_is_reported_now_and_then(finished, data, monkeypatch, tmp_path):
     config, clock, seen = compose(*WORDS), iter([0, 0, 59, 61, 61, 100]), []
-    state = checkpoint.load(finished, config, 400)
+    state = checkpoint.load(finished, config.digest(), 400)
     monkeypatch.setattr(trial_report, "monotonic", lambda: next(clock))
-    sink = trial_report.Report(tmp_path, config, row.UNKNOWN, data, state, CPU)
+    reporter = trial_report.Report(setting(tmp_path, config, data, state))
     for number in (1, 2, 3):
-        sink.write(RoundDone(number, state.ledger, None, None, None, {}, state.history[-1]))
+        reporter.committed(Round(number, state.ledger, None, None, None, {}, state.history[-1]))
         seen.append((tmp_path / "report.html").stat().st_mtime_ns)
     assert seen[0] == seen[1] < seen[2], "not within a minute"
     text = read(tmp_path).text
     assert f"Round {len(state.history) + 1} is under way: " in text
     assert "reload" in text
-    sink.write(TrialDone(state.ledger, {}, row.load(finished)))
-    sink.close()
+    reporter.committed(Finished(state.ledger, {}, row.load(finished)))
+    reporter.close()
     assert "400 images labeled" in read(tmp_path).text, "closing does not take the end back"
 
 
@@ -220,7 +220,7 @@ def test_the_folder_of_a_running_trial(finished, data, tmp_path):
 
 
 def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkeypatch, tmp_path):
-    def gone(config):
+    def gone(data, seed):
         raise AlearnError("the disk is <gone>")
 
     monkeypatch.setattr(sources, "load", gone)
@@ -241,7 +241,7 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
         assert f"Interrupted after round {found['rounds']}" in page.text
         assert len(page.all("svg")) == 5, "the rounds are in metrics.jsonl"
         assert not page.all("img")
-        monkeypatch.setattr(sources, "load", lambda config: (pool(), pool()))  # images alone do not help
+        monkeypatch.setattr(sources, "load", lambda data, seed: (pool(), pool()))  # images alone do not help
 
 
 def test_the_command(finished, data):

@@ -112,7 +112,7 @@ def test_a_killed_pool_is_started_again(basic, mnist_root, tmp_path):
 
 def test_a_folder_takes_one_sweep_at_a_time(basic, mnist_root):
     code = (
-        f"from pathlib import Path; from alearn.record import status; held = status.lock(Path({str(basic)!r}), 'sweep')"
+        f"from pathlib import Path; from alearn.trial import status; held = status.lock(Path({str(basic)!r}), 'sweep')"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code + "; print('held', flush=True); input()"],

@@ -181,7 +181,7 @@ def test_no_trial_is_an_error(tmp_path):
 
 def test_a_trials_report_is_linked_after_it_was_made(tmp_path, monkeypatch):
     put(tmp_path / "0")
-    monkeypatch.setattr("alearn.data.sources.load", lambda config: (_ for _ in ()).throw(AlearnError("none")))
-    checkpoint.save(tmp_path / "0" / checkpoint.NAME, compose().digest(), checkpoint.State(Ledger.empty(60_000)))
+    monkeypatch.setattr("alearn.data.sources.load", lambda *_: (_ for _ in ()).throw(AlearnError("none")))
+    checkpoint.save(tmp_path / "0", compose().digest(), checkpoint.State(Ledger.empty(60_000)))
     trial_report.rebuild(tmp_path / "0")
     assert [attributes["href"] for attributes in read(tmp_path).all("a")] == ["0/report.html"]

@@ -56,7 +56,7 @@ def test_a_living_trial_is_not_said_to_have_failed(monkeypatch, tmp_path):
 
 
 def test_what_it_says_goes_to_the_log_and_its_own_reason_counts(monkeypatch, tmp_path):
-    words = "import sys, pathlib; from alearn.record import status; print('the end', file=sys.stderr); "
+    words = "import sys, pathlib; from alearn.trial import status; print('the end', file=sys.stderr); "
     words += "status.fail(pathlib.Path(sys.argv[1]), f'job {sys.argv[2]}: no labels'); sys.exit(1)"
     pretend(monkeypatch, words)
     with pytest.raises(AlearnError, match=r"^job 3: no labels$"):
@@ -65,8 +65,10 @@ def test_what_it_says_goes_to_the_log_and_its_own_reason_counts(monkeypatch, tmp
 
 
 def test_a_trials_process_ends_with_its_worker_and_with_nothing_else(tmp_path):
-    code = "import sys, time, alearn.trial.run; from alearn import worker; sys.argv.append('0'); "
-    code += "alearn.trial.run.run = lambda *words: (print('running', flush=True), time.sleep(60)); worker.main()"
+    code = (
+        "import sys, time; from alearn.report import reporters; from alearn.sweep import worker; sys.argv.append('0'); "
+    )
+    code += "reporters.run_shown = lambda *words: (print('running', flush=True), time.sleep(60)); worker.main()"
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text(compose().yaml())
     (tmp_path / ".hydra" / "overrides.yaml").write_text("[]")

@@ -21,8 +21,8 @@ def state() -> checkpoint.State:
 
 def test_what_is_saved_comes_back(config, tmp_path):
     saved = state()
-    checkpoint.save(tmp_path / checkpoint.NAME, config().digest(), saved)
-    found = checkpoint.load(tmp_path, config(), 5)
+    checkpoint.save(tmp_path, config().digest(), saved)
+    found = checkpoint.load(tmp_path, config().digest(), 5)
     for name, column in saved.ledger.arrays().items():
         np.testing.assert_array_equal(column, found.ledger.arrays()[name])
         assert column.dtype == found.ledger.arrays()[name].dtype
@@ -33,30 +33,29 @@ def test_what_is_saved_comes_back(config, tmp_path):
 
 
 def test_nothing_saved_is_a_fresh_start(config, tmp_path):
-    found = checkpoint.load(tmp_path, config(), 7)
+    found = checkpoint.load(tmp_path, config().digest(), 7)
     assert (len(found.ledger), found.history, found.model) == (7, [], None)
     assert not found.ledger.source.any()
 
 
 def test_another_config_size_or_version_is_refused(config, tmp_path, monkeypatch):
-    path = tmp_path / checkpoint.NAME
-    checkpoint.save(path, config().digest(), state())
+    checkpoint.save(tmp_path, config().digest(), state())
     with pytest.raises(AlearnError, match="another config"):
-        checkpoint.load(tmp_path, config("seed=1"), 5)
+        checkpoint.load(tmp_path, config("seed=1").digest(), 5)
     with pytest.raises(AlearnError, match="another config"):
-        checkpoint.load(tmp_path, config(), 6)
+        checkpoint.load(tmp_path, config().digest(), 6)
     monkeypatch.setattr(checkpoint, "__version__", "9.9")
     with pytest.raises(AlearnError, match=r"written by alearn 0\.1\.0, this is 9\.9"):
-        checkpoint.load(tmp_path, config(), 5)
+        checkpoint.load(tmp_path, config().digest(), 5)
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty"])
 def test_a_damaged_file_is_named(config, tmp_path, damage):
     path = tmp_path / checkpoint.NAME
-    checkpoint.save(path, config().digest(), state())
+    checkpoint.save(tmp_path, config().digest(), state())
     path.write_bytes({"cut": path.read_bytes()[:500], "garbage": b"hello", "empty": b""}[damage])
     with pytest.raises(AlearnError, match=r"checkpoint\.pt cannot be read .*damaged"):
-        checkpoint.load(tmp_path, config(), 5)
+        checkpoint.load(tmp_path, config().digest(), 5)
 
 
 class Evil:
@@ -67,8 +66,8 @@ class Evil:
 def test_no_code_in_it_is_run(config, tmp_path, capsys):
     (tmp_path / checkpoint.NAME).write_bytes(pickle.dumps(Evil()))
     with pytest.raises(AlearnError):
-        checkpoint.load(tmp_path, config(), 5)
+        checkpoint.load(tmp_path, config().digest(), 5)
     torch.save({"version": Evil()}, tmp_path / checkpoint.NAME)
     with pytest.raises(AlearnError):
-        checkpoint.load(tmp_path, config(), 5)
+        checkpoint.load(tmp_path, config().digest(), 5)
     assert "owned" not in capsys.readouterr().out

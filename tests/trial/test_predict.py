@@ -10,15 +10,12 @@ from PIL import Image
 
 from alearn.data import decode
 from alearn.errors import AlearnError
-from alearn.journal import TrialDone
 from alearn.learn.device import Runtime
-from alearn.ledger import Ledger
 from alearn.models.build import build
 from alearn.models.classifier import to_float
 from alearn.trial import model_file
-from alearn.trial.checkpoint import State
 from tests.command import alearn
-from tests.conftest import compose, drain, shapes
+from tests.conftest import compose, fitted, shapes
 
 CPU = Runtime(torch.device("cpu"), bf16=False)
 CLASSES = ("left", "middle, upper", "right")
@@ -27,17 +24,14 @@ CLASSES = ("left", "middle, upper", "right")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with model.pt of a network that has learned the shapes, and the network."""
-    from alearn.learn.fit import fit
     from alearn.learn.training_set import TrainingSet
 
     images, config = shapes(300), compose("model.width=4", "train=fast", "train.steps=80", "train.batch=32")
     known = TrainingSet(np.arange(300), images.truth, np.ones(300, bool), np.zeros(0, np.int64))
-    _, fitted = drain(fit(config, CPU, images.images, known, 3, 1))
+    model = fitted(config, CPU, images.images, known, 3, 1).model
     path = tmp_path_factory.mktemp("trial")
-    state = State(Ledger.empty(300), model={k: v.cpu() for k, v in fitted.model.state_dict().items()})
-    sink = model_file.ModelFile(path, config, state, CLASSES, (1, 20, 20))
-    sink.write(TrialDone(state.ledger, {}))
-    return path, fitted.model
+    model_file.save(path, config.model, model.state_dict(), CLASSES, (1, 20, 20))
+    return path, model
 
 
 @pytest.fixture
@@ -105,8 +99,7 @@ def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path):
     """Weights are only named here: nothing may ask for them when the trained ones are there."""
     config = compose("model=torchvision", "model.name=resnet18", "model.weights=DEFAULT")
     network = build(config.model, (1, 20, 20), 3, pretrained=False)
-    state = State(Ledger.empty(1), model=network.state_dict())
-    model_file.ModelFile(tmp_path, config, state, CLASSES, (1, 20, 20)).write(TrialDone(state.ledger, {}))
+    model_file.save(tmp_path, config.model, network.state_dict(), CLASSES, (1, 20, 20))
     found = model_file.load(tmp_path)
     x = torch.rand(2, 1, 20, 20)
     torch.testing.assert_close(found.network(x), network.eval()(x))

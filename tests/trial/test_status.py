@@ -9,7 +9,7 @@ from alearn.errors import AlearnError
 from alearn.trial import status
 from alearn.trial.status import Status
 
-HOLD = "import sys, pathlib; from alearn.record import status; held = status.lock(pathlib.Path(sys.argv[1]), 'trial')"
+HOLD = "import sys, pathlib; from alearn.trial import status; held = status.lock(pathlib.Path(sys.argv[1]), 'trial')"
 
 
 def holder(folder) -> subprocess.Popen:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +9,14 @@ import torch
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from alearn.config import Config, flatten
-from alearn.data.imageset import ImageSet
-from alearn.journal import Event, RoundDone, TrialDone
+from alearn.config import flatten
+from alearn.journal import Entry, Finished, Progress, Round
 from alearn.ledger import CANNOT_TELL
 from alearn.report import pictures
 from alearn.report.tensorboard import hparams, layout, projector
 from alearn.report.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, FORECAST, OVER_HAND, SCALARS, of_class
 from alearn.trial import measure
-from alearn.trial.checkpoint import State
+from alearn.trial.folder_journal import Setting
 from alearn.values import Array
 
 SHOWN = 20
@@ -26,38 +24,43 @@ SHOWN = 20
 
 
 class TensorBoard:
-    """A sink that writes an event file into the trial's folder.
+    """A reporter that writes an event file into the trial's folder.
 
-    A resumed trial appends another file. A round that was recorded but not saved before a crash is recorded again with
-    the same values at the same steps, so nothing is purged: purging by step would take the curves over hand labels
-    along, whose steps are larger.
+    A resumed trial appends another file. It repeats the curves of the last round, in case the trial was killed before
+    they were written: the same values at the same steps. Nothing is purged: purging by step would take the curves over
+    hand labels along, whose steps are larger.
     """
 
-    def __init__(self, folder: Path, config: Config, images: ImageSet, state: State) -> None:
-        """state: where the trial stands, kept up to date by the checkpoint."""
-        self._writer, self._folder = SummaryWriter(str(folder)), folder
-        self._config, self._images, self._state = config, images, state
-        self._epochs = sum(metrics["epochs"] for metrics in state.history)
-        self._proto(hparams.start(config))
+    def __init__(self, setting: Setting) -> None:
+        self._writer = SummaryWriter(str(setting.folder))
+        self._setting, self._images = setting, setting.pool
+        history = setting.state.history
+        self._epochs = sum(metrics["epochs"] for metrics in history)
+        self._proto(hparams.start(setting.config))
         self._proto(layout.of_trials())
-        self._writer.add_text("config", "```yaml\n" + config.yaml() + "```", 0)
+        self._writer.add_text("config", "```yaml\n" + setting.config.yaml() + "```", 0)
+        if history:
+            self._curves(history[-1], history[-1]["round"])
         self._writer.flush()
 
-    def write(self, event: Event) -> None:
-        """Everything that a round has to show; the result at the end."""
-        if isinstance(event, RoundDone):
-            self._round(event)
-            self._pictures(event)
+    def progress(self, step: Progress) -> None:
+        """Write nothing: TensorBoard shows rounds."""
+
+    def committed(self, entry: Entry) -> None:
+        """Write everything that a round has to show; the result at the end."""
+        if isinstance(entry, Round):
+            self._round(entry)
+            self._pictures(entry)
             self._writer.flush()
-        elif isinstance(event, TrialDone):
-            row = event.metrics
+        elif isinstance(entry, Finished):
+            row = entry.metrics
             self._scalars({tag: SCALARS[tag] for tag in FINAL}, row, row["rounds"] + 1)
             self._by_class(row, row["rounds"] + 1)
             self._writer.add_scalar("result/rounds", row["rounds"], row["rounds"])
             self._writer.add_scalar("result/seconds", row["seconds"]["total"], row["rounds"])
             self._writer.add_text("row", table(row), row["rounds"])
-            if self._config.record.projector:
-                projector.write(self._folder, self._config, self._images, self._state)
+            if self._setting.config.record.projector:
+                projector.write(self._setting.folder, self._setting.config, self._images, self._setting.state)
             self._proto(hparams.end())
             self._writer.flush()
 
@@ -65,42 +68,46 @@ class TensorBoard:
         """Close the file."""
         self._writer.close()
 
-    def _round(self, event: RoundDone) -> None:
-        metrics, step = event.metrics, event.round
+    def _round(self, entry: Round) -> None:
+        step = entry.number
+        self._curves(entry.metrics, step)
+        for epoch, loss, accuracy in entry.fitted.curve:
+            self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
+        self._epochs += entry.fitted.epochs
+        doubt = entry.scores.doubt.astype(np.float64)
+        self._writer.add_histogram("pool/confidence", -np.expm1(doubt), step)
+        self._writer.add_histogram("pool/confidence_in_nines", doubt / -math.log(10), step)  # 0.999 has three
+
+    def _curves(self, metrics: dict[str, Any], step: int) -> None:
+        """Write a point of every curve over rounds and over hand labels."""
         self._scalars(SCALARS, metrics, step)
         self._by_class(metrics, step)
         self._scalars(OVER_HAND, metrics, metrics["hand"])
         self._scalars(FORECAST, metrics, int(metrics["forecast_hand"] or 0))
-        for epoch, loss, accuracy in event.fitted.curve:
-            self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
-        self._epochs += event.fitted.epochs
-        doubt = event.scores.doubt.astype(np.float64)
-        self._writer.add_histogram("pool/confidence", -np.expm1(doubt), step)
-        self._writer.add_histogram("pool/confidence_in_nines", doubt / -math.log(10), step)  # 0.999 has three
 
-    def _pictures(self, event: RoundDone) -> None:
-        ledger, classes, truth, step = event.ledger, self._images.classes, self._images.truth, event.round
-        asked, doubtful = event.decision.hand, event.scores.index[np.argsort(-event.scores.doubt, kind="stable")]
+    def _pictures(self, entry: Round) -> None:
+        ledger, classes, truth, step = entry.ledger, self._images.classes, self._images.truth, entry.number
+        asked, doubtful = entry.decision.hand, entry.scores.index[np.argsort(-entry.scores.doubt, kind="stable")]
         doubtful = doubtful[~np.isin(doubtful, asked)]
-        self._gallery("images/asked_this_round", asked, lambda i: f"human: {_name(classes, ledger.label[i])}", event)
-        self._gallery("images/most_doubtful_not_asked", doubtful, lambda i: "auto" if ledger.auto[i] else "open", event)
+        self._gallery("images/asked_this_round", asked, lambda i: f"human: {_name(classes, ledger.label[i])}", entry)
+        self._gallery("images/most_doubtful_not_asked", doubtful, lambda i: "auto" if ledger.auto[i] else "open", entry)
         if truth is not None:
             wrong = measure.wrong(ledger, truth)
-            self._gallery("images/confident_and_wrong", wrong, lambda i: f"true: {_name(classes, truth[i])}", event)
+            self._gallery("images/confident_and_wrong", wrong, lambda i: f"true: {_name(classes, truth[i])}", entry)
             if ledger.auto.any():
                 matrix = measure.confusion(ledger, truth, len(classes))
                 self._picture("images/confusion_matrix", pictures.confusion(matrix, classes), step)
 
-    def _gallery(self, tag: str, index: Array, word: Callable[[int], str], event: RoundDone) -> None:
+    def _gallery(self, tag: str, index: Array, word: Callable[[int], str], entry: Round) -> None:
         """The first ones of `index`, captioned with the model's guess and another word."""
-        ledger, images, shown = event.ledger, self._images.images, index[:SHOWN]
+        ledger, images, shown = entry.ledger, self._images.images, index[:SHOWN]
         if len(shown):
             captions = [
                 f"guess {_name(self._images.classes, ledger.guess[i])} ({probability(ledger.doubt[i])})\n{word(i)}"
                 for i in shown
             ]
             pixels = images[torch.from_numpy(shown).to(images.device)].cpu().numpy()
-            self._picture(tag, pictures.gallery(pixels, captions), event.round)
+            self._picture(tag, pictures.gallery(pixels, captions), entry.number)
 
     def _picture(self, tag: str, picture: pictures.Picture, step: int) -> None:
         """Encoded by us: `add_image` compresses harder, which takes longer than the drawing."""

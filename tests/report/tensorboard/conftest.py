@@ -8,8 +8,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from alearn.config import Config
+from alearn.report.reporters import run_shown
 from alearn.trial.row import Origin
-from alearn.trial.run import run
 from tests.conftest import SMALL, compose
 
 
@@ -42,6 +42,6 @@ def trial(tmp_path_factory, mnist_root) -> Trial:
         "train.steps=60",
         "record.projector=50",
     )
-    row = run(config, folder, Origin(("policy.threshold=0.5",)))
+    row = run_shown(config, folder, Origin(("policy.threshold=0.5",)))
     rounds = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return Trial(folder, config, row, rounds, read(folder))

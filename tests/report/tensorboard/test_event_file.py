@@ -9,10 +9,8 @@ import pytest
 from PIL import Image
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-from alearn.ledger import Ledger
 from alearn.report.tensorboard import event_file, tags
-from alearn.trial.checkpoint import State
-from tests.conftest import shapes
+from tests.conftest import setting, shapes
 from tests.report.tensorboard.conftest import read
 
 
@@ -56,7 +54,7 @@ def test_of_many_classes_there_is_the_mean_and_the_worst(tmp_path, config):
     per_class = {str(k): {"images": 3, "hand": 1, "wrong": 0, "error": 0.0} for k in range(21)}
     for names in (list(per_class), list(per_class)[:20]):
         folder = tmp_path / str(len(names))
-        writer = event_file.TensorBoard(folder, config(), shapes(5), State(Ledger.empty(5)))
+        writer = event_file.TensorBoard(setting(folder, config(), shapes(5)))
         writer._by_class({"per_class": {name: per_class[name] for name in names}}, 1)
         writer.close()
         assert len(read(folder).Tags()["scalars"]) == (20 if len(names) == 20 else 0)

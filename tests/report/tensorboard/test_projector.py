@@ -12,9 +12,9 @@ from alearn.data import sources
 from alearn.errors import AlearnError
 from alearn.models.build import build
 from alearn.models.classifier import to_float
+from alearn.report.reporters import run_shown as run
 from alearn.report.tensorboard import projector
 from alearn.trial import checkpoint
-from alearn.trial.run import run
 from tests.conftest import SMALL, compose
 
 
@@ -32,7 +32,7 @@ def test_the_points_are_the_last_models_features_with_their_labels(trial):
     assert len(lines) == 50
     with (trial.folder / "labels.csv").open() as file:
         labels = {line["id"]: line for line in csv.DictReader(file)}
-    pool, _ = sources.load(trial.config)
+    pool, _ = sources.load(trial.config.data, trial.config.seed)
     for line in lines:
         for key in ("label", "source", "round"):
             assert line[key] == labels[line["id"]][key]
@@ -41,7 +41,7 @@ def test_the_points_are_the_last_models_features_with_their_labels(trial):
         assert line["wrong"] == ("yes" if line["label"] != truth else "no")
     assert {line["source"] for line in lines} == {"hand", "auto"}
 
-    state = checkpoint.load(trial.folder, trial.config, 600)
+    state = checkpoint.load(trial.folder, trial.config.digest(), 600)
     model = build(trial.config.model, (1, 28, 28), 10).eval()
     model.load_state_dict(state.model)
     index = [pool.ids.index(line["id"]) for line in lines]
@@ -60,8 +60,8 @@ def test_a_finished_trial_gets_other_points_on_request(trial, tmp_path):
     before = {path: path.read_bytes() for path in trial.folder.rglob("*") if path.is_file()}
     assert run(trial.config, trial.folder) == trial.row
     assert {path: path.read_bytes() for path in before} == before, "written again, they are the same"
-    state = checkpoint.load(trial.folder, trial.config, 600)
-    pool, _ = sources.load(trial.config)
+    state = checkpoint.load(trial.folder, trial.config.digest(), 600)
+    pool, _ = sources.load(trial.config.data, trial.config.seed)
     more = trial.config.model_copy(update={"record": trial.config.record.model_copy(update={"projector": 10_000})})
     projector.write(tmp_path, more, pool, state)
     assert len(described(tmp_path)) == 600, "all that there are"

@@ -1,0 +1,55 @@
+"""All that shows people what a trial does, and a trial that is shown with all of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from alearn import __version__
+from alearn.config import Config
+from alearn.data import sources
+from alearn.report import console
+from alearn.report.tensorboard import projector
+from alearn.report.tensorboard.event_file import TensorBoard
+from alearn.report.trial_report import Report
+from alearn.trial import checkpoint
+from alearn.trial.folder_journal import Reporter, Setting
+from alearn.trial.row import UNKNOWN, Origin
+from alearn.trial.run import prepare, run
+
+
+def reporters(setting: Setting) -> Sequence[Reporter]:
+    """Make TensorBoard's files, the report and the console's lines. The console is last: it names what is there."""
+    shown = console.Console(setting.state.ledger, setting.pool.classes, heading(setting))
+    return TensorBoard(setting), Report(setting), shown
+
+
+def heading(setting: Setting) -> list[str]:
+    """Return what to say of a trial before it begins."""
+    config = setting.config
+    names = " ".join(f"{key}={getattr(config, key).name}" for key in ("trial", "policy", "model", "train"))
+    images, hardware = f"{len(setting.pool):,} images of {config.data.name}", setting.runtime.describe()
+    return [
+        f"alearn {__version__}: {images}, {names} seed={config.seed}, {hardware}",
+        f"folder: {setting.folder}",
+        *setting.notes,
+    ]
+
+
+def run_shown(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any]:
+    """Run a trial as the command does, with every reporter, and print its row. See `alearn.trial.run`."""
+    prepared = prepare(config, folder)
+    if prepared.row is not None:
+        print(f"{folder}: finished already")
+        if prepared.config.record.projector:
+            project(prepared.config, folder)
+    done = run(prepared, origin, reporters)
+    console.summary(done, folder)
+    return done
+
+
+def project(config: Config, folder: Path) -> None:
+    """Write the projector of a finished trial."""
+    pool, _ = sources.load(config.data, config.seed)
+    state = checkpoint.load(folder, config.digest(), len(pool))
+    projector.write(folder, config, replace(pool, classes=state.classes), state)

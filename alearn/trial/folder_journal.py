@@ -1,0 +1,128 @@
+"""The journal of a trial in a folder: measures each entry, writes the files in order, then tells the reporters."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from alearn.audit import certificate_file, protocol
+from alearn.audit.protocol import Names
+from alearn.config import Config
+from alearn.data.imageset import ImageSet
+from alearn.files import labels_csv
+from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Finished, Progress, Round
+from alearn.learn.device import Runtime
+from alearn.trial import checkpoint, measure, metrics_jsonl, model_file, row
+from alearn.trial.checkpoint import State
+from alearn.trial.row import Origin
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a trial in a folder is made of, for its journal and its reporters.
+
+    pool, test: on runtime.device; test may be empty. names: as the loop has them. state: kept up to date by the
+    journal. notes: sentences to show before the first round.
+    """
+
+    folder: Path
+    config: Config
+    origin: Origin
+    pool: ImageSet
+    test: ImageSet
+    names: Names
+    state: State
+    runtime: Runtime
+    notes: Sequence[str] = ()
+
+
+class Reporter(Protocol):
+    """Shows people what a trial does. Reporters do not depend on each other, and no label depends on them."""
+
+    def progress(self, step: Progress) -> None:
+        """Show how far the work is."""
+
+    def committed(self, entry: Entry) -> None:
+        """Take an entry that is on disk, with its metrics. Its arrays are valid during the call only."""
+
+    def close(self) -> None:
+        """Take leave: the trial is finished, has failed, or was interrupted."""
+
+
+class FolderJournal:
+    """Keeps the trial's folder.
+
+    `commit` writes labels.csv and metrics.jsonl, then what an audit rests on, then checkpoint.pt: what the checkpoint
+    holds, the files before it hold too. A trial that is killed anywhere in between starts again from the last
+    checkpoint and writes the same files. Only then the reporters hear of it, so no bug of theirs costs a label.
+    `row` is the trial's row once it has finished.
+    """
+
+    def __init__(self, setting: Setting, reporters: Sequence[Reporter]) -> None:
+        self._setting, self._reporters = setting, reporters
+        self.row: dict[str, Any] = {}
+        metrics_jsonl.write(setting.folder, setting.state.history)
+
+    def progress(self, step: Progress) -> None:
+        """Tell the reporters."""
+        for reporter in self._reporters:
+            reporter.progress(step)
+
+    def commit(self, entry: Entry) -> None:
+        """Write the entry to disk, then tell the reporters."""
+        if isinstance(entry, Round):
+            entry = replace(entry, metrics=self._measured(entry))
+            self._keep(entry)
+        elif isinstance(entry, Finished):
+            self.row = self._row(entry)
+            entry = replace(entry, metrics=self.row)
+        self._write(entry)
+        for reporter in self._reporters:
+            reporter.committed(entry)
+
+    def close(self) -> None:
+        """Close every reporter, even if one of them fails."""
+        with ExitStack() as stack:
+            for reporter in self._reporters:
+                stack.callback(reporter.close)
+
+    def _measured(self, entry: Round) -> dict[str, Any]:
+        setting = self._setting
+        return measure.of_round(entry, setting.pool.truth, setting.test, setting.runtime)
+
+    def _keep(self, entry: Round) -> None:
+        state = self._setting.state
+        state.history.append(entry.metrics)
+        state.model = {key: value.cpu() for key, value in entry.fitted.model.state_dict().items()}
+
+    def _row(self, entry: Finished) -> dict[str, Any]:
+        setting, ledger = self._setting, entry.ledger
+        final = measure.of_labels(ledger, setting.pool.truth, setting.pool.classes)
+        if ledger.audit is not None:
+            terms = protocol.terms(setting.config.policy)
+            final["certificate"] = certificate_file.build(ledger, terms, self._setting.names)["statement"]
+        return row.build(setting.config, setting.origin, setting.state.history, final, setting.runtime)
+
+    def _write(self, entry: Entry) -> None:
+        """Write every file that the entry changes, the checkpoint after what it vouches for."""
+        setting, ledger = self._setting, entry.ledger
+        folder, pool, state = setting.folder, setting.pool, setting.state
+        if isinstance(entry, Round):
+            metrics_jsonl.append(folder, entry.metrics)
+        if isinstance(entry, Round | AuditStage | Finished):
+            labels_csv.write(folder, ledger, pool.ids, pool.classes)
+        if ledger.audit is not None and not isinstance(entry, AuditDrawn):
+            self._write_audit(entry)
+        checkpoint.save(folder, setting.config.digest(), state)
+        if isinstance(entry, Finished) and state.model is not None:
+            model_file.save(folder, setting.config.model, state.model, pool.classes, tuple(pool.images.shape[1:]))
+
+    def _write_audit(self, entry: Entry) -> None:
+        folder, names, ledger = self._setting.folder, self._setting.names, entry.ledger
+        terms = protocol.terms(self._setting.config.policy)
+        certificate_file.write_frozen(folder, ledger, names)
+        if not isinstance(entry, AuditFrozen):
+            certificate_file.write_answers(folder, ledger, terms, names)
+        if isinstance(entry, Finished):
+            certificate_file.save(folder, certificate_file.build(ledger, terms, names))
