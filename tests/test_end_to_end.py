@@ -270,6 +270,8 @@ BAD = {
     "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
     "policy.query=margin policy.query.pool=2": "policy.query: is policy.query.strategy now",
     "-m policy.audit_scope=class,auto seed=1,2": "error: policy.audit_scope: is policy.audit.scope now\n",
+    "trial=margin": "error: trial=margin: is policy=margin now\n",
+    "-m trial=t1,ablation/longer": "error: trial=ablation/longer: is policy=ablation/longer now\n",
     "-m hydra.sweep.dir=/dev/null/x": "/dev/null/x: this output folder cannot be written",
     "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
     "model=torchvision model.name=resnet81": "model.name=resnet81: torchvision has no classification network of",
@@ -318,7 +320,7 @@ def test_every_experiment_runs_in_small(path, mnist_root, tmp_path):
         "train.steps=10",
     ]
     small += ["policy.audit.target_error=0.1,0.12,0.14,0.16"] * ("target_error" in path.read_text())
-    few = "trial=frugal,ablation/without_memory,ablation/frozen_auto_labels,ablation/typical_first"
+    few = "policy=frugal,ablation/without_memory,ablation/frozen_auto_labels,ablation/typical_first"
     small += [few] * (path.stem == "ablation")  # that the other rows are valid is tested without running them
     small += ["hydra.sweeper.n_trials=4"] * ("n_trials" in path.read_text())
     code, _, err = alearn(

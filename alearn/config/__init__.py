@@ -12,7 +12,7 @@ from alearn.config.parse import load, parse, parse_model, parse_search
 from alearn.config.policy_config import Audit, AutoLabels, Policy, Query
 from alearn.config.search_config import Search
 from alearn.config.train_config import Train
-from alearn.config.trial_config import Config, Published, Record, Trial, flatten, free
+from alearn.config.trial_config import Config, Record, Trial, flatten, free
 
 __all__ = [
     "SIMULATED",
@@ -29,7 +29,6 @@ __all__ = [
     "NoisyOracle",
     "Oracle",
     "Policy",
-    "Published",
     "Query",
     "Record",
     "Search",

@@ -17,23 +17,29 @@ RENAMED = {
     "policy.target_error": "policy.audit.target_error",
     "policy.risk": "policy.audit.risk",
     **{f"policy.audit_{key}": f"policy.audit.{key}" for key in ("scope", "kind", "cut", "answers", "seed")},
+    **{f"trial={name}": f"policy={name}" for name in ("frugal", "margin", "random", "ceal", "ablation")},
 }
-"""By old name: the new one. An old key that names a section now is old only where it has a plain value."""
+"""By old key or preset: the new one. An old key that names a section now is old only where it has a plain value;
+trial=ablation stands for all presets in that folder."""
 
 
 def refuse_old_overrides(overrides: Iterable[str]) -> None:
     """Raise AlearnError if overrides, a command line's or a sweep's, use old names."""
-    pairs = [re.fullmatch(r"[+~]*([\w.]+)(=.*)?", override) for override in overrides]
-    _refuse(pair[1] for pair in pairs if pair and not (pair[2] or "").startswith("={"))
+    matches = [re.fullmatch(r"[+~]*([\w.]+)(?:=(.*))?", override, re.DOTALL) for override in overrides]
+    pairs = [(match[1], match[2] or "") for match in matches if match]
+    keys = [key for key, value in pairs if not value.startswith("{")]
+    presets = [f"{key}={choice}" for key, value in pairs for choice in re.findall(r"[\w/]+", value)]
+    _refuse([*keys, *presets])
 
 
 def refuse_old_keys(tree: Mapping[str, Any]) -> None:
     """Raise AlearnError if a composed config has old keys."""
-    _refuse(key for key in RENAMED if _has_value(tree, key.split(".")))
+    _refuse(key for key in RENAMED if "=" not in key and _has_value(tree, key.split(".")))
 
 
 def _refuse(names: Iterable[str]) -> None:
-    lines = [f"{name}: is {RENAMED[name]} now" for name in names if name in RENAMED]
+    splits = [(name, *name.partition("/")) for name in names]
+    lines = [f"{name}: is {RENAMED[head]}{slash}{rest} now" for name, head, slash, rest in splits if head in RENAMED]
     if lines:
         raise AlearnError("\n".join(dict.fromkeys(lines)))
 

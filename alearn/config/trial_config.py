@@ -31,25 +31,11 @@ class Record(Section):
     """Images of the pool in TensorBoard's projector, drawn by the seed; 0 for none."""
 
 
-class Published(Section):
-    """A published row: its results, and the settings under which it may be compared; null is any."""
-
-    data: str
-    init_fraction: float | None
-    threshold: float | None
-    hand_fraction: float | None
-    rounds: int
-    hand: int
-    auto: int
-    mislabeled: float
-
-
 class Trial(Section):
     """A named row of settings."""
 
     name: str
     """Trials of one name and different seeds are averaged."""
-    published: Published | None
 
 
 class Config(Section):
@@ -90,18 +76,6 @@ class Config(Section):
                 f"{' or '.join(SIMULATED)} here"
             )
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
-
-    def published(self) -> Published | None:
-        """The published row, if this trial's settings are still that row's."""
-        row = self.trial.published
-        data = self.data
-        if row is None or data.name != row.data or data.limit is not None or data.imbalance.shape != "none":
-            return None
-        same = all(
-            getattr(row, key) in (None, getattr(self.policy, key))
-            for key in ("init_fraction", "threshold", "hand_fraction")
-        )
-        return row if same else None
 
     def identity(self) -> dict[str, Any]:
         """The config flat, `{"policy.threshold": 0.9999, ...}`, without the keys that a resumed trial may change."""

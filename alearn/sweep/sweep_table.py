@@ -43,13 +43,7 @@ def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The config keys in which the settings of some rows differ."""
     heads = list({one["setting"]: one["config"] for one in rows}.values())
     keys = {key: None for head in heads for key in head}  # a dict keeps their order
-    return [
-        key
-        for key in keys
-        if relevant(key, heads)
-        and not key.startswith("trial.published")
-        and len({repr(head.get(key)) for head in heads}) > 1
-    ]
+    return [key for key in keys if relevant(key, heads) and len({repr(head.get(key)) for head in heads}) > 1]
 
 
 def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from alearn import __version__
 from alearn.config import Config, flatten
 from alearn.files import atomic
+from alearn.trial.published import comparable
 
 if TYPE_CHECKING:  # torch comes with it, and a sweep's own process only reads rows
     from alearn.learn.device import Runtime
@@ -44,7 +45,7 @@ def build(
     learning_curve: after each round, how many labels are by hand, and how many would be wrong if the model gave all the
     rest (None where nobody knows).
     """
-    policy, published = config.policy, config.published()
+    policy, published = config.policy, comparable(config.data, config.policy)
     seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
     images = final["hand"] + final.get("given", 0) + final["auto"] + final["unlabeled"]
     keys = (
@@ -84,7 +85,7 @@ def build(
         "test_accuracy": history[-1]["test_accuracy"] if history else None,
         "images": images,
         "seconds": seconds | {"total": sum(seconds.values())},
-        "published": published and published.model_dump(),
+        "published": published and asdict(published),
         "device": runtime.device.type,
         "hardware": runtime.describe(),
         "versions": versions(),

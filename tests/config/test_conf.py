@@ -5,20 +5,63 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from alearn.config import parse
+from alearn.config import flatten, hydra_front, parse
 from alearn.config.hydra_front import CONF, jobs
 from alearn.sweep.hydra_callback import probes
 from tests.conftest import compose
 
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
-OPTIONS = [path for path in sorted(CONF.glob("*/*.yaml")) if path not in EXPERIMENTS]
+GROUPS = ("data", "model", "oracle", "policy", "train", "trial")
+OPTIONS = [
+    (group, str(path.relative_to(CONF / group).with_suffix("")))
+    for group in GROUPS
+    for path in sorted((CONF / group).rglob("*.yaml"))
+]
 
 
-@pytest.mark.parametrize("path", OPTIONS, ids=lambda path: f"{path.parent.name}={path.stem}")
-def test_an_option_is_valid(path):
-    config = compose(f"{path.parent.name}={path.stem}")
-    called = {"torchvision": "resnet18"}.get(path.stem, path.stem)
-    assert getattr(config, path.parent.name).name == called, "an option is called what it calls itself"
+@pytest.mark.parametrize(("group", "name"), OPTIONS, ids=map("=".join, OPTIONS))
+def test_an_option_is_valid_and_is_called_what_it_calls_itself(group, name):
+    called = {"torchvision": "resnet18"}.get(name, name.removeprefix("ablation/"))
+    assert getattr(compose(f"{group}={name}"), group).name == called
+
+
+@pytest.mark.parametrize(("group", "name"), [option for option in OPTIONS if option[0] in ("policy", "trial")])
+def test_a_preset_of_how_to_label_gives_the_trial_its_name(group, name):
+    assert compose(f"{group}={name}").trial.name == name.removeprefix("ablation/")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "policy", "train"),
+    [
+        ([], "frugal", "frugal"),
+        (["policy=frugal"], "frugal", "frugal"),
+        (["policy=own"], "own", "frugal"),
+        (["data=folder"], "own", "frugal"),
+        (["policy=source"], "source", "fast"),
+        (["trial=t3"], "source", "fast"),
+        (["experiment=search", "seed=0"], "source", "fast"),
+        *(([f"policy={name}"], name, "augmented") for name in ("margin", "random", "ceal")),
+        (["data=folder", "policy=margin"], "margin", "augmented"),
+        (["policy=ablation/longer"], "longer", "frugal"),
+        (["trial=t3", "train=source"], "source", "source"),
+        (["policy=margin", "train=fast"], "margin", "fast"),
+    ],
+)
+def test_a_policy_brings_the_training_that_suits_it_unless_the_command_line_names_one(overrides, policy, train):
+    config = hydra_front.compose(*overrides)
+    assert (config.policy.name, config.train.name) == (policy, train)
+    recipe = hydra_front.compose(f"train={train}").train
+    if "longer" not in policy:
+        assert config.train == recipe.model_copy(update={"augment": config.train.augment, "lr": config.train.lr})
+
+
+def test_an_ablation_differs_from_the_default_in_one_part():
+    """That each differs from all others is tested with the experiment."""
+    default = flatten(compose("policy=frugal").model_dump())
+    for path in (CONF / "policy" / "ablation").glob("*.yaml"):
+        other = flatten(compose(f"policy=ablation/{path.stem}").model_dump())
+        differ = {key for key in default if default[key] != other[key]} - {"policy.name", "trial.name"}
+        assert differ <= {"train.steps", "train.steps_per_hand"} or len(differ) == 1, path.stem
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -36,29 +79,6 @@ def test_every_row_of_an_experiment_is_valid(path):
 def test_a_file_opens_with_what_it_is_for(path):
     first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
     assert first.startswith("# ")
-
-
-def test_the_four_trials_are_the_published_table():
-    published = {
-        "t1": (0.01, 0.9999, 0.01, 5, 4200, 55_800, 0.0193),
-        "t2": (0.05, 0.9999, 0.01, 5, 6000, 54_000, 0.0057),
-        "t3": (0.01, 0.999999, 0.01, 9, 6000, 54_000, 0.0041),
-        "t4": (0.02, 0.9999, 0.02, 5, 6797, 53_203, 0.0043),
-    }
-    for name, expected in published.items():
-        config = compose(f"trial={name}")
-        row = config.published()
-        assert (
-            row.init_fraction,
-            row.threshold,
-            row.hand_fraction,
-            row.rounds,
-            row.hand,
-            row.auto,
-            row.mislabeled,
-        ) == expected
-        policy = config.policy
-        assert (policy.init_fraction, policy.threshold, policy.hand_fraction) == expected[:3]
 
 
 def test_train_source_is_the_published_training():

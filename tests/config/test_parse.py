@@ -103,14 +103,6 @@ def test_identity_leaves_out_what_may_change_and_nothing_else(config):
     json.dumps(base.identity())
 
 
-def test_the_published_row_is_shown_under_its_own_settings_only(config):
-    assert config("trial=t4").published().hand == 6797
-    others = "policy.threshold=0.9", "policy.init_fraction=0.5", "policy.hand_fraction=0.5", "data.limit=100"
-    for other in (*others, "data=kmnist", "data.imbalance.shape=step"):
-        assert config("trial=t4", other).published() is None
-    assert config("trial=t4", "data.imbalance.factor=10").published() is not None, "of no shape"
-
-
 def test_a_config_comes_back_from_the_file_that_a_trial_writes(config, tmp_path):
     path = tmp_path / "config.yaml"
     for words in ([], ["trial.name='<a: b> #'", "train=source", "train.lr=1e-5"]):

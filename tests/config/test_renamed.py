@@ -30,8 +30,18 @@ def test_an_old_override_gives_the_new_name(old, form):
     assert str(error.value) == message(old), "once"
 
 
+@pytest.mark.parametrize("name", ["frugal", "margin", "random", "ceal", "ablation/longer"])
+@pytest.mark.parametrize("form", ["trial={}", "+trial={}", "trial=t1,{}", "trial=choice(t1,{})", "trial={},t2"])
+def test_an_old_preset_gives_the_new_name(name, form):
+    with pytest.raises(AlearnError) as error:
+        refuse_old_overrides([form.format(name)])
+    assert str(error.value) == f"trial={name}: is policy={name} now"
+    assert hydra_front.compose(f"policy={name}").policy.name == name.removeprefix("ablation/")
+
+
 def test_new_overrides_pass():
-    refuse_old_overrides([f"{new}=1" for new in RENAMED.values()])
+    refuse_old_overrides(["trial=t1,t2", "trial.name=frugal", "policy=margin,ablation/longer"])
+    refuse_old_overrides([f"{new}=1" for new in map(RENAMED.get, KEYS)])
     refuse_old_overrides(
         ["policy.query={strategy: margin, pool: 2}", "-m", "--cfg", "job", "hydra.run.dir=policy.query"]
     )

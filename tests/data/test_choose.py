@@ -8,7 +8,7 @@ from alearn.config.model_config import Auto
 from alearn.data import choose, decode, standard
 from alearn.errors import AlearnError
 
-WORDS = ("data=folder", "trial=frugal")
+WORDS = ("data=folder", "policy=frugal")
 
 
 def written(digits: np.ndarray, random, ink: tuple[int, int, int] = (30, 40, 140)) -> list[np.ndarray]:
