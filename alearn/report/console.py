@@ -23,25 +23,27 @@ from alearn.journal import (
 )
 from alearn.ledger import Ledger
 from alearn.trial import measure
+from alearn.trial.metric import Metric, Unit
+from alearn.trial.metrics import ESTIMATES, METRICS, outcome
 
 log = logging.getLogger("alearn")
 
 QUIET_SECONDS = 30.0
 """Without a terminal: how long a round may go on before a line says what it is doing."""
 
-COLUMNS = {  # heading: (metric, format)
-    "round": ("round", "{:5d}"),
-    "epochs": ("epochs", "{:6d}"),
-    "hand": ("hand", "{:8,d}"),
-    "auto": ("auto", "{:8,d}"),
-    "unlabeled": ("unlabeled", "{:9,d}"),
-    "wrong auto": ("wrong_auto", "{:10,d}"),
-    "mislabeled": ("mislabeled_auto", "{:10.3%}"),
-    "val acc": ("val_accuracy", "{:8.3%}"),
-    "test acc": ("test_accuracy", "{:8.3%}"),
-    "fit s": ("seconds_fit", "{:7.1f}"),
-    "score s": ("seconds_score", "{:7.1f}"),
+COLUMNS = [metric for metric in METRICS if metric.column]
+NARROWEST = 8
+"""Characters of a column, at least."""
+FORMS = {
+    Unit.COUNT: "{:,d}",
+    Unit.FEW: "{:d}",
+    Unit.SHARE: "{:.2%}",
+    Unit.ACCURACY: "{:.2%}",
+    Unit.SECONDS: "{:.0f}",
 }
+"""How the outcome of a trial is written."""
+IN_COLUMNS = FORMS | {Unit.SHARE: "{:.3%}", Unit.ACCURACY: "{:.3%}", Unit.SECONDS: "{:.1f}"}
+"""How the numbers of a round are written: rounds differ by less."""
 
 
 class Console:
@@ -120,16 +122,9 @@ class Console:
 
     def _round(self, metrics: dict[str, Any]) -> None:
         if not self._headed:
-            self._say("  ".join(name.rjust(_width(form)) for name, (_, form) in COLUMNS.items()))
+            self._say(_line({metric: metric.column for metric in COLUMNS}))
             self._headed = True
-        cells = [
-            form.format(metrics[key]) if metrics[key] is not None else "-".rjust(_width(form))
-            for key, form in COLUMNS.values()
-        ]
-        if metrics["wrong_auto"] is None and (estimate := metrics["estimated_mislabeled_auto"]) is not None:
-            at = list(COLUMNS).index("mislabeled")
-            cells[at] = f"~{estimate:.2%}".rjust(_width(COLUMNS["mislabeled"][1]))
-        self._say("  ".join(cells))
+        self._say(_line({metric: _cell(metric, metrics) for metric in COLUMNS}))
 
     def _progress(self, text: str, share: float | None) -> None:
         self._bar.update(self._task, description=text, total=None if share is None else 1.0, completed=share or 0.0)
@@ -142,38 +137,30 @@ class Console:
         self._last = monotonic()
 
 
-def _width(form: str) -> int:
-    return len(form.format(0))
+def _line(cells: dict[Metric, str]) -> str:
+    return "  ".join(cell.rjust(max(NARROWEST, len(metric.column))) for metric, cell in cells.items())
+
+
+def _cell(metric: Metric, metrics: dict[str, Any]) -> str:
+    """Return a metric's value, what an estimate says where nobody knows it, or "-"."""
+    value, estimate = metric.of(metrics), ESTIMATES.get(metric.key)
+    if value is not None:
+        return IN_COLUMNS[metric.unit].format(value)
+    if estimate is not None and (value := estimate.of(metrics)) is not None:
+        return f"~{FORMS[estimate.unit].format(value)}"
+    return "-"
 
 
 def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None = None) -> None:
-    """A finished trial's row, with the published one where it applies, and where the outputs lie."""
+    """Print a finished trial's outcome, with the published one where it applies, and where the outputs lie."""
     out = out or rich_console.Console(highlight=False, soft_wrap=True)
     published = row["published"] or {}
-    lines = {  # name: (key, the published row's key, format)
-        "rounds": ("rounds", "rounds", "{:d}"),
-        "hand labeled": ("hand", "hand", "{:,d}"),
-        "auto labeled": ("auto", "auto", "{:,d}"),
-        "given labels": ("given", "", "{:,d}"),
-        "set aside: cannot tell": ("aside", "", "{:,d}"),
-        "wrong auto labels": ("wrong_auto", "", "{:,d}"),
-        "mislabeled, of the auto labels": ("mislabeled_auto", "mislabeled", "{:.2%}"),
-        "... estimated from the answers": ("estimated_mislabeled_auto", "", "{:.2%}"),
-        "mislabeled, of all": ("mislabeled_total", "", "{:.2%}"),
-        "mislabeled, of the worst class": ("worst_class_error", "", "{:.2%}"),
-        "test accuracy": ("test_accuracy", "", "{:.2%}"),
-    }
     text = [f"{row['trial']}, seed {row['seed']}: {row['settings']}"]
-    text += [f"{'':32}{'this trial':>12}{'published':>12}" if published else f"{'':32}{'this trial':>12}"]
-    without = [key for key in ("given", "aside") if not row.get(key)]
-    without += ["estimated_mislabeled_auto"] if row["wrong_auto"] is not None else []
-    for name, (ours, theirs, form) in lines.items():
-        if ours in without:
-            continue
-        text.append(
-            f"{name:32}{_optional(form, row.get(ours)):>12}{_optional(form, published.get(theirs)):>12}".rstrip("- ")
-        )
-    text += [f"{'seconds':32}{row['seconds']['total']:>12.0f}"]
+    text += [f"{'':32}{'this trial':>12}{'published' if published else '':>12}".rstrip()]
+    for metric in outcome(row):
+        form = FORMS[metric.unit]
+        theirs = form.format(published[metric.table]) if metric.published and published else ""
+        text.append(f"{metric.title:32}{form.format(metric.of(row)):>12}{theirs:>12}".rstrip())
     if row.get("certificate"):
         text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: alearn verify {folder}"]
     text += [
@@ -182,7 +169,3 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
         f"curves: tensorboard --logdir {folder}",
     ]
     out.print("\n".join(["", *text]), markup=False)
-
-
-def _optional(form: str, value: Any) -> str:
-    return "-" if value is None else form.format(value)

@@ -97,8 +97,8 @@ def rebuild(folder: Path) -> None:
         pool, _ = sources.load(config.data, config.seed)
     except AlearnError as error:
         missing.append(f"No pictures, and no truth to compare with: the images cannot be had ({error}).")
-    last = done or (history[-1] if history else {"hand": 0, "auto": 0, "unlabeled": 0})
-    total = len(pool) if pool is not None else last["hand"] + last.get("given", 0) + last["auto"] + last["unlabeled"]
+    last = done or (history[-1] if history else {})
+    total = len(pool) if pool is not None else row.images_of(last)
     try:
         state = checkpoint.load(folder, config.digest(), total)
     except AlearnError as error:

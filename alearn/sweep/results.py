@@ -9,10 +9,10 @@ from typing import Any
 
 from alearn.errors import AlearnError
 from alearn.files import atomic
-from alearn.report.tensorboard import bands
-from alearn.sweep import sweep_page, tradeoff
+from alearn.sweep import bands, sweep_page, tradeoff
 from alearn.sweep.sweep_table import aggregate, markdown, to_csv
 from alearn.trial import status
+from alearn.trial.metrics import METRICS
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -41,50 +41,46 @@ def pictures(folder: Path) -> None:
 
 
 def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
-    """The rows that meet a condition such as "policy.threshold>=0.999"."""
+    """Return the rows that meet a condition such as "policy.threshold>=0.999"."""
     parts = re.fullmatch(r"([^=!<>]+)(!=|<=|>=|=|<|>)(.*)", condition)
     if parts is None:
         raise AlearnError(f"--where {condition}: must be KEY=VALUE, or with != < <= > >= in between")
     key, sign, text = parts.groups()
-    known(rows, key)
-    values = [value(one, key) for one in rows]
     try:
         wanted: Any = json.loads(text)
     except ValueError:
         wanted = text
-    if sign not in ("=", "!=") and not isinstance(wanted, int | float):
+    equality, compare = sign in ("=", "!="), COMPARE[sign]
+    values = _values(rows, key)
+    if not equality and not isinstance(wanted, int | float):
         raise AlearnError(f"--where {condition}: {sign} needs a number")
-    result = []
-    for one, there in zip(rows, values, strict=True):
-        comparable = sign in ("=", "!=") or isinstance(there, int | float)
-        if comparable and COMPARE[sign](there, wanted):
-            result.append(one)
-    return result
+    return [
+        row
+        for row, value in zip(rows, values, strict=True)
+        if (equality or isinstance(value, int | float)) and compare(value, wanted)
+    ]
 
 
 def sort(rows: Sequence[dict[str, Any]], key: str, descending: bool = False) -> list[dict[str, Any]]:
-    """By a key; numbers are less than text, and rows without a value come last either way."""
-    known(rows, key)
-
-    def order(one: dict[str, Any]) -> tuple[bool, float, str]:
-        found = value(one, key)
-        number = isinstance(found, int | float)
-        return (not number, found if number else 0.0, "" if number else str(found))
-
-    there = [one for one in rows if value(one, key) is not None]
-    return sorted(there, key=order, reverse=descending) + [one for one in rows if value(one, key) is None]
+    """Return the rows in the order of a key: numbers before text, and rows without a value last either way."""
+    pairs = list(zip(_values(rows, key), rows, strict=True))
+    known = sorted((pair for pair in pairs if pair[0] is not None), key=_order, reverse=descending)
+    return [row for _, row in known] + [row for value, row in pairs if value is None]
 
 
-def value(one: dict[str, Any], key: str) -> Any:
-    """Of a config key, or of a key of the row itself; None where there is neither."""
-    for there in (one["config"], one):
-        if key in there:
-            return there[key]
-    return None
+def _order(pair: tuple[Any, dict[str, Any]]) -> tuple[bool, float, str]:
+    value, _ = pair
+    return (False, value, "") if isinstance(value, int | float) else (True, 0.0, str(value))
 
 
-def known(rows: Sequence[dict[str, Any]], key: str) -> None:
-    """Raises AlearnError for a key that no row has."""
-    keys = {name: None for one in rows for name in (*one["config"], *one)}
-    if key not in keys:
-        raise AlearnError(f"{key}: no such key in the rows; there are {', '.join(keys)}")
+def _values(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
+    """Return the values of a key of the config, of the row or of a metric, None where a row has none.
+
+    Raises AlearnError for a key that no row has.
+    """
+    metrics = [metric for metric in METRICS if metric.in_row]
+    flat = [row["config"] | {metric.key: metric.of(row) for metric in metrics} | row | row["config"] for row in rows]
+    known = dict.fromkeys(name for values in flat for name in values)
+    if key not in known:
+        raise AlearnError(f"{key}: no such key in the rows; there are {', '.join(known)}")
+    return [values.get(key) for values in flat]

@@ -1,7 +1,7 @@
 """What the report of a sweep shows: its table, what it trades, its rounds by setting, and how each job stands."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,54 +9,38 @@ from shlex import join, quote
 from typing import Any
 from urllib.parse import quote as quote_url
 
-import numpy as np
 from omegaconf import OmegaConf
 
 from alearn.config import flatten, load
 from alearn.errors import AlearnError
 from alearn.report.html import page
 from alearn.report.html.curves import Chart, Series, lines
-from alearn.report.html.page import accuracy, count, duration, percent
-from alearn.sweep import sweep_table, tradeoff
+from alearn.sweep import seeds, sweep_table, tradeoff
+from alearn.sweep.seeds import Run
 from alearn.trial import metrics_jsonl, row, status
+from alearn.trial.metric import Metric, Topic, Unit
+from alearn.trial.metrics import BY_KEY, METRICS
 from alearn.trial.status import Status
-from alearn.values import Array
 
 CURVES = 8
 """Settings in a picture, at most: so many colours can be told apart."""
-OVER_ROUNDS = {
-    "Hand labels, of all images": "hand_share",
-    "Unlabeled, of all images": "unlabeled_share",
-    "Mislabeled, of the auto labels": "mislabeled_auto",
-    "Mislabeled, of all images, if it finished now": "mislabeled_if_finished",
-    "Test accuracy": "test_accuracy",
-}
-FORMATS: dict[str, Callable[[float | None], str]] = {
-    "rounds": lambda value: count(value, 1).removesuffix(".0"),
-    "hand": count,
-    "auto": count,
-    "mislabeled": percent,
-    "mislabeled_total": percent,
-    "worst_class_error": percent,
-    "test_accuracy": accuracy,
-    "seconds": duration,
-}
-"""How a measured column is written, and its standard deviation (but for the time's: machines differ more)."""
+OF_A_TRIAL = [BY_KEY[key] for key in ("rounds", "hand", "auto", "wrong_auto", "mislabeled_auto", "seconds.total")]
+"""What the table of trials shows."""
 
 
 @dataclass(frozen=True)
 class Job:
     """A trial of the sweep. name: its folder, relative to the sweep's. link: to its own report, "" where there is none.
 
-    numbers: the table's, so far if it has not finished, empty before the first round. config: flat, empty where it
-    cannot be read. setting: equal for jobs that differ in their seed alone.
+    numbers: OF_A_TRIAL as a page shows them, so far if it has not finished; empty before the first round. config:
+    flat, empty where it cannot be read. setting: equal for jobs that differ in their seed alone.
     """
 
     name: str
     folder: Path
     link: str
     row: dict[str, Any] | None
-    numbers: dict[str, Any]
+    numbers: list[str]
     config: dict[str, Any]
     setting: str
     status: Status
@@ -96,6 +80,7 @@ def content(folder: Path) -> dict[str, Any]:
         "curves": curves(jobs, {setting: names[setting] for setting in names if setting in shown}),
         "left_out": len(names) - len(shown),
         "jobs": jobs,
+        "of_a_trial": [page.title(metric) for metric in OF_A_TRIAL],
         "names": names,
         "unfinished": [job for job in jobs if job.status in (Status.FAILED, Status.INTERRUPTED)],
         "command": (again := command(folder)),
@@ -119,15 +104,14 @@ def _job(folder: Path, sweep: Path) -> Job:
     return Job(name, folder, link, found, _numbers(folder, found), config, setting, state, reason)
 
 
-def _numbers(folder: Path, found: Mapping[str, Any] | None) -> dict[str, Any]:
-    keys = ("hand", "auto", "wrong_auto", "mislabeled_auto")
-    if found is not None:
-        return {key: found[key] for key in ("rounds", *keys)} | {"seconds": found["seconds"]["total"]}
-    history = metrics_jsonl.load(folder)
-    if not history:
-        return {}
-    seconds = sum(line.get(f"seconds_{phase}", 0.0) for line in history for phase in row.PHASES)
-    return {"rounds": len(history), "seconds": seconds} | {key: history[-1].get(key) for key in keys}
+def _numbers(folder: Path, found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        history = metrics_jsonl.load(folder)
+        if not history:
+            return ["" for _ in OF_A_TRIAL]
+        seconds = sum(line.get(f"seconds_{phase}", 0.0) for line in history for phase in row.PHASES)
+        found = history[-1] | {"rounds": len(history), "seconds": {"total": seconds}}
+    return [page.text(metric, metric.of(found)) for metric in OF_A_TRIAL]
 
 
 def sentence(jobs: Sequence[Job], settings: int) -> str:
@@ -149,10 +133,10 @@ def best(by_setting: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) 
         known = {setting: line for setting, line in by_setting.items() if line[key] is not None}
         if known:
             setting = min(known, key=lambda setting: known[setting][key])
-            shown = cells(known[setting])
-            text = f"{shown['hand'][0]} hand labels"
+            hand, wrong = (_mean(BY_KEY[key], known[setting]) for key in ("hand", "mislabeled_auto"))
+            text = f"{hand} hand labels"
             if known[setting]["mislabeled_mean"] is not None:
-                text += f", {shown['mislabeled'][0]} of the auto labels wrong"
+                text += f", {wrong} of the auto labels wrong"
             found.append((what, names.get(setting, setting), f"{text} ({_plural(known[setting]['seeds'], 'seed')})"))
     return found
 
@@ -165,32 +149,30 @@ def _rank(line: Mapping[str, Any] | None) -> tuple[float, float]:
     return float("inf") if wrong is None else wrong, line["hand_mean"]
 
 
-def columns(lines_: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Key and heading of the table's columns: what differs between settings, then what was measured."""
-    headings = sweep_table.HEADINGS | {"seconds": "time"}
-    keys = [key.removesuffix("_mean") for line in lines_[:1] for key in line if not key.endswith(("_sd", "_published"))]
-    return [(key, headings.get(key, key)) for key in keys]
+def columns(lines_: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the headings of the table's columns: what differs between settings, then what was measured."""
+    line = lines_[0] if lines_ else {}
+    heads = [sweep_table.HEADINGS.get(key, key) for key in sweep_table.heads(line)]
+    return heads + [page.title(metric) for metric in sweep_table.measured(line)]
 
 
-def cells(line: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """A line of the table by column: mean and standard deviation, and the published value ("" where there is none)."""
-    found = {}
-    for key, value in line.items():
-        name = key.removesuffix("_mean")
-        if key.endswith(("_sd", "_published")):
-            continue
-        if key == name:
-            found[key] = str(value), ""
-            continue
-        form = FORMATS.get(name, _number)
-        sd, published = None if name == "seconds" else line[f"{name}_sd"], line.get(f"{name}_published")
-        text = form(value) if sd is None else f"{form(value).removesuffix(' %')} ± {form(sd)}"
-        found[name] = text, "" if published is None else form(published)
-    return found
+def cells(line: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a line of the table: in each column what is shown, and the published value ("" where there is none)."""
+    heads = [(str(line[key]), "") for key in sweep_table.heads(line)]
+    return heads + [(_mean(metric, line), _published(metric, line)) for metric in sweep_table.measured(line)]
 
 
-def _number(value: float | None) -> str:
-    return count(value, 4)
+def _mean(metric: Metric, line: Mapping[str, Any]) -> str:
+    mean, sd = (line[f"{metric.table}_{kind}"] for kind in ("mean", "sd"))
+    text = page.text(metric, mean)
+    if sd is None or metric.unit is Unit.SECONDS:  # machines differ more than seeds
+        return text
+    return f"{text.removesuffix(' %')} ± {page.text(metric, sd)}"
+
+
+def _published(metric: Metric, line: Mapping[str, Any]) -> str:
+    value = line.get(f"{metric.table}_published")
+    return "" if value is None else page.text(metric, value)
 
 
 def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:
@@ -204,30 +186,22 @@ def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:
             histories.setdefault(job.setting, []).append(
                 (job.status is Status.FINISHED, metrics_jsonl.load(job.folder))
             )
-    found = []
-    for title, key in OVER_ROUNDS.items():
-        series = []
-        for number, (setting, name) in enumerate(names.items()):
-            runs = [(done, [line.get(key) for line in history]) for done, history in histories[setting] if history]
-            if runs:
-                mean, sd = over_rounds(runs)
-                series.append(Series(name, f"s{number}", mean, sd=sd))
-        found.append(lines(title, series, log=key.startswith("mislabeled")))
-    return [chart for chart in found if chart is not None]
+    charts = []
+    for metric in METRICS:
+        if metric.compared:
+            series = [_series(metric, i, name, histories[setting]) for i, (setting, name) in enumerate(names.items())]
+            title = f"{metric.title[0].upper()}{metric.title[1:]}"
+            charts.append(lines(title, series, log=metric.curve.topic is Topic.MISLABELS))
+    return [chart for chart in charts if chart is not None]
 
 
-def over_rounds(runs: Sequence[tuple[bool, Sequence[float | None]]]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation (the sample's, 0 of one) in each round. runs: whether it is finished, its values."""
-    values: Array = np.full((len(runs), max(len(run) for _, run in runs)), np.nan)
-    for line, (done, run) in zip(values, runs, strict=True):
-        line[: len(run)] = run
-        if done:
-            line[len(run) :] = line[len(run) - 1]
-    known = np.isfinite(values)
-    number = known.sum(0)
-    mean = np.where(known, values, 0).sum(0) / np.where(number, number, np.nan)
-    spread = np.where(known, values - mean, 0)
-    return mean.tolist(), np.sqrt((spread**2).sum(0) / np.maximum(number - 1, 1)).tolist()
+def _series(
+    metric: Metric, number: int, name: str, histories: Sequence[tuple[bool, Sequence[Mapping[str, Any]]]]
+) -> Series:
+    """Return the line of a setting. histories: whether a trial is finished, and the metrics of its rounds."""
+    runs = [Run(list(enumerate(map(metric.of, history), 1)), finished) for finished, history in histories]
+    spreads = seeds.average(runs).values()
+    return Series(name, f"s{number}", [mean for mean, _ in spreads], sd=[sd or 0.0 for _, sd in spreads])
 
 
 def command(folder: Path) -> str:

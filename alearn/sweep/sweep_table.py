@@ -1,37 +1,25 @@
 """The table of a sweep: a line a setting, mean and standard deviation over its seeds, the published row beside it."""
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from alearn.config import free
 from alearn.files import csv_tables
+from alearn.sweep import seeds
+from alearn.trial.metric import Metric, Unit
+from alearn.trial.metrics import METRICS
 
 SETTINGS = ("init_fraction", "threshold", "hand_fraction")
-COMPARED = {  # a column that was published: its name in our row, in the published row
-    "rounds": ("rounds", "rounds"),
-    "hand": ("hand", "hand"),
-    "auto": ("auto", "auto"),
-    "mislabeled": ("mislabeled_auto", "mislabeled"),
-}
-OURS = ("mislabeled_total", "worst_class_error", "test_accuracy")
-UNBALANCED = 2.0
-"""The worst class has a column if the largest class of some trial has more than so many times the smallest's images."""
-FORMATS = {"rounds": "{:.1f}", "hand": "{:.0f}", "auto": "{:.0f}", "seconds": "{:.0f}"}
-HEADINGS = {
-    "init_fraction": "initial",
-    "hand_fraction": "hand",
-    "hand": "hand labeled",
-    "auto": "auto labeled",
-    "mislabeled": "mislabeled (of auto)",
-    "mislabeled_total": "mislabeled (of all)",
-    "worst_class_error": "mislabeled (worst class)",
-    "test_accuracy": "test accuracy",
-}
-
-
 KNOWN = ("trial.name", *(f"policy.{name}" for name in SETTINGS))
 """Config keys that the table shows in any case."""
+UNBALANCED = 2.0
+"""The worst class has a column if the largest class of some trial has more than so many times the smallest's images."""
+MEASURED = [metric for metric in METRICS if metric.table]
+NUMBERS = {f"{metric.table}_{kind}" for metric in MEASURED for kind in ("mean", "sd", "published")}
+"""Keys of a line that do not say which setting it is."""
+FORMS = {Unit.COUNT: "{:.0f}", Unit.FEW: "{:.1f}", Unit.SECONDS: "{:.0f}"}
+"""How table.md writes a unit; all others have four decimals."""
+HEADINGS = {"init_fraction": "initial", "hand_fraction": "hand"}
 
 
 def relevant(key: str, configs: Iterable[Mapping[str, Any]]) -> bool:
@@ -73,27 +61,24 @@ def _short(key: str) -> str:
 
 
 def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One line for all rows that differ in their seed alone, in order of first appearance.
+    """Return a line for each setting, that is, for all rows that differ in their seed alone.
 
     Its keys: "trial", the settings, every other config key in which the lines differ, "seeds", and for a measured
     column x the numbers x_mean, x_sd (the sample's, None of one seed) and, where it was published, x_published. The
     worst class is a column where the classes are unbalanced.
     """
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for one in rows:
-        groups.setdefault(one["setting"], []).append(one)
     differ = [key for key in varied(rows) if key not in KNOWN]
-    measured = [name for name in OURS if name != "worst_class_error" or any(map(unbalanced, rows))]
+    measured = [metric for metric in MEASURED if metric.key != "worst_class_error" or any(map(unbalanced, rows))]
     lines = []
-    for group in groups.values():
+    for group in seeds.by_setting(rows).values():
         first, published = group[0], group[0]["published"] or {}
         line: dict[str, Any] = {"trial": first["trial"]} | {key: first[key] for key in SETTINGS}
-        line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({one["seed"] for one in group})}
-        for name, (ours, theirs) in COMPARED.items():
-            line |= _statistics(name, [one[ours] for one in group]) | {f"{name}_published": published.get(theirs)}
-        for name in measured:
-            line |= _statistics(name, [one.get(name) for one in group])
-        lines.append(line | _statistics("seconds", [one["seconds"]["total"] for one in group]))
+        line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({row["seed"] for row in group})}
+        for metric in measured:
+            name, (mean, sd) = metric.table, seeds.spread(metric.of(row) for row in group)
+            line |= {f"{name}_mean": mean, f"{name}_sd": sd}
+            line |= {f"{name}_published": published.get(name)} if metric.published else {}
+        lines.append(line)
     return lines
 
 
@@ -103,12 +88,14 @@ def unbalanced(row: Mapping[str, Any]) -> bool:
     return bool(images) and max(images) > UNBALANCED * min(images)
 
 
-def _statistics(name: str, values: Sequence[float | None]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
-    return {
-        f"{name}_mean": statistics.fmean(known) if known else None,
-        f"{name}_sd": statistics.stdev(known) if len(known) > 1 else None,
-    }
+def heads(line: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a line that say which setting it is."""
+    return [key for key in line if key not in NUMBERS]
+
+
+def measured(line: Mapping[str, Any]) -> list[Metric]:
+    """Return the metrics that a line has."""
+    return [metric for metric in MEASURED if f"{metric.table}_mean" in line]
 
 
 def to_csv(lines: Sequence[dict[str, Any]]) -> str:
@@ -117,18 +104,18 @@ def to_csv(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None = None) -> str:
-    """For people: mean +- sd, and the published value in a column of its own. failed: why a job has no row."""
+    """Return table.md, for people: mean ± sd, and the published value in a column of its own.
+
+    failed: Why a job has no row, by its name.
+    """
     cells: list[list[str]] = []
     for line in lines:
-        shown: dict[str, str] = {}
-        for key, value in line.items():
-            name, _, kind = key.rpartition("_")
-            if kind == "mean":
-                shown[HEADINGS.get(name, name)] = _mean(name, value, line[f"{name}_sd"])
-            elif kind == "published":
-                shown[f"published {HEADINGS.get(name, name).split(' (')[0]}"] = "" if value is None else str(value)
-            elif kind != "sd":
-                shown[HEADINGS.get(key, key)] = str(value)
+        shown = {HEADINGS.get(key, key): str(line[key]) for key in heads(line)}
+        for metric in measured(line):
+            shown[metric.title] = _mean(metric, line)
+            if metric.published:
+                theirs = line[f"{metric.table}_published"]
+                shown[f"published {metric.title.split(' (')[0]}"] = "" if theirs is None else str(theirs)
         cells = cells or [list(shown), ["---"] * len(shown)]
         cells.append(list(shown.values()))
     text = "".join(f"| {' | '.join(line)} |\n" for line in cells)
@@ -137,8 +124,8 @@ def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None =
     return text
 
 
-def _mean(name: str, mean: float | None, sd: float | None) -> str:
-    form = FORMATS.get(name, "{:.4f}")
+def _mean(metric: Metric, line: Mapping[str, Any]) -> str:
+    form, mean, sd = FORMS.get(metric.unit, "{:.4f}"), line[f"{metric.table}_mean"], line[f"{metric.table}_sd"]
     if mean is None:
         return "-"
-    return form.format(mean) + ("" if sd is None else " ± " + form.format(sd))
+    return form.format(mean) + ("" if sd is None else f" ± {form.format(sd)}")

@@ -4,7 +4,6 @@ Matplotlib is slow to import, and a sweep's workers never draw: it is imported w
 """
 
 import io
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alearn.files import atomic
 from alearn.report.html.curves import STYLE, inline
 from alearn.report.html.page import LIGHT
+from alearn.sweep import seeds
 from alearn.sweep.sweep_table import names
 
 if TYPE_CHECKING:
@@ -31,14 +31,13 @@ def point(row: dict[str, Any]) -> Point:
 
 
 def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
-    """Mean over trials of one setting: where each would have been, had it finished after a round, for the numbers of
-    hand labels that all of them had at the end of some round.
+    """Return the mean over trials of one setting: where each would have been, had it finished after a round, for the
+    numbers of hand labels that all of them had at the end of some round.
     """
     runs = [{hand: wrong for hand, wrong in row.get("learning_curve", ()) if wrong is not None} for row in rows]
-    shared = sorted(set.intersection(*map(set, runs)))
-    return [
-        (hand / rows[0]["images"], statistics.fmean(run[hand] for run in runs) / rows[0]["images"]) for hand in shared
-    ]
+    means = {hand: seeds.spread(run[hand] for run in runs).mean for hand in sorted(set.intersection(*map(set, runs)))}
+    images = rows[0]["images"]
+    return [(hand / images, mean / images) for hand, mean in means.items() if mean is not None]
 
 
 def published(row: dict[str, Any]) -> Point | None:
@@ -91,9 +90,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rows = [row for row in rows if row["mislabeled_total"] is not None]
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row["setting"], []).append(row)
+    groups = seeds.by_setting(rows)
     figure = Figure(figsize=(7.2, 4), layout="constrained")
     axes = figure.subplots()
     few, called = len(groups) <= len(COLOURS), names({row["setting"]: row["config"] for row in rows})
@@ -101,13 +98,15 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     for number, (setting, group) in enumerate(groups.items()):
         colour = COLOURS[number] if few else COLOURS[0]
         hand, wrong = zip(*map(point, group), strict=True)
-        means.append((statistics.fmean(hand), statistics.fmean(wrong)))
-        spread = [statistics.stdev(one) if len(group) > 1 else 0.0 for one in (hand, wrong)]
+        (mean_hand, sd_hand), (mean_wrong, sd_wrong) = seeds.spread(hand), seeds.spread(wrong)
+        assert mean_hand is not None
+        assert mean_wrong is not None
+        means.append((mean_hand, mean_wrong))
         if few and (passed := learning_curve(group)):
             axes.plot(*zip(*passed, strict=True), color=colour, lw=1.2, alpha=0.8)
         axes.scatter(hand, wrong, s=14, color=colour, alpha=0.5, linewidths=0)
         label = called[setting] if few else "_none"  # an underscore keeps it out of the legend
-        axes.errorbar(*means[-1], yerr=spread[1], xerr=spread[0], fmt="o", ms=5, capsize=3, color=colour, label=label)
+        axes.errorbar(*means[-1], sd_wrong or 0, sd_hand or 0, fmt="o", ms=5, capsize=3, color=colour, label=label)
     best = [means[number] for number in front(means)]
     x, y = zip(*best, strict=True)
     axes.step(x, y, where="post", color=LIGHT["soft"], lw=1, ls="--", zorder=0, label="Pareto front")

@@ -38,14 +38,9 @@ def of_labels(ledger: Ledger, truth: Array | None, classes: Sequence[str]) -> di
 
 
 def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, Any]:  # noqa: A002
-    """Counts by source and how many auto labels are wrong, in all and in one round.
+    """Return the counts of labels by source, and how many are wrong, in all and in one round.
 
-    mislabeled_auto: share of the auto labels that is wrong (the published table's column). mislabeled_total: share of
-    the whole data set, hand labels that are wrong (wrong_hand) included. wrong_if_finished, mislabeled_if_finished: how
-    many labels, and what share of all, would be wrong if the model labeled all the rest now. None where the truth is
-    not known, or of no labels at all. estimated_mislabeled_auto: what mislabeled_auto probably is, judged without the
-    truth, by how the rounds' answers fit the model's guesses. forecast_hand, expected_wrong, expected_hand: see
-    `Ledger.forecast`; None without an audit.
+    `alearn.trial.metrics` says what each means. A value is None where nobody knows it.
     """
     total, auto = len(ledger), ledger.auto
     counts = {"hand": ledger.paid, "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}

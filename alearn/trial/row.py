@@ -6,7 +6,7 @@ import json
 import platform
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from alearn import __version__
 from alearn.config import Config, flatten
 from alearn.files import atomic
+from alearn.trial.metrics import METRICS
 from alearn.trial.published import comparable
 
 if TYPE_CHECKING:  # torch comes with it, and a sweep's own process only reads rows
@@ -41,25 +42,11 @@ def build(
 ) -> dict[str, Any]:
     """The row of a finished trial. history: the metrics of its rounds; final: of its labels.
 
-    The table's columns first: init_fraction, threshold, hand_fraction, rounds, hand, auto, mislabeled_auto.
-    learning_curve: after each round, how many labels are by hand, and how many would be wrong if the model gave all the
-    rest (None where nobody knows).
+    `alearn.trial.metrics` says what its numbers mean.
     """
     policy, published = config.policy, comparable(config.data, config.policy)
     seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
-    images = final["hand"] + final.get("given", 0) + final["auto"] + final["unlabeled"]
-    keys = (
-        "hand",
-        "auto",
-        "mislabeled_auto",
-        "mislabeled_total",
-        "wrong_auto",
-        "unlabeled",
-        "first",
-        "query",
-        "audit",
-        "rest",
-    )
+    images = images_of(final)
     return {
         "trial": config.trial.name,
         "seed": config.seed,
@@ -68,22 +55,11 @@ def build(
         "threshold": policy.threshold,
         "hand_fraction": policy.hand_fraction or round(policy.round_size(images) / images, 6),
         "rounds": len(history),
-        **{key: final[key] for key in keys},
-        **{key: final.get(key, 0) for key in ("given", "aside")},
-        **{
-            key: final.get(key)
-            for key in (
-                "certificate",
-                "estimated_mislabeled_auto",
-                "worst_class_error",
-                "mean_class_error",
-                "missing_classes",
-                "per_class",
-            )
-        },
+        **{metric.key: final.get(metric.key) for metric in METRICS if metric.in_rounds and metric.in_row},
         "learning_curve": [[metrics["hand"], metrics["wrong_if_finished"]] for metrics in history],
         "test_accuracy": history[-1]["test_accuracy"] if history else None,
         "images": images,
+        "certificate": final.get("certificate"),
         "seconds": seconds | {"total": sum(seconds.values())},
         "published": published and asdict(published),
         "device": runtime.device.type,
@@ -96,6 +72,11 @@ def build(
         "digest": config.digest(),
         "setting": config.setting(),
     }
+
+
+def images_of(metrics: Mapping[str, Any]) -> int:
+    """Return the number of images in the data set, given the counts of a round or a trial."""
+    return sum(metrics.get(key) or 0 for key in ("hand", "given", "auto", "unlabeled"))
 
 
 def save(folder: Path, row: dict[str, Any]) -> None:

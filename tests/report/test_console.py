@@ -112,8 +112,8 @@ def test_the_summary_has_the_published_row_beside_ours(tmp_path, published):
         out=RichConsole(file=text, width=60, soft_wrap=True),
     )
     lines = {line[:32].strip(): line[32:].split() for line in text.getvalue().splitlines() if len(line) > 32}
-    assert lines["mislabeled, of the auto labels"] == (["1.00%", "1.93%"] if published else ["1.00%"])
+    assert lines["mislabeled (of auto)"] == (["1.00%", "1.93%"] if published else ["1.00%"])
     assert lines["rounds"][0] == "6"
-    assert lines["mislabeled, of the worst class"] == ["3.40%"]
+    assert lines["mislabeled (worst class)"] == ["3.40%"]
     assert lines["seconds"] == ["100"]
     assert str(tmp_path / "labels.csv") in text.getvalue()

@@ -57,7 +57,8 @@ ROWS = [
     ("condition", "seeds"),
     [
         ("seed=1", [1]), ("seed!=1", [0, 2]), ("seed>=1", [1, 2]), ("mislabeled_auto<0.25", [1, 2]), ("kind=a", [2]),
-        ("kind=null", [1]), ("policy.threshold=0.999999", [0, 1, 2]), ("kind>1", []),
+        ("kind=null", [1]), ("seconds.total<1000", [0, 1, 2]), ("test_accuracy=null", [0, 1, 2]),
+        ("policy.threshold=0.999999", [0, 1, 2]), ("kind>1", []),
     ],
 )  # fmt: skip
 def test_where(condition, seeds):

@@ -147,16 +147,6 @@ def test_two_hundred_trials_are_a_long_table_and_few_pictures(tmp_path):
     assert len(page.source) < 500_000
 
 
-def test_curves_hold_the_last_value_of_what_has_finished():
-    runs = [(True, [0.1, 0.3]), (True, [0.3, 0.5, 0.7]), (False, [0.5])]
-    mean, sd = sweep_page.over_rounds(runs)
-    assert mean == pytest.approx([0.3, 0.4, 0.5])
-    assert sd == pytest.approx([0.2, math.sqrt(0.02), math.sqrt(0.08)])
-    mean, sd = sweep_page.over_rounds([(True, [None, 0.5])])
-    assert math.isnan(mean[0])
-    assert (mean[1], sd[1]) == (0.5, 0)
-
-
 def test_settings_are_named_by_what_tells_them_apart():
     base = {"trial.name": "t1", "policy.threshold": 0.9, "model.name": "a", "train.lr": 0.1, "seed": 0}
     assert sweep_table.names({"x": base}) == {"x": "t1"}

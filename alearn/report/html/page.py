@@ -4,12 +4,14 @@ The only place that knows jinja2. Templates escape everything: ids and class nam
 """
 
 import math
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from alearn import __version__
 from alearn.files import atomic
+from alearn.trial.metric import Metric, Unit
 
 NAME = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -91,3 +93,22 @@ def duration(seconds: float | None) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+WRITTEN: dict[Unit, Callable[[float | None], str]] = {
+    Unit.COUNT: count,
+    Unit.FEW: lambda value: count(value, 1).removesuffix(".0"),
+    Unit.SHARE: percent,
+    Unit.ACCURACY: accuracy,
+    Unit.SECONDS: duration,
+}
+
+
+def title(metric: Metric) -> str:
+    """Return what a page calls a metric. A time stands there with its unit, whichever suits it."""
+    return "time" if metric.unit is Unit.SECONDS else metric.title
+
+
+def text(metric: Metric, value: float | None) -> str:
+    """Return a metric's value as a page shows it; "-" for None."""
+    return WRITTEN[metric.unit](value)

@@ -12,12 +12,15 @@ from alearn.audit import statement
 from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL, Ledger
+from alearn.report.html import page
 from alearn.report.html.class_tables import CLASSES, HAND, class_errors, classes, confusion, pairs
 from alearn.report.html.curves import Chart, Series, lines, stacked
-from alearn.report.html.page import accuracy, certainty, count, duration, percent
+from alearn.report.html.page import certainty, count, percent
 from alearn.report.html.thumbnails import Picture, strip
 from alearn.trial import measure
 from alearn.trial.checkpoint import State
+from alearn.trial.metric import Metric, Unit
+from alearn.trial.metrics import BY_KEY, METRICS, outcome
 from alearn.trial.row import PHASES, command
 from alearn.trial.status import Status
 from alearn.values import Array
@@ -93,33 +96,16 @@ def _wrong(row: dict[str, Any]) -> str:
 
 
 def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The trial's numbers: name, value, and what was published ("" where nothing was)."""
+    """Return the trial's numbers: name, value, and what was published ("" where nothing was)."""
     published = row["published"] or {}
-
-    def theirs(key: str, form: Any) -> str:
-        return form(published[key]) if key in published else ""
-
-    shown = [
-        ("hand labels", count(row["hand"]), theirs("hand", count)),
-        ("given labels", count(row["given"]) if row.get("given") else "", ""),
-        ("auto labels", count(row["auto"]), theirs("auto", count)),
-        ("unlabeled", count(row["unlabeled"]) if row["unlabeled"] else "", ""),
-        ("cannot tell", count(row["aside"]) if row.get("aside") else "", ""),
-        ("wrong auto labels", count(row["wrong_auto"]), ""),
-        ("mislabeled, of auto", percent(row["mislabeled_auto"]), theirs("mislabeled", percent)),
-        ("mislabeled, of auto, estimated", _estimate(row), ""),
-        ("mislabeled, of all", percent(row["mislabeled_total"]), ""),
-        ("test accuracy", accuracy(row["test_accuracy"]), ""),
-        ("rounds", count(row["rounds"]), theirs("rounds", count)),
-        ("time", duration(row["seconds"]["total"]), ""),
+    return [
+        (
+            page.title(metric),
+            page.text(metric, metric.of(row)),
+            page.text(metric, published[metric.table]) if metric.published and published else "",
+        )
+        for metric in outcome(row)
     ]
-    return [tile for tile in shown if tile[1] not in ("", "-")]
-
-
-def _estimate(row: dict[str, Any]) -> str:
-    """Where the truth is not known."""
-    estimated = row.get("estimated_mislabeled_auto")
-    return "" if estimated is None or row["wrong_auto"] is not None else percent(estimated)
 
 
 def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: bool) -> list[Chart]:
@@ -127,32 +113,32 @@ def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: boo
     if not history:
         return []
 
-    def over(key: str) -> list[float | None]:
-        return [metrics.get(key) for metrics in history]
+    def over(metric: Metric) -> list[float | None]:
+        return [metric.of(metrics) for metrics in history]
+
+    def drawn(unit: Unit) -> list[Series]:
+        return [
+            Series(metric.title, metric.line, over(metric), dashed=bool(metric.stands_in_for))
+            for metric in METRICS
+            if metric.line and metric.unit is unit
+        ]
 
     ends = [*history, row] if finished else history
     sources = [("hand", "query"), ("auto", "auto"), ("unlabeled", "none")]
     sources += [("given", "given")] if row.get("given") else []
     labels = [Series(key, colour, [metrics[key] for metrics in ends]) for key, colour in sources]
-    wrong = [
-        Series("of the round's auto labels", "auto", over("mislabeled_new_auto")),
-        Series("of all auto labels", "wrong", over("mislabeled_auto")),
-        Series("of all auto labels, estimated", "soft", over("estimated_mislabeled_auto"), dashed=True),
-        Series("of all images", "query", over("mislabeled_total")),
-        Series("of all images, if it finished now", "first", over("mislabeled_if_finished")),
-    ]
+    wrong = drawn(Unit.SHARE)
     if row["published"] and any(one.known for one in wrong):
         rate, edges = row["published"]["mislabeled"], (0.5, len(history) + 0.5)
-        wrong.append(Series("published, of all auto labels", "soft", [rate, rate], edges, dashed=True))
-    right = [Series("test", "query", over("test_accuracy")), Series("validation", "auto", over("val_accuracy"))]
+        wrong.append(Series("published (of auto)", "soft", [rate, rate], edges, dashed=True))
     bought = [
-        Series("auto labeled, of all images", "auto", over("auto_share"), over_hand := over("hand")),
-        Series("test accuracy", "query", over("test_accuracy"), over_hand),
+        Series(BY_KEY[key].title, colour, over(BY_KEY[key]), over(BY_KEY["hand"]))
+        for key, colour in {"auto_share": "auto", "test_accuracy": "query"}.items()
     ]
     found = [
         stacked("Labels by source", labels, last="end" if finished else ""),
         lines("Mislabeled share", wrong, log=True),
-        lines("Accuracy", right),
+        lines("Accuracy", drawn(Unit.ACCURACY)),
         lines("What the hand labels bought", bought, "hand labels"),
     ]
     return [chart for chart in found if chart is not None]

@@ -14,7 +14,7 @@ from alearn.journal import Entry, Finished, Progress, Round
 from alearn.ledger import CANNOT_TELL
 from alearn.report import pictures
 from alearn.report.tensorboard import hparams, layout, projector
-from alearn.report.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, FORECAST, OVER_HAND, SCALARS, of_class
+from alearn.report.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, OVER_HAND, RESULT, SCALARS, of_class, points
 from alearn.trial import measure
 from alearn.trial.folder_journal import Setting
 from alearn.values import Array
@@ -54,10 +54,9 @@ class TensorBoard:
             self._writer.flush()
         elif isinstance(entry, Finished):
             row = entry.metrics
-            self._scalars({tag: SCALARS[tag] for tag in FINAL}, row, row["rounds"] + 1)
+            self._scalars(points(FINAL, row), row["rounds"] + 1)
             self._by_class(row, row["rounds"] + 1)
-            self._writer.add_scalar("result/rounds", row["rounds"], row["rounds"])
-            self._writer.add_scalar("result/seconds", row["seconds"]["total"], row["rounds"])
+            self._scalars(points(RESULT, row), row["rounds"])
             self._writer.add_text("row", table(row), row["rounds"])
             if self._setting.config.record.projector:
                 projector.write(self._setting.folder, self._setting.config, self._images, self._setting.state)
@@ -72,7 +71,7 @@ class TensorBoard:
         step = entry.number
         self._curves(entry.metrics, step)
         for epoch, loss, accuracy in entry.fitted.curve:
-            self._scalars(BY_EPOCH, {"loss": loss, "accuracy": accuracy}, self._epochs + epoch)
+            self._scalars(dict(zip(BY_EPOCH, (loss, accuracy), strict=True)), self._epochs + epoch)
         self._epochs += entry.fitted.epochs
         doubt = entry.scores.doubt.astype(np.float64)
         self._writer.add_histogram("pool/confidence", -np.expm1(doubt), step)
@@ -80,10 +79,10 @@ class TensorBoard:
 
     def _curves(self, metrics: dict[str, Any], step: int) -> None:
         """Write a point of every curve over rounds and over hand labels."""
-        self._scalars(SCALARS, metrics, step)
+        self._scalars(points(SCALARS, metrics), step)
         self._by_class(metrics, step)
-        self._scalars(OVER_HAND, metrics, metrics["hand"])
-        self._scalars(FORECAST, metrics, int(metrics["forecast_hand"] or 0))
+        for tag, metric in OVER_HAND.items():
+            self._scalars({tag: metric.of(metrics)}, int(metrics[metric.curve.hand] or 0))
 
     def _pictures(self, entry: Round) -> None:
         ledger, classes, truth, step = entry.ledger, self._images.classes, self._images.truth, entry.number
@@ -119,17 +118,15 @@ class TensorBoard:
         )
         self._proto(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
-    def _scalars(self, tags: dict[str, str], values: dict[str, Any], step: int) -> None:
-        for tag, key in tags.items():
-            if values[key] is not None:
-                self._writer.add_scalar(tag, values[key], step)
+    def _scalars(self, values: dict[str, float | None], step: int) -> None:
+        for tag, value in values.items():
+            if value is not None:
+                self._writer.add_scalar(tag, value, step)
 
     def _by_class(self, values: dict[str, Any], step: int) -> None:
         found = values["per_class"]
         if found is not None and len(found) <= CLASSES:
-            self._scalars(
-                {of_class(name): name for name in found}, {name: one["error"] for name, one in found.items()}, step
-            )
+            self._scalars({of_class(name): counts["error"] for name, counts in found.items()}, step)
 
     def _proto(self, proto: Summary, step: int | None = None) -> None:
         """Into this run's own file: some of the writer's methods would open a run of their own."""

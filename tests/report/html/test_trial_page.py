@@ -40,7 +40,7 @@ def test_nobody_knows_the_truth(config, tmp_path):
     assert "50 images labeled with 10 hand labels (20.0 %); the other 40 were labeled automatically." in page.text
     shown = page.text.partition("The whole config")[0]
     assert "wrong" not in shown
-    assert "mislabeled, of auto, estimated" in shown
+    assert "mislabeled (of auto, estimated)" in shown
     assert len(page.all("img")) == 40 + 10
 
 
@@ -86,7 +86,7 @@ def test_mislabels_by_true_class(config, tmp_path):
 def test_the_published_row_stands_beside_the_same_settings(config, tmp_path):
     images = pool(50)
     page = made(config("trial=t1"), tmp_path, images, labeled(images, images.truth))
-    for name, value in (("hand labels 10", "4,200"), ("mislabeled, of auto 0 %", "1.93 %"), ("rounds 0", "5")):
+    for name, value in (("hand labeled 10", "4,200"), ("mislabeled (of auto) 0 %", "1.93 %"), ("rounds 0", "5")):
         assert f"{name} published: {value}" in page.text
 
 

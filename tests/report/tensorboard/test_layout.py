@@ -16,12 +16,13 @@ def test_a_trial_opens_with_the_dashboard(trial):
     assert event.step == 0
     found = parsed(event.tensor_proto.string_val[0])
     assert list(found) == CATEGORIES
-    written = trial.events.Tags()["scalars"]
+    written = sorted(trial.events.Tags()["scalars"])
     for charts in found.values():
         for chart in charts:
             (pattern,) = chart.multiline.tag
             assert [tag for tag in written if re.match(pattern, tag)], chart.title
-    (shares,) = found["labels by source"][0].multiline.tag
+    (chart,) = [chart for chart in found["labels by source"] if chart.title == "shares by hand, auto and none"]
+    (shares,) = chart.multiline.tag
     assert [tag for tag in written if re.match(shares, tag)] == ["shares/auto", "shares/hand", "shares/unlabeled"]
 
 

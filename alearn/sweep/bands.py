@@ -6,19 +6,18 @@ Written without torch, from the trials' files, so that a sweep's own process can
 import io
 import os
 import re
-import statistics
 import time
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from alearn.report.tensorboard import layout, tags
-from alearn.sweep import sweep_table
+from alearn.sweep import seeds, sweep_table
+from alearn.sweep.seeds import Run
 from alearn.trial import metrics_jsonl, row
 
 FOLDER = "mean"
@@ -27,72 +26,53 @@ EVENTS = "events.out.tfevents.*.mean"
 LONGEST = 150
 """Characters of a run's name."""
 
-Points = Sequence[tuple[int, float | None]]
-
-
-class Curve(NamedTuple):
-    """Mean and standard deviation (the sample's) of two trials or more, at ascending steps."""
-
-    steps: list[int]
-    mean: list[float]
-    sd: list[float]
+Trial = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]
+"""The metrics of a trial's rounds, and its row."""
+Curve = Mapping[int, tuple[float, float]]
+"""Mean and standard deviation by step."""
 
 
 def write(folder: Path) -> list[Path]:
-    """Write the mean curves of all finished trials below a sweep's folder; returns the folders of the runs.
+    """Write the mean curves of all finished trials below a sweep's folder; return the folders of the runs.
 
     A second call replaces what the first one wrote. A run's name ends in the number of its seeds: one more seed is
     another run in the place of the old one, for a reader that has points of a run keeps those before the first new one.
     """
     settings: dict[str, dict[int, tuple[dict[str, Any], Path]]] = {}
     for path in sorted(folder.rglob(row.NAME)):
-        found = row.load(path.parent)
-        if found is not None:
-            settings.setdefault(found["setting"], {})[found["seed"]] = found, path
-    named = names({setting: next(iter(seeds.values()))[0]["config"] for setting, seeds in settings.items()})
+        done = row.load(path.parent)
+        if done is not None:
+            settings.setdefault(done["setting"], {})[done["seed"]] = done, path
+    named = names({setting: next(iter(by_seed.values()))[0]["config"] for setting, by_seed in settings.items()})
     runs = []
-    for setting, seeds in settings.items():
-        trials = [(rounds, last) for last, path in seeds.values() if (rounds := metrics_jsonl.load(path.parent))]
+    for setting, by_seed in settings.items():
+        trials = [(rounds, done) for done, path in by_seed.values() if (rounds := metrics_jsonl.load(path.parent))]
         if len(trials) > 1:
             runs.append(folder / FOLDER / f"{named[setting]}, {len(trials)} seeds")
-            _replace(runs[-1], events(curves(trials), max(path.stat().st_mtime for _, path in seeds.values())))
+            _replace(runs[-1], events(curves(trials), max(path.stat().st_mtime for _, path in by_seed.values())))
     for other in (folder / FOLDER).glob("*/"):
         if other not in runs:
             _remove(other)
     return runs
 
 
-def curves(trials: Sequence[tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]]) -> dict[str, Curve]:
-    """The mean curves, by tag, of trials given by the metrics of their rounds and their rows."""
-    found = {}
-    for tag, key in tags.SCALARS.items():
-        by_round = [[(at["round"], at.get(key)) for at in rounds] for rounds, _ in trials]
-        if tag in tags.FINAL:
-            for points, (_, last) in zip(by_round, trials, strict=True):
-                points.append((points[-1][0] + 1, last.get(key)))
-        found[tag] = average(by_round)
-    for tag, key in tags.OVER_HAND.items():
-        found[tag] = average([[(at["hand"], at.get(key)) for at in rounds] for rounds, _ in trials])
-    return found
-
-
-def average(trials: Sequence[Points]) -> Curve:
-    """Mean and standard deviation of step functions: each holds its value until its next point, and its last one on.
-
-    The steps are those of all of them, from the first at which all have a value. A step at which fewer than two values
-    are known (not None) is left out.
-    """
-    start = max(points[0][0] for points in trials)
-    places = [[step for step, _ in points] for points in trials]
-    curve = Curve([], [], [])
-    for step in sorted({step for steps in places for step in steps if step >= start}):
-        at = [points[bisect_right(steps, step) - 1][1] for points, steps in zip(trials, places, strict=True)]
-        values = [value for value in at if value is not None]
-        if len(values) > 1:
-            curve.steps.append(step)
-            curve.mean.append(statistics.fmean(values))
-            curve.sd.append(statistics.stdev(values))
-    return curve
+def curves(trials: Sequence[Trial]) -> dict[str, Curve]:
+    """Return the mean curves by tag. A step needs two trials that know a value."""
+    spreads = {}
+    for tag, metric in tags.SCALARS.items():
+        runs = [[(at["round"], metric.of(at)) for at in rounds] for rounds, _ in trials]
+        if metric.curve.final:
+            for run, (_, done) in zip(runs, trials, strict=True):
+                run.append((run[-1][0] + 1, metric.of(done)))
+        spreads[tag] = seeds.average(map(Run, runs))
+    for tag, metric in tags.OVER_HAND.items():
+        hand = metric.curve.hand
+        runs = [[(int(at[hand]), metric.of(at)) for at in rounds if at.get(hand) is not None] for rounds, _ in trials]
+        spreads[tag] = seeds.average(map(Run, runs))
+    return {
+        tag: {step: (mean, sd) for step, (mean, sd) in by_step.items() if mean is not None and sd is not None}
+        for tag, by_step in spreads.items()
+    }
 
 
 def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -119,12 +99,12 @@ def events(curves: Mapping[str, Curve], wall_time: float) -> bytes:
     write(file_version="brain.Event:2")
     write(step=0, session_log=SessionLog(status=SessionLog.START))
     write(step=0, summary=layout.of_bands())
-    banded = {tag for charts in layout.BANDS.values() for tag in charts.values()}
-    for tag, (steps, mean, sd) in curves.items():
-        low, high = [m - d for m, d in zip(mean, sd, strict=True)], [m + d for m, d in zip(mean, sd, strict=True)]
-        shown = {tag: mean} | (dict(zip(tags.band(tag), (mean, low, high), strict=True)) if tag in banded else {})
-        for name, values in shown.items():
-            for step, value in zip(steps, values, strict=True):
+    for tag, curve in curves.items():
+        for step, (mean, sd) in curve.items():
+            shown = {tag: mean}
+            if tag in tags.BANDED:
+                shown |= dict(zip(tags.band(tag), (mean, mean - sd, mean + sd), strict=True))
+            for name, value in shown.items():
                 write(step=step, summary=Summary(value=[Summary.Value(tag=name, simple_value=value)]))
     return content.getvalue()
 

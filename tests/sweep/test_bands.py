@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alearn.report.tensorboard import bands, layout, tags
+from alearn.report.tensorboard import layout, tags
+from alearn.sweep import bands
 from tests.report.tensorboard.conftest import read
 
 A = {"trial.name": "t2", "policy.threshold": 0.99, "model.name": "small_cnn", "model.lr": 0.02, "data.root": "/x"}
@@ -74,10 +75,15 @@ def test_the_curves_are_mean_and_sd_over_the_seeds(sweep):
 
 
 def test_a_value_that_fewer_than_two_know_is_left_out():
-    curve = bands.average([[(1, None), (2, 0.5)], [(1, 0.1), (2, 0.3)], [(1, None), (2, None)]])
-    assert curve.steps == [2]
-    assert curve.mean == [pytest.approx(0.4)]
-    assert curve.sd == [pytest.approx(np.std([0.5, 0.3], ddof=1))]
+    runs = [[None, 0.5], [0.1, 0.3], [None, None]]
+    trials = [
+        ([{"round": i, "hand": 10 * i, "test_accuracy": value} for i, value in enumerate(run, 1)], {}) for run in runs
+    ]
+    curves = bands.curves(trials)
+    mean, sd = pytest.approx(0.4), pytest.approx(np.std([0.5, 0.3], ddof=1))
+    assert curves["model/test_accuracy"] == {2: (mean, sd)}
+    assert curves["over_hand_labels/test_accuracy"] == {20: (mean, sd)}
+    assert curves["over_hand_labels/wrong_expected"] == {}, "none of them weighed an audit"
 
 
 def test_writing_again_replaces(sweep):
@@ -134,6 +140,6 @@ def test_names_say_what_differs_and_no_more():
 
 
 def test_a_sweeps_own_process_stays_light():
-    code = "import sys, alearn.report.tensorboard.bands; print([m for m in ('torch', 'PIL') if m in sys.modules])"
+    code = "import sys, alearn.sweep.bands; print([m for m in ('torch', 'PIL') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
