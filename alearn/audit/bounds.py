@@ -210,22 +210,6 @@ def sound(items: int, allowed: int, risk: float, stages: Stages) -> bool:
     return missed(items, allowed + 1, stages) <= risk
 
 
-def wrong_at_most(items: int, audited: int, errors: int, risk: float) -> int:
-    """Upper confidence bound on the wrong labels among `items`, of which `audited` were sampled and `errors` found
-    wrong: the most that are not yet refuted, P[Hypergeometric(items, wrong, audited) <= errors] > risk.
-
-    The truth is above it with probability at most `risk`. With everything audited it is `errors`. Raises ValueError for
-    numbers that no sample can have.
-    """
-    if not 0 <= errors <= audited <= items:
-        raise ValueError(f"{errors} errors among {audited} audited of {items}")
-    low, high = errors, items - audited + errors + 1  # the first is possible, the second is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _at_most(items, middle, audited, errors, risk) else (middle, high)
-    return low
-
-
 def cut(items: int, tolerated: int, error_places: Array, whole: bool = False) -> int:
     """How many of the items are accepted, from the most trusted on: all before the (tolerated + 1)-th sampled error.
 

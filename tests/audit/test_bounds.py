@@ -55,10 +55,6 @@ def test_every_size_and_bound_of_small_data_sets_against_enumeration(risk):
             for allowed in range(items):
                 right = [k for k in range(items + 1) if exact(items, allowed + 1, audited, k) <= limit]
                 assert c.tolerated(items, allowed, audited, risk) == max(right, default=-1)
-            for errors in range(audited + 1):
-                possible = range(errors, items - audited + errors + 1)
-                right = max(wrong for wrong in possible if exact(items, wrong, audited, errors) > limit)
-                assert c.wrong_at_most(items, audited, errors, risk) == right
         for allowed in range(items):
             for errors in range(4):
                 sizes = [m for m in range(items + 1) if exact(items, allowed + 1, m, errors) <= limit]
@@ -70,16 +66,11 @@ def test_edges():
     assert c.tolerated(100, 100, 0, 0.05) == 0
     assert c.audit_size(100, 0, 0.05) == 95, "no error at all: 95 % of the items for 95 %"
     assert c.audit_size(100, 3, 0.05, 4) is None
-    assert c.wrong_at_most(100, 100, 7, 0.05) == 7
-    assert c.wrong_at_most(100, 0, 0, 0.05) == 100
     assert c.audit_size(0, 0, 0.05) == 0
     assert c.cut(100, -1, np.array([5])) == 0
     assert c.cut(100, 0, np.array([70, 5])) == 5
     assert c.cut(100, 1, np.array([70, 5])) == 70
     assert c.cut(100, 2, np.array([70, 5])) == 100
-    for numbers in ((10, 11, 0), (10, 5, 6), (10, 5, -1)):
-        with pytest.raises(ValueError, match="errors among"):
-            c.wrong_at_most(*numbers, 0.05)
 
 
 def test_the_published_sizes():

@@ -1,7 +1,6 @@
 """A channel to people by files: tasks that are imported into Label Studio by hand, annotations that it exports."""
 
 import json
-import os
 from collections.abc import Callable, MutableSequence
 from itertools import chain
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
+from alearn.files import atomic
 from alearn.oracle.labelstudio.annotations import Annotation, exported, fault
 from alearn.oracle.labelstudio.labeling_config import labeling_config
 from alearn.oracle.labelstudio.tasks import asked, label, tasks
@@ -70,20 +70,10 @@ class Files:
         body = tasks(batch, index, self._pool, self._store, self._insight)
         try:
             self._folder.mkdir(exist_ok=True, parents=True)
-            _replace(self._folder / CONFIG, labeling_config(list(self._store.classes)))
-            _replace(self._folder / TASKS, "[\n" + ",\n".join(json.dumps(each) for each in body) + "\n]\n")
+            atomic.replace(self._folder / CONFIG, labeling_config(list(self._store.classes)))
+            atomic.replace(self._folder / TASKS, "[\n" + ",\n".join(json.dumps(each) for each in body) + "\n]\n")
         except OSError as error:
             raise AlearnError(f"{self._folder}: cannot be written ({error.strerror or error})") from None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is there whole, or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _content(path: Path) -> bytes:

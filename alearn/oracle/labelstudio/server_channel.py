@@ -10,6 +10,7 @@ from pathlib import Path
 from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
+from alearn.files import atomic
 from alearn.oracle.labelstudio.annotations import Annotation, fault, sent
 from alearn.oracle.labelstudio.api import Api, AwayError
 from alearn.oracle.labelstudio.labeling_config import OURS
@@ -163,9 +164,7 @@ def _mark(folder: Path) -> str:
     try:
         folder.mkdir(exist_ok=True, parents=True)
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            partial.write_text(secrets.token_hex(8))
-            partial.replace(path)
+            atomic.replace(path, secrets.token_hex(8))
         return path.read_text().strip()
     except (OSError, ValueError) as error:
         raise AlearnError(f"{path}: cannot be used to tell this trial's tasks from others ({error})") from None
