@@ -6,11 +6,9 @@ The variable ALEARN_SCREENSHOTS names a folder that gets the tutorial's pictures
 import csv
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ import pytest
 
 from alearn.data import example_files
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
+from tests.command import alearn, start
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [*NEEDS_CHROMIUM, pytest.mark.slow]
@@ -34,11 +33,6 @@ SMALL = (
     "model.small.width=8",
     "threads=1",
 )
-
-
-def command(name: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    found = shutil.which(name, path=Path(sys.executable).parent)
-    return subprocess.run([found, *words], capture_output=True, text=True, check=check)
 
 
 def truth_of(photos: Path) -> dict[str, str]:
@@ -63,9 +57,7 @@ class Trial:
 
     def start(self, *words: str) -> None:
         with self.log.open("a") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "alearn", *(words or self.words)], stdout=out, stderr=subprocess.STDOUT
-            )
+            self.process = start(*(words or self.words), stdout=out, stderr=subprocess.STDOUT)
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -241,12 +233,12 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
         assert word in said
     assert (json.loads((folder / "row.json").read_text()))["hand"] == len(asked)
 
-    command("alearn-export", str(folder), "--format", "csv", "--out", str(tmp_path / "out.csv"))
+    assert alearn("export", folder, "--format", "csv", "--out", tmp_path / "out.csv").code == 0
     with (tmp_path / "out.csv").open(newline="") as file:
         exported = list(csv.DictReader(file))
     assert [(line["path"], line["label"]) for line in exported] == [(line["id"], line["label"]) for line in lines]
     assert {line["annotator"] for line in exported if line["source"] == "hand"} == {"Ada"}
-    command("alearn-export", str(folder), "--format", "folders", "--out", str(tmp_path / "sorted"))
+    assert alearn("export", folder, "--format", "folders", "--out", tmp_path / "sorted").code == 0
     for line in lines:
         assert (tmp_path / "sorted" / line["label"] / line["id"]).read_bytes() == (photos / line["id"]).read_bytes()
 
@@ -262,7 +254,7 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
 def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
     """No image goes to both, the audit tells no guess, and the certificate holds."""
     truth, folder = truth_of(photos), tmp_path / "trial"
-    kinds = ",".join(f"'{kind}'" for kind in sorted(set(truth.values())))
+    kinds = ",".join(sorted(set(truth.values())))
     words = (
         "policy.finish=audit",
         "policy.audit.target_error=0.2",
@@ -285,11 +277,11 @@ def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
     given = {name: set(answered) for name, (_, answered) in turns.items()}
     assert all(len(answered) > 5 for answered in given.values())
     assert not given["Ada"] & given["Bob"]
-    checked = command("alearn-verify", str(folder)).stdout
+    checked = alearn("verify", folder).out
     assert checked.startswith("valid: At most")
     lines = labels(folder)
     assert sum(line["label"] != truth[line["id"]] for line in lines) <= 0.2 * len(lines)
-    command("alearn-export", str(folder), "--format", "jsonl-manifest", "--out", str(tmp_path / "out.jsonl"))
+    assert alearn("export", folder, "--format", "jsonl-manifest", "--out", tmp_path / "out.jsonl").code == 0
     who = {}
     for text in (tmp_path / "out.jsonl").read_text().splitlines():
         line = json.loads(text)

@@ -2,9 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from alearn.config.section import Augment, Section
+
+
+def _as_text(name: object) -> object:
+    """Return a class that YAML takes for a whole number, as of digits, as the text that it is."""
+    return str(name) if type(name) is int else name
+
+
+ClassName = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
 
 
 class Imbalance(Section):
@@ -51,7 +59,7 @@ class Folder(_Source):
     labels: str | None
     """A table of path and, where it is known, label: *.csv, or *.jsonl as alearn-export writes it; its rows are the
     data set. Relative to root, as its paths are. null takes all images below root."""
-    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2, strict=False)] | None
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None
     """Names of the classes, in this order. null: those of folders and labels, and what people add."""
     cache: str
     """Folder for decoded images."""

@@ -52,6 +52,14 @@ def test_class_folders_some_files_without_labels(config, tmp_path):
     assert listed(config, tmp_path, "data.classes=[b,a,empty]")[0].classes == ("b", "a", "empty")
 
 
+def test_digits_are_names_of_classes(config, tmp_path):
+    files(tmp_path, "0/1.png", "10/1.png", "unlabeled/2.png")
+    assert listed(config, tmp_path, "data.classes=[10,0,7]")[0].classes == ("10", "0", "7")
+    for bad in ("1.5", "true", "null"):
+        with pytest.raises(AlearnError, match=r"data\.classes=.*: must be a valid string"):
+            listed(config, tmp_path, f"data.classes=[0,{bad}]")
+
+
 def test_folders_that_mean_nothing(config, tmp_path):
     files(tmp_path, "2024/05/1.jpg", "2024/06/1.jpg", "2025/1.jpg")
     pool, _ = listed(config, tmp_path, "data.layout=unlabeled")
