@@ -12,7 +12,7 @@ from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.oracle.noisy import Noisy
 from alearn.oracle.people import Channel, Insight, People
-from alearn.oracle.protocol import Oracle, Remembers
+from alearn.oracle.interface import Oracle, Remembers
 from alearn.oracle.store import NAME, Store
 from alearn.oracle.truth import Truth
 
