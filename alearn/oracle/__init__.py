@@ -10,9 +10,9 @@ from alearn.config import TrueOracle as TrueConfig
 from alearn.config import WebOracle as WebConfig
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
+from alearn.oracle.interface import Oracle, Remembers
 from alearn.oracle.noisy import Noisy
 from alearn.oracle.people import Channel, Insight, People
-from alearn.oracle.interface import Oracle, Remembers
 from alearn.oracle.store import NAME, Store
 from alearn.oracle.truth import Truth
 
