@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from PIL import Image
 
 from alearn.errors import AlearnError, WaitingError
 from alearn.trial.run import run
+from tests.command import alearn
 from tests.conftest import compose, shapes
 
 IMAGES = shapes(150)
@@ -157,23 +156,17 @@ def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
 
 def test_the_command_waits_and_goes_on_from_anywhere(root, tmp_path):
     words = [*WORDS, "data.root=photos", "data.cache=cache", "oracle=labelstudio", "hydra.run.dir=trial"]
-
-    def alearn(*words, cwd):
-        command = [sys.executable, "-m", "alearn", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
-    done = alearn(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "alearn resume=" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    code, out, err = alearn(*words, cwd=tmp_path)
+    assert code == 0, err
+    assert "alearn resume=" in out
     first = annotate(tmp_path / "trial", 0)
     (tmp_path / "else").mkdir()
-    done = alearn(f"resume={tmp_path}/trial", cwd=tmp_path / "else")
-    assert done.returncode == 0, done.stderr
+    code, _, err = alearn(f"resume={tmp_path}/trial", cwd=tmp_path / "else")
+    assert code == 0, err
     assert not set(annotate(tmp_path / "trial", 1)) & set(first), "it has trained, and asks about others"
-    sweep = alearn("-m", *words[:-1], "seed=0,1", cwd=tmp_path)
-    assert sweep.returncode == 1
-    assert "oracle=labelstudio: people answer one trial, not a sweep" in sweep.stderr
+    code, _, err = alearn("-m", *words[:-1], "seed=0,1", cwd=tmp_path)
+    assert code == 1
+    assert "oracle=labelstudio: people answer one trial, not a sweep" in err
 
 
 def test_people_are_needed_where_nobody_knows_the_truth(root, tmp_path):

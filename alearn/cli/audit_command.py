@@ -1,5 +1,6 @@
 """`alearn audit`: certify finished labels that any tool made."""
 
+import shlex
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -88,6 +89,6 @@ def run(args: Namespace) -> int:
         after=args.after,
     )
     certificate = finished_audit.advance(request, partial(print, flush=True))
-    print(certificate["statement"])
-    print(f"labels: {folder / LABELS}\nproof: {folder / NAME}; check it: alearn verify {folder}")
+    check = f"alearn verify {shlex.quote(str(folder))}"
+    print(f"{certificate['statement']}\nlabels: {folder / LABELS}\nproof: {folder / NAME}; check it: {check}")
     return DONE

@@ -57,7 +57,7 @@ class Folder(_Source):
     """classes: the folders below root are classes, so labels are known (but for those in root/unlabeled). unlabeled: no
     folder means anything. auto: classes if every image lies in a folder below root."""
     labels: str | None
-    """A table of path and, where it is known, label: *.csv, or *.jsonl as alearn-export writes it; its rows are the
+    """A table of path and, where it is known, label: *.csv, or *.jsonl as alearn export writes it; its rows are the
     data set. Relative to root, as its paths are. null takes all images below root."""
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None
     """Names of the classes, in this order. null: those of folders and labels, and what people add."""

@@ -1,6 +1,6 @@
 """One image file to pixels, or a reason why not; and images for people's eyes.
 
-The pool, alearn-predict and the pages all come here, so a new image is treated exactly as one of the pool. A file is
+The pool, `alearn predict` and the pages all come here, so a new image is treated exactly as one of the pool. A file is
 judged by its first bytes and its header before any pixel is decoded: files come from anywhere, and decoders are where
 attacks on programs that read images begin.
 

@@ -179,7 +179,7 @@ def _certificate(folder: Path) -> Certificate | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise AlearnError(f"{path}: cannot be read ({type(error).__name__}); alearn-verify {folder}") from error
+        raise AlearnError(f"{path}: cannot be read ({type(error).__name__}); see alearn verify {folder}") from error
     if of != sha256((folder / LABELS).read_bytes()).hexdigest():
         raise AlearnError(
             f"{path}: is of other labels than {folder / LABELS}, which was changed since; bring the file back, or move "

@@ -1,6 +1,7 @@
 """What the user sees: a live display on a terminal, plain lines elsewhere. The lines also go to alearn.log."""
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
@@ -162,7 +163,8 @@ def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None 
         theirs = form.format(published[metric.table]) if metric.published and published else ""
         text.append(f"{metric.title:32}{form.format(metric.of(row)):>12}{theirs:>12}".rstrip())
     if row.get("certificate"):
-        text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: alearn verify {folder}"]
+        check = f"alearn verify {shlex.quote(str(folder))}"
+        text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: {check}"]
     text += [
         f"labels: {folder / 'labels.csv'}",
         f"report: {folder / 'report.html'}",

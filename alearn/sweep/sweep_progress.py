@@ -159,7 +159,7 @@ class Progress:
                 try:
                     build(self.folder)
                 except OSError as error:  # the jobs are what counts: they go on, or say so themselves
-                    self._say(f"{self.folder}: no results ({error.strerror}); alearn-table writes them when it can")
+                    self._say(f"{self.folder}: no results ({error.strerror}); alearn table writes them when it can")
                     return False
                 self._built[build] = monotonic(), monotonic() - start
         return True

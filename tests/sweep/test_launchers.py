@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_end_to_end import QUICK, alearn, start
+from tests.command import alearn, alearn_apart, start
+from tests.test_end_to_end import QUICK
 
 pytest.importorskip("joblib", reason="needs the extras: pip install 'alearn[joblib,submitit,ray]'")
 
@@ -89,7 +90,7 @@ def test_a_killed_trial_costs_itself_alone_and_a_rerun_ends_with_the_same_labels
     assert "SIGKILL" in (tmp_path / "table.md").read_text()
     assert f"sweep: {JOBS - 1} of {JOBS} done, 1 failed" in out
 
-    code, out, err = alearn(*command)
+    code, out, err = alearn_apart(*command)
     assert code == 0, out + err
     assert re.findall(r"^job (\d) .* by hand", out, re.MULTILINE) == ["1"], "only the one that failed has run"
     assert labels(tmp_path) == labels(basic)
@@ -130,11 +131,7 @@ def test_a_folder_takes_one_sweep_at_a_time(basic, mnist_root):
 
 
 def test_a_finished_jobs_command_runs_it_again(basic, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "alearn.sweep.results", str(basic), "--commands", "--where", "seed=1"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    first, *_ = done.stdout.splitlines()
+    first, *_ = alearn("table", basic, "--commands", "--where", "seed=1").out.splitlines()
     program, *command = shlex.split(first)
     assert program == "alearn"
     code, out, err = alearn(*command, f"hydra.run.dir={tmp_path / 'trial'}")
@@ -163,7 +160,7 @@ def test_slurm_is_asked_for_what_the_config_says(mnist_root, tmp_path):
         (bin_ / name).write_text(f"#!/bin/sh\n{text}\n")
         (bin_ / name).chmod(0o755)
     command = [*words(mnist_root, tmp_path / "sweep"), "hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
-    code, _, err = alearn(*command, PATH=f"{bin_}:{os.environ['PATH']}")
+    code, _, err = alearn_apart(*command, PATH=f"{bin_}:{os.environ['PATH']}")
     assert code == 1
     assert "no partition" in err
     asked = set(re.findall(r"#SBATCH --(\S+)", (tmp_path / "script").read_text()))

@@ -104,5 +104,5 @@ def test_no_room_for_results_stops_nothing(watched, monkeypatch):
     watch.update()
     watch.close()
     lines = said(out)
-    assert f"{folder}: no results (No space left on device); alearn-table writes them when it can" in lines
+    assert f"{folder}: no results (No space left on device); alearn table writes them when it can" in lines
     assert not [line for line in lines if line.startswith("results:")]
