@@ -1,0 +1,204 @@
+"""Kill a trial with SIGKILL at every step that it takes, resume it, and compare what it leaves: run as a program.
+
+Torch is imported once; each life of a trial is a fork of this process. The model follows the script of tests/scripted,
+so a life takes a fraction of a second. Prints, as JSON, the steps of each case and those after which files differed.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from alearn import loop, oracle
+from alearn.config import Config
+from alearn.data import sources
+from alearn.data.imageset import ImageSet
+from alearn.files import atomic
+from alearn.journal import EpochDone, ScoreProgress
+from alearn.learn import pool_scores
+from alearn.models.classifier import Classifier
+from alearn.oracle.people import People
+from alearn.oracle.store import Store
+from alearn.oracle.truth import Truth
+from alearn.trial import metrics_jsonl
+from alearn.trial.run import prepare, run
+from alearn.values import Fitted, Scores
+from tests.conftest import compose
+from tests.scripted import KINDS, TOTAL, TRUTH, Channel, probabilities
+
+FEW = ("policy.hand_budget=90", "policy.init_count=30", "policy.hand_per_round=30", "policy.views=0", "train=fast")
+AUDIT = ("policy.finish=audit", "policy.audit.target_error=0.06", "policy.stop_rounds=1", "policy.audit.seed=7")
+CASES = {
+    "source": ("policy.threshold=0.99", "policy.stop_fraction=0.3"),
+    "frugal": ("policy=frugal", *FEW, "policy.memory_from=1"),
+    "audit": (*AUDIT, "policy.threshold=0.9"),
+    "people": ("policy=own", "model=small_cnn", *FEW, "policy.stop_yield=null", "oracle=web"),
+}
+FILES = ("labels.csv", "metrics.jsonl", "certificate.json", "audit.csv", "frozen.csv")
+
+
+class Steps:
+    """Counts the steps of a life, and ends it at one of them as `kill -9` does."""
+
+    def __init__(self, last: int | None) -> None:
+        self.names: list[str] = []
+        self._last = last
+
+    def __call__(self, name: str) -> None:
+        if self._last == len(self.names):
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.names.append(name)
+
+    def after(self, name: Callable[..., str], work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same work with a step after it. (Before it, the disk is as it was after the last step.)"""
+
+        def stepped(*args: Any, **options: Any) -> Any:
+            result = work(*args, **options)
+            self(f"{name(*args)} is written")
+            return result
+
+        return stepped
+
+
+class SteppedChannel(Channel):
+    """Takes a step after every tenth answer."""
+
+    def __init__(self, store: Store, step: Steps) -> None:
+        super().__init__(store)
+        self._step = step
+
+    def ask(self, batch, report):
+        for start in range(0, len(batch.index), 10):
+            part = type(batch)(batch.index[start : start + 10], batch.purpose, batch.round, batch.again, 0)
+            super().ask(part, report)
+            self._step(f"{batch.purpose.name} answers")
+
+
+def images(people: bool) -> tuple[ImageSet, ImageSet]:
+    """A pool of the script's images, and no test set."""
+    pixels = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
+    ids = tuple(f"image {i}" for i in range(TOTAL))
+    pool = ImageSet(pixels, ids, [] if people else tuple(KINDS), None if people else TRUTH)
+    return pool, pool.subset(np.zeros(0, np.int64))
+
+
+def live(config: Config, folder: Path, step: Steps) -> None:
+    """Run a trial in a folder, or go on with it, until it ends or is killed."""
+    people = config.oracle.name == "web"
+
+    def fit(train, network, images, labeled, classes, *, runtime, seed, round, on_progress):  # noqa: A002
+        on_progress(EpochDone(1, 0.1, None, 0.5))
+        step("inside fit")
+        torch.manual_seed(round)
+        model = Classifier(nn.Flatten(), 1, max(classes, 2))
+        model.number = round
+        return Fitted(model, 1, 1, len(labeled), 0.1, None, ((1, 0.1, None),))
+
+    def score(runtime, model, images, index, want, labeled, seed, on_progress):
+        on_progress(ScoreProgress(1, 2))
+        step("inside score")
+        guess, p_max = (column[index] for column in probabilities(model.number))
+        known = len(model.head.bias)
+        guess = guess % known
+        probs = np.repeat((1 - p_max[:, None]) / (known - 1), known, axis=1)
+        probs[np.arange(len(index)), guess] = p_max
+        doubt, margin = np.log1p(-p_max).astype(np.float32), 2 * p_max - 1
+        return Scores(index, guess, doubt, margin, probs=torch.from_numpy(probs).float() if "probs" in want else None)
+
+    def asked(config, pool, insight, folder, report):
+        store = Store(folder / "answers.db", pool.ids, pool.classes)
+        return People(store, SteppedChannel(store, step), insight.ledger, report)
+
+    sources.load = lambda data, seed: images(people)
+    atomic.replace = step.after(lambda path, _: path.name, atomic.replace)
+    metrics_jsonl.append = step.after(lambda *_: "a line of metrics.jsonl", metrics_jsonl.append)
+
+    class Asking:
+        """The true labels, with a step after each answer, which the ledger does not have yet."""
+
+        def __init__(self, answers):
+            self._answers = answers
+
+        def label(self, index, purpose, again=False):
+            answer = self._answers.label(index, purpose, again)
+            step(f"{purpose.name} answers")
+            return answer
+
+    def simulated(config, pool, seed):
+        return None if people else Asking(Truth(TRUTH))
+
+    class Watching:
+        """A reporter: between it and the files a trial can be killed, too."""
+
+        def progress(self, progress):
+            pass
+
+        def committed(self, entry):
+            step(f"{type(entry).__name__} is committed")
+
+        def close(self):
+            pass
+
+    loop.fit, pool_scores.score, oracle.people, oracle.simulated = fit, score, asked, simulated
+    run(prepare(config, folder), reporters=lambda setting: [Watching()])
+
+
+def fork(work: Callable[[], None]) -> int:
+    """Run it in a fork of this process; return how that ended, as `os.waitstatus_to_exitcode` says it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def left(folder: Path) -> dict[str, str]:
+    """What counts of the files of a trial: all but seconds and speeds."""
+    texts = {name: (folder / name).read_text() for name in FILES if (folder / name).exists()}
+    rounds = [json.loads(line) for line in texts["metrics.jsonl"].splitlines()]
+    kept = [{key: value for key, value in one.items() if "second" not in key} for one in rounds]
+    row = json.loads((folder / "row.json").read_text())
+    same = {key: row[key] for key in ("hand", "auto", "rounds", "wrong_auto", "learning_curve", "certificate")}
+    return texts | {"metrics.jsonl": json.dumps(kept), "row.json": json.dumps(same)}
+
+
+def check(case: str, folder: Path) -> dict[str, Any]:
+    """Kill a trial at every step; return the names of the steps, and of those after which it did not end the same."""
+    whole, config = folder / "whole", compose(*CASES[case], "device=cpu", "precision=fp32")
+
+    def undisturbed() -> None:
+        step = Steps(None)
+        live(config, whole, step)
+        (folder / "steps.json").write_text(json.dumps(step.names))
+
+    assert fork(undisturbed) == 0
+    names: Sequence[str] = json.loads((folder / "steps.json").read_text())
+    expected, wrong = left(whole), []
+    for number, name in enumerate(names):
+        here = folder / str(number)
+        killed = fork(lambda here=here, number=number: live(config, here, Steps(number)))
+        resumed = fork(lambda here=here: live(config, here, Steps(None)))
+        if killed != -signal.SIGKILL or resumed != 0 or left(here) != expected:
+            wrong.append(f"{number}: {name} (killed: {killed}, resumed: {resumed})")
+    return {"steps": names, "wrong": wrong}
+
+
+if __name__ == "__main__":
+    os.fsync = lambda handle: None  # SIGKILL loses nothing that the system has; only a power cut would
+    torch.set_num_threads(1)
+    found = {}
+    for case in CASES:
+        (Path(sys.argv[1]) / case).mkdir()
+        found[case] = check(case, Path(sys.argv[1]) / case)
+    print(json.dumps(found))
