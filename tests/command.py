@@ -20,7 +20,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from alearn.cli.main import main
-from alearn.config.hydra_front import CONF
+from alearn.config.presets import CONF
 
 ROOT = CONF.parent
 WIDE = {"COLUMNS": "200"}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from alearn.config.hydra_front import CONF
+from alearn.config.presets import CONF
 from alearn.data.standard import mnist
 from alearn.report.html.page import TEMPLATES
 from alearn.trial.row import command

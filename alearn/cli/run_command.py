@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alearn.cli.exit_codes import DONE, report
-from alearn.config.hydra_front import CONF, explain
+from alearn.config.hydra_front import explain
+from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError, WaitingError
 from alearn.sweep import running_sweep

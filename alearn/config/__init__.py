@@ -1,15 +1,16 @@
 """The typed config: what Hydra composed, checked before anything is spent.
 
-The models below say what each key means and what it may be; the values live in conf/ alone, so no key has two
-defaults. `parse` turns a composed config into a `Config` or raises one `AlearnError` that names every bad key, its
-value and what is allowed.
+The classes say what each key means, what it may be and what it is by default: `Config()` is what `alearn` composes from
+conf/ without overrides, which a test compares. `preset` gives the presets of conf/ to Python. `parse` turns a composed
+config into a `Config`, or raises one `AlearnError` that names every bad key, its value and what is allowed.
 """
 
 from alearn.config.data_config import Data, Folder, Imbalance, Standard
 from alearn.config.model_config import AnyModel, Auto, Model
 from alearn.config.oracle_config import SIMULATED, LabelStudioOracle, NoisyOracle, Oracle, TrueOracle, WebOracle
-from alearn.config.parse import load, parse, parse_model, parse_search
+from alearn.config.parse import load, parse, parse_search, parse_section
 from alearn.config.policy_config import Audit, AutoLabels, Policy, Query
+from alearn.config.presets import preset, training
 from alearn.config.search_config import Search
 from alearn.config.train_config import Train
 from alearn.config.trial_config import Config, Record, Trial, flatten, free
@@ -41,6 +42,8 @@ __all__ = [
     "free",
     "load",
     "parse",
-    "parse_model",
     "parse_search",
+    "parse_section",
+    "preset",
+    "training",
 ]

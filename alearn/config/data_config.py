@@ -1,14 +1,32 @@
 """The `data` group: the data sets that are known by name, and a folder of one's own."""
 
-from typing import Annotated, Literal
+import os
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from alearn.config.section import Augment, Section
 
+_SUITS: dict[str, Augment] = {
+    "mnist": "digits",
+    "fashion_mnist": "clothes",
+    "kmnist": "digits",
+    "cifar10": "objects",
+    "cifar100": "objects",
+    "svhn": "numbers",
+}
+
+
+def _cache() -> str:
+    return os.environ.get("ALEARN_DATA", "~/.cache/alearn")
+
+
+def _augment(source: dict[str, Any]) -> Augment:
+    return _SUITS[source["name"]]
+
 
 def _as_text(name: object) -> object:
-    """Return a class that YAML takes for a whole number, as of digits, as the text that it is."""
+    """Return the name of a class that YAML reads as a whole number, such as a digit, as text."""
     return str(name) if type(name) is int else name
 
 
@@ -16,52 +34,60 @@ ClassName = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
 
 
 class Imbalance(Section):
-    """Makes some classes of the pool rare; the test set stays as it is."""
+    """Makes some classes of the pool rare. The test set stays as it is."""
 
-    shape: Literal["none", "exponential", "step"]
-    """exponential: each class has fewer images than the one before. step: half of the classes have few. Which is which
-    is drawn by the seed."""
-    factor: Annotated[float, Field(ge=1)]
-    """So many times as many images has the largest class as the smallest."""
+    shape: Literal["none", "exponential", "step"] = "none"
+    """none: leave the pool as it is. exponential: each class has fewer images than the one before. step: half of the
+    classes have few images. The seed draws which classes these are."""
+    factor: Annotated[float, Field(ge=1)] = 1.0
+    """The largest class has this many times as many images as the smallest."""
 
 
 class _Source(Section):
-    """What all data sets have in common."""
+    """The keys that all data sets have."""
 
     name: str
     root: str
-    """Folder that holds the data set, or gets it: torchvision's own layout."""
-    limit: Annotated[int, Field(ge=10)] | None
-    """Take a random subset of so many images (drawn by the seed); null takes all."""
+    limit: Annotated[int, Field(ge=10)] | None = None
+    """Take a random subset of this many images, which the seed draws. null takes all images."""
     augment: Augment
-    """The distortions that leave its classes as they are, for training recipes that take them from here."""
-    imbalance: Imbalance
+    imbalance: Imbalance = Imbalance()
+    """Makes some classes of the pool rare."""
 
 
 class Standard(_Source):
-    """A well-known data set; fetched if it is not there."""
+    """A well-known data set, which is downloaded if it is missing."""
 
-    name: Literal["mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "svhn"]
+    name: Literal["mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "svhn"] = "mnist"
+    """Name of the data set."""
+    root: str = Field(default_factory=_cache)
+    """Folder that holds the data set or gets it, in torchvision's own layout."""
+    augment: Augment = Field(default_factory=_augment)
+    """Distortions that leave its classes as they are. Training recipes take them from here."""
 
 
 class Folder(_Source):
-    """Image files of one's own: see alearn.data.image_folder for how they may lie."""
+    """Image files of one's own. alearn.data.image_folder says how they may lie."""
 
-    name: Literal["folder"]
-    size: Annotated[int, Field(ge=8, le=1024)] | Literal["auto"]
-    """Pixels a side that every image is resized to, for the model; people see the files themselves. auto: chosen from
-    the images."""
-    channels: Literal[1, 3, "auto"]
-    """1 for grey, 3 for colour; auto: colour if any of the images has some."""
-    layout: Literal["auto", "classes", "unlabeled"]
-    """classes: the folders below root are classes, so labels are known (but for those in root/unlabeled). unlabeled: no
-    folder means anything. auto: classes if every image lies in a folder below root."""
-    labels: str | None
-    """A table of path and, where it is known, label: *.csv, or *.jsonl as alearn export writes it; its rows are the
-    data set. Relative to root, as its paths are. null takes all images below root."""
-    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None
-    """Names of the classes, in this order. null: those of folders and labels, and what people add."""
-    cache: str
+    name: Literal["folder"] = "folder"
+    root: str
+    """Folder of the images."""
+    size: Annotated[int, Field(ge=8, le=1024)] | Literal["auto"] = "auto"
+    """Pixels a side to which the model's images are resized; people see the files themselves. auto: chosen from the
+    images."""
+    channels: Literal[1, 3, "auto"] = "auto"
+    """1 for grey, 3 for colour. auto: colour if any image has some."""
+    layout: Literal["auto", "classes", "unlabeled"] = "auto"
+    """classes: the folders below root are classes, so that labels are known (except in root/unlabeled). unlabeled:
+    folders mean nothing. auto: classes if every image lies in a folder below root."""
+    labels: str | None = None
+    """Table of path and, where it is known, label: *.csv, or *.jsonl as `alearn export` writes it. Its rows are the
+    data set. The table and its paths are relative to root. null takes all images below root."""
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None = None
+    """Names of the classes, in this order. null: those of folders and labels, and those that people add."""
+    augment: Augment = "auto"
+    """Distortions that leave its classes as they are. auto: chosen from the images."""
+    cache: str = Field(default_factory=_cache)
     """Folder for decoded images."""
 
 

@@ -9,7 +9,6 @@ import shutil
 from contextlib import nullcontext
 from difflib import get_close_matches
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -21,14 +20,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alearn.config.parse import parse
+from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
 from alearn.config.search_space import Dimension, Interval, Options, Space
 from alearn.config.trial_config import Config, flatten
 from alearn.errors import AlearnError
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
-"""The folder of the configs: beside the package in a checkout, inside it when installed."""
 EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
 """A part of a launcher's or sweeper's name: the extra that installs it."""
 

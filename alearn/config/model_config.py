@@ -43,7 +43,8 @@ AnyModel = Annotated[SerializeAsAny[Model], WrapValidator(_chosen)]
 """Any registered network; its keys are those of the class that it is registered with."""
 
 
-def _default(name: str, **keys: Any) -> Model:
+def default_model(name: str, **keys: Any) -> Model:
+    """Return a network's config with its defaults, but for some keys."""
     model: Model = MODELS.get(name).config(**keys)
     return model
 
@@ -53,7 +54,7 @@ class Auto(Model):
 
     name: Literal["auto"] = "auto"
     lr: LearningRate = 0.01
-    small: AnyModel = Field(default_factory=lambda: _default("small_cnn"))
+    small: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
     """For small grey images, and where there is no GPU."""
-    large: AnyModel = Field(default_factory=lambda: _default("small_cnn", width=32))
+    large: AnyModel = Field(default_factory=lambda: default_model("small_cnn", width=32))
     """For all others."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from alearn.config.model_config import AnyModel, Model
 from alearn.config.registered import COMPLETE
 from alearn.config.renamed import refuse_old_keys
 from alearn.config.search_config import Search
@@ -36,12 +35,14 @@ def parse_search(composed: DictConfig) -> Search:
     return _checked(Search, tree["sweeper"], "hydra.sweeper.")
 
 
-def parse_model(tree: Any) -> Model:
-    """Check the `model` group by itself. Raises AlearnError as `parse` does."""
+def parse_section(group: str, tree: Any) -> Any:
+    """Check a group by itself. Raises AlearnError as `parse` does."""
+    refuse_old_keys({group: tree})
+    kind = get_type_hints(Config, include_extras=True)[group]
     try:
-        return TypeAdapter[Model](AnyModel).validate_python(tree)
+        return TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
-        raise AlearnError(_explained(error, tree, "model.")) from None
+        raise AlearnError(_explained(error, tree, f"{group}.")) from None
 
 
 def _plain(composed: DictConfig, keys: list[str]) -> Any:
@@ -63,13 +64,15 @@ def _explained(error: ValidationError, tree: Any, prefix: str) -> str:
     found: dict[str, str] = {}
     complete: list[str] = []
     for problem in error.errors():
+        if problem["type"] == "default_factory_not_called":
+            continue  # the bad key from which the default follows has its own line
         if problem["type"] == COMPLETE:
             complete.append(problem["msg"])
             continue
         where, what = _explain(problem, tree)
         found[where] = f"{found[where]}, or {what}" if where in found else what
-    lines = [f"{prefix}{where}: {what}" if where else what for where, what in found.items()]
-    return "\n".join([*complete, *lines])
+    keys = {f"{prefix}{where}".rstrip("."): what for where, what in found.items()}
+    return "\n".join([*complete, *(f"{key}: {what}" if key else what for key, what in keys.items())])
 
 
 def load(path: Path) -> Config:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from alearn.config.section import Section
 from alearn.errors import AlearnError
 
 RENAMED = {
@@ -51,4 +52,4 @@ def _has_value(tree: Mapping[str, Any], path: list[str]) -> bool:
     value = tree[path[0]]
     if isinstance(value, Mapping):
         return len(path) > 1 and _has_value(value, path[1:])
-    return len(path) == 1
+    return len(path) == 1 and not isinstance(value, Section)

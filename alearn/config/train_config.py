@@ -10,37 +10,42 @@ from alearn.config.section import Augment, Count, Section, Share
 class Train(Section):
     """How a model is trained, from scratch, in every round."""
 
-    name: str
-    optimizer: Literal["adadelta", "adamw"]
-    lr: Annotated[float, Field(gt=0)]
-    """Learning rate; the peak of it with schedule=one_cycle."""
-    weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["constant", "one_cycle"]
-    batch: Count
-    """Images a step."""
-    steps: Count | None
-    """Train for exactly so many steps; null trains until `patience` runs out."""
-    steps_per_hand: Annotated[float, Field(ge=0)]
-    """And for so many more a hand label: the more there is to learn from, the longer it pays."""
-    hand_share: Annotated[float, Field(ge=0, lt=1)]
-    """Share of each batch that is drawn from the hand labels, be they ever so few; 0 draws from all labels alike."""
-    consistency: Annotated[float, Field(ge=0)]
-    """Weight of the loss on images without a hand label, of whose undistorted selves the model is sure; 0 for none."""
-    consistency_batch: Count
-    """Of those, images a step."""
-    confidence: Share
-    """Sure: the model gives its guess a probability strictly above this."""
-    patience: Count | None
-    """Stop after so many epochs without a better validation accuracy and keep the best weights; null with `steps`."""
-    validation: Annotated[float, Field(ge=0, lt=1)]
+    name: str = "frugal"
+    """Name of the recipe."""
+    optimizer: Literal["adadelta", "adamw"] = "adamw"
+    """How the weights are updated."""
+    lr: Annotated[float, Field(gt=0)] = 0.01
+    """Learning rate, the peak of it with schedule=one_cycle. conf/ takes what suits the network: model.lr."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    """Weight decay of the optimizer."""
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    """How the learning rate changes. one_cycle: up to lr and down to zero."""
+    batch: Count = 256
+    """Labeled images in a step."""
+    steps: Count | None = 150
+    """Number of training steps; null trains until `patience` runs out."""
+    steps_per_hand: Annotated[float, Field(ge=0)] = 0.5
+    """Further steps for each hand label: the more there is to learn from, the longer training pays."""
+    hand_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of each batch that is drawn from the hand labels, however few they are; 0 draws from all labels alike."""
+    consistency: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the loss on images without a hand label. It teaches the distorted image what the model is sure of for
+    the undistorted one; 0 leaves it out."""
+    consistency_batch: Count = 128
+    """Images of that loss in a step."""
+    confidence: Share = 0.95
+    """That loss takes an image if the model gives its guess a probability strictly above this."""
+    patience: Count | None = None
+    """Stop after this many epochs without a better validation accuracy, and keep the best weights. Replaces steps."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the labeled images that is held out."""
-    split: Literal["last", "random"]
-    """Which ones: the last ones labeled, or a random draw from the hand labels."""
-    augment: Augment
-    """Random distortions of each training batch."""
+    split: Literal["last", "random"] = "random"
+    """Which images are held out. last: the ones labeled last. random: a random draw from the hand labels."""
+    augment: Augment = "digits"
+    """Random distortions of each training batch. conf/ takes what suits the data set: data.augment."""
 
     def model_post_init(self, context: Any, /) -> None:
-        """One way to end, and the schedule must know where that is."""
+        """Check that there is one way to end, and that a schedule knows where that is."""
         if (self.steps is None) == (self.patience is None):
             raise ValueError("one of steps and patience must be set and the other null")
         if self.patience is not None and not self.validation:
@@ -53,5 +58,5 @@ class Train(Section):
             raise ValueError("schedule=one_cycle needs steps, at least 10")
 
     def budget(self, hand: int) -> int | None:
-        """Steps of a training with so many hand labels; None without a fixed number."""
+        """Return the steps of a training with this many hand labels, or None without a fixed number."""
         return None if self.steps is None else self.steps + round(self.steps_per_hand * hand)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self
 from omegaconf import OmegaConf
 from pydantic import Field
 
-from alearn.config.data_config import Data
-from alearn.config.model_config import AnyModel
-from alearn.config.oracle_config import SIMULATED, Oracle
+from alearn.config.data_config import Data, Standard
+from alearn.config.model_config import AnyModel, default_model
+from alearn.config.oracle_config import SIMULATED, Oracle, TrueOracle
 from alearn.config.policy_config import Policy
 from alearn.config.section import Count, Section
 from alearn.config.train_config import Train
@@ -25,41 +25,46 @@ FREE = (
 
 
 class Record(Section):
-    """What is recorded beyond the rest."""
+    """What is recorded besides the usual."""
 
-    projector: Annotated[int, Field(ge=0)]
-    """Images of the pool in TensorBoard's projector, drawn by the seed; 0 for none."""
+    projector: Annotated[int, Field(ge=0)] = 0
+    """How many images of the pool TensorBoard's projector shows; the seed draws them."""
 
 
 class Trial(Section):
-    """A named row of settings."""
+    """What a trial is called."""
 
-    name: str
-    """Trials of one name and different seeds are averaged."""
+    name: str = "frugal"
+    """Trials of one name and different seeds are averaged. conf/ takes the policy's name."""
+
+
+def _suiting(config: dict[str, Any]) -> Train:
+    return Train(lr=config["model"].lr, augment=config["data"].augment)
 
 
 class Config(Section):
-    """All of a trial."""
+    """All of a trial. `Config()` is what the command `alearn` runs by default."""
 
-    data: Data
-    model: AnyModel
-    train: Train
-    policy: Policy
-    oracle: Oracle
-    record: Record
-    trial: Trial
-    seed: Annotated[int, Field(ge=0)]
+    data: Data = Field(default_factory=Standard)
+    model: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
+    train: Train = Field(default_factory=_suiting)
+    policy: Policy = Policy()
+    oracle: Oracle = Field(default_factory=lambda: TrueOracle())
+    record: Record = Record()
+    trial: Trial = Field(default_factory=lambda config: Trial(name=config["policy"].name))
+    seed: Annotated[int, Field(ge=0)] = 0
     """Every random draw of the trial follows from it."""
-    device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["auto", "fp32", "bf16"]
-    """Of the convolutions; logits and decisions are fp32 always. auto: bf16 where the hardware has it."""
-    threads: Literal["auto"] | Count
-    """CPU threads of a trial. auto: every core for a trial by itself, one for each job of a sweep."""
-    resume: str | None
-    """Folder of a trial to go on with; it brings its own config."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs. auto: on the GPU if there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Precision of the convolutions; logits and decisions are always fp32. auto: bf16 where the hardware has it."""
+    threads: Literal["auto"] | Count = "auto"
+    """CPU threads of a trial. auto: every core for a single trial, one for each job of a sweep."""
+    resume: str | None = None
+    """Folder of an interrupted trial to continue, with the config that it has."""
 
     def model_post_init(self, context: Any, /) -> None:
-        """What one group needs of another."""
+        """Check what one group needs of another."""
         if self.policy.query.strategy == "bald" and getattr(self.model, "dropout", None) == 0:
             raise ValueError(
                 "policy.query.strategy=bald needs a network with dropout: set model.dropout=0.25, for example"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from alearn import __version__
-from alearn.config import Model, parse_model
+from alearn.config import Model, parse_section
 from alearn.errors import AlearnError
 from alearn.files import atomic
 from alearn.models.build import build
@@ -56,7 +56,7 @@ def load(folder: Path) -> Saved:
         about = json.loads(saved["about"])
         classes, (channels, height, width) = tuple(map(str, about["classes"])), about["shape"]
         shape = int(channels), int(height), int(width)
-        network = build(parse_model(about["model"]), shape, len(classes), pretrained=False)
+        network = build(parse_section("model", about["model"]), shape, len(classes), pretrained=False)
         network.load_state_dict(saved["weights"])
     except FileNotFoundError:
         raise AlearnError(f"{path}: there is no such file; a trial leaves it when it is finished") from None

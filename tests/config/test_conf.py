@@ -6,7 +6,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from alearn.config import flatten, hydra_front, parse
-from alearn.config.hydra_front import CONF, jobs
+from alearn.config.hydra_front import jobs
+from alearn.config.presets import CONF
 from alearn.sweep.hydra_callback import probes
 from tests.conftest import compose
 

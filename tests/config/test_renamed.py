@@ -5,6 +5,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from alearn.config import flatten, hydra_front, load, parse
+from alearn.config.presets import CONF
 from alearn.config.renamed import RENAMED, refuse_old_overrides
 from alearn.errors import AlearnError
 
@@ -72,7 +73,7 @@ def test_an_old_key_in_the_params_of_a_sweep_gives_the_new_name(read, tmp_path):
     (tmp_path / "experiment" / "mine.yaml").write_text(
         "# @package _global_\nhydra: {sweeper: {params: {policy.query: 'margin,badge'}}}\n"
     )
-    with hydra.initialize_config_dir(str(hydra_front.CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = [f"hydra.searchpath=[{tmp_path}]", "experiment=mine"]
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", overrides, RunMode.MULTIRUN)

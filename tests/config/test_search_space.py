@@ -5,7 +5,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 
 from alearn.config import hydra_front
-from alearn.config.hydra_front import CONF
+from alearn.config.presets import CONF
 from alearn.config.search_space import Interval, Options, Space
 from alearn.errors import AlearnError
 from alearn.sweep.hydra_callback import probes

@@ -1,0 +1,102 @@
+"""The presets of conf/ for Python: a section from conf/GROUP/NAME.yaml, without Hydra."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from alearn.config.parse import parse_section
+from alearn.config.train_config import Train
+from alearn.errors import AlearnError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
+"""The folder of the configs: beside the package in a checkout, inside it when installed."""
+GROUPS = ("data", "model", "train", "policy", "oracle")
+
+
+def preset(group: str, name: str, /, **changes: Any) -> Any:
+    """Return the section that conf/GROUP/NAME.yaml describes, with changes.
+
+        preset("policy", "frugal", hand_budget=300, audit={"target_error": 0.01})
+
+    A key that conf/ takes from another group, such as train.lr from model.lr, has the default of its class.
+
+    Raises AlearnError if there is no such preset, key or value.
+    """
+    return _section(group, _read(group, name), changes)
+
+
+def training(policy: str, /, **changes: Any) -> Train:
+    """Return the training that a policy's preset brings, with changes. Raises AlearnError as `preset` does."""
+    recipe = next(_overridden("train", "policy", policy))
+    train: Train = _section("train", OmegaConf.merge(_read("train", recipe), _read("policy", policy)), changes)
+    return train
+
+
+def names(group: str) -> list[str]:
+    """Return the names of a group's presets."""
+    folder = CONF / group
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+
+
+def _section(group: str, tree: Any, changes: Mapping[str, Any]) -> Any:
+    keys = tree[group]
+    given = [key for key in keys if not OmegaConf.is_interpolation(keys, key) and not OmegaConf.is_missing(keys, key)]
+    return parse_section(group, _merged(OmegaConf.to_container(OmegaConf.masked_copy(keys, given)), changes))
+
+
+def _read(group: str, name: str) -> DictConfig:
+    """Return what a file of conf/ and its defaults set, by group. As in all files of conf/, the file itself wins."""
+    tree = OmegaConf.create()
+    header, own = _file(group, name)
+    for base_group, base_name, package in _bases(group, own):
+        base = _read(base_group, base_name)
+        tree.merge_with({group: {package: base[base_group]}} if package else base)
+    own.pop("defaults", None)
+    tree.merge_with(own if header == "# @package _global_" else {group: own})
+    return tree
+
+
+def _overridden(wanted: str, group: str, name: str) -> Iterator[str]:
+    """Yield what a file and its defaults choose in another group; the first choice holds."""
+    _, own = _file(group, name)
+    for default in own.get("defaults", []):
+        if not isinstance(default, str) and f"override /{wanted}" in default:
+            yield default[f"override /{wanted}"]
+    for base_group, base_name, _ in _bases(group, own):
+        yield from _overridden(wanted, base_group, base_name)
+
+
+def _bases(group: str, own: DictConfig) -> Iterator[tuple[str, str, str]]:
+    """Yield the files that a file builds on: group, name, and the key below which it goes, "" for the file's own."""
+    for default in own.get("defaults", []):
+        if isinstance(default, str) and default != "_self_":
+            path, _, package = default.partition("@")
+            base_group, base_name = path[1:].split("/", 1) if path.startswith("/") else (group, path)
+            yield base_group, base_name, package
+
+
+def _file(group: str, name: str) -> tuple[str, DictConfig]:
+    """Return the first line and the content of a file."""
+    if group not in GROUPS:
+        raise AlearnError(f"{group}: no such group of presets; must be one of {', '.join(GROUPS)}")
+    if name not in names(group):
+        near = get_close_matches(name, names(group), n=1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise AlearnError(f"{group}={name}: must be one of {', '.join(names(group))}{guess}")
+    text = (CONF / group / f"{name}.yaml").read_text()
+    own = OmegaConf.create(text)
+    assert isinstance(own, DictConfig)
+    return text.partition("\n")[0], own
+
+
+def _merged(tree: Any, changes: Mapping[str, Any]) -> Any:
+    """Return a tree with changes: mappings are merged, other values replaced."""
+    merged = dict(tree)
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if nested else value
+    return merged
