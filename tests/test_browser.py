@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from alearn.report.reporters import run_shown
-from alearn.report.tensorboard import bands
+from alearn.sweep import bands
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.conftest import SMALL, compose
 

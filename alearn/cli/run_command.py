@@ -59,19 +59,16 @@ def run(args: Sequence[str]) -> int:
 
 
 def job(composed: DictConfig) -> tuple[float, float]:
-    """Run one trial: Hydra's task function.
-
-    Returns what a search minimizes: the share of the images that a human labeled, and the share of all labels that is
-    wrong.
-    """
+    """Run one trial: Hydra's task function. Return what a search minimizes."""
     from alearn.config import parse
+    from alearn.trial.metrics import objectives
 
     settings = HydraConfig.get()
     folder, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
     if not alone and not in_process(settings.launcher._target_):
         from alearn.sweep import worker
 
-        return _objectives(worker.run(folder, settings.job.num))
+        return objectives(worker.run(folder, settings.job.num))
 
     from alearn.report.reporters import run_shown  # torch comes with it
     from alearn.trial.row import Origin
@@ -80,8 +77,8 @@ def job(composed: DictConfig) -> tuple[float, float]:
     try:
         config = parse(composed)
         if alone:
-            return _objectives(run_shown(config, folder, Origin(overrides)))
-        return _objectives(run_shown(config.in_sweep(), folder, Origin(overrides, settings.job.num)))
+            return objectives(run_shown(config, folder, Origin(overrides)))
+        return objectives(run_shown(config.in_sweep(), folder, Origin(overrides, settings.job.num)))
     except WaitingError as waiting:
         raise SystemExit(report(waiting)) from None
     except AlearnError as error:
@@ -92,10 +89,6 @@ def job(composed: DictConfig) -> tuple[float, float]:
         if alone:
             raise type(stop)(f"alearn resume={shlex.quote(str(folder))}") from None
         raise
-
-
-def _objectives(row: dict[str, Any]) -> tuple[float, float]:
-    return row["hand"] / row["images"], row["mislabeled_total"]
 
 
 def _go_on(sweep: RunningSweep, error: Exception) -> NoReturn:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from alearn.files import atomic, csv_tables
 from alearn.sweep import tradeoff
+from alearn.trial.metrics import BY_KEY, OBJECTIVES
 
 NAME = "pareto.md"
-OBJECTIVES = ("hand_share", "mislabeled_total")
-"""Of all images: how many a human labeled, how many got a wrong label. Both are to be small."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ def to_csv(best: Sequence[Point]) -> str:
 
 
 def markdown(best: Sequence[Point]) -> str:
-    """For people: numbers cut to 7 digits, shares in percent."""
-    lines = [["number", *best[0].words, "hand labeled", "mislabeled (of all)", "folder"]]
+    """Return pareto.md, for people: numbers cut to 7 digits, shares in percent."""
+    lines = [["number", *best[0].words, *(BY_KEY[key].title for key in OBJECTIVES), "folder"]]
     lines.append(["---"] * len(lines[0]))
     for point in best:
         hand, mislabeled = point.values

@@ -25,7 +25,7 @@ def table(*folders: Path, rows: Sequence[dict[str, Any]] | None = None) -> str:
     rows: the ones that are wanted, in their order; all that there are if it is not given.
     """
     rows = status.rows(*folders) if rows is None else rows
-    lines, missing = aggregate(rows), status.missing(*folders)
+    lines, missing = list(aggregate(rows).values()), status.missing(*folders)
     text, into = markdown(lines, missing), folders[0]
     atomic.replace(into / "table.md", text)
     atomic.replace(into / "table.csv", to_csv(lines))

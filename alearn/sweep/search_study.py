@@ -11,7 +11,8 @@ from alearn.config import Search
 from alearn.config.search_space import Dimension, Interval, Space
 from alearn.errors import AlearnError
 from alearn.rng import derive
-from alearn.sweep.pareto_front import OBJECTIVES, Point
+from alearn.sweep.pareto_front import Point
+from alearn.trial.metrics import OBJECTIVES
 
 try:
     import optuna

@@ -58,7 +58,7 @@ def write(folder: Path) -> None:
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """Everything that templates/sweep.html.j2 asks for. Raises AlearnError if no trial lies below the folder."""
+    """Return everything that templates/sweep.html.j2 asks for. Raises AlearnError if no trial lies below the folder."""
     jobs = [_job(path, folder) for path in status.trials(folder)]
     if not jobs:
         raise AlearnError(f"{folder} holds no trial, and neither does a folder below it")
@@ -67,15 +67,14 @@ def content(folder: Path) -> dict[str, Any]:
         {setting: configs[setting] for setting in dict.fromkeys(job.setting for job in jobs) if setting in configs}
     )
     rows = [job.row for job in jobs if job.row is not None]
-    settings, lines_ = list(dict.fromkeys(one["setting"] for one in rows)), sweep_table.aggregate(rows)
-    by_setting = dict(zip(settings, lines_, strict=True))
+    by_setting = sweep_table.aggregate(rows)
     shown = sorted(names, key=lambda setting: _rank(by_setting.get(setting)))[:CURVES]
     return {
         "title": f"Sweep {folder.resolve().name}",
         "sentence": sentence(jobs, len({job.setting for job in jobs})),
         "best": best(by_setting, names),
-        "columns": columns(lines_),
-        "lines": [cells(line) for line in lines_],
+        "columns": columns(by_setting),
+        "lines": list(map(cells, by_setting.values())),
         "tradeoff": tradeoff.svg(rows) if rows else "",
         "curves": curves(jobs, {setting: names[setting] for setting in names if setting in shown}),
         "left_out": len(names) - len(shown),
@@ -94,28 +93,34 @@ def content(folder: Path) -> dict[str, Any]:
 
 
 def _job(folder: Path, sweep: Path) -> Job:
-    found, (state, reason), name = row.load(folder), status.of(folder), str(folder.relative_to(sweep))
-    config, setting = ({}, name) if found is None else (found["config"], found["setting"])
-    if found is None:
+    """Read how the trial in a folder stands."""
+    done, (state, reason), name = row.load(folder), status.of(folder), str(folder.relative_to(sweep))
+    config, setting = ({}, name) if done is None else (done["config"], done["setting"])
+    if done is None:
         with suppress(AlearnError):  # it may have failed before it had a config: its reason says more
             parsed = load(folder / "config.yaml")
             config, setting = flatten(parsed.model_dump()), parsed.setting()
     link = quote_url(os.fsencode(f"{name}/{page.NAME}")) if (folder / page.NAME).exists() else ""
-    return Job(name, folder, link, found, _numbers(folder, found), config, setting, state, reason)
+    numbers = _numbers(_so_far(folder) if done is None else done)
+    return Job(name, folder, link, done, numbers, config, setting, state, reason)
 
 
-def _numbers(folder: Path, found: Mapping[str, Any] | None) -> list[str]:
-    if found is None:
-        history = metrics_jsonl.load(folder)
-        if not history:
-            return ["" for _ in OF_A_TRIAL]
-        seconds = sum(line.get(f"seconds_{phase}", 0.0) for line in history for phase in row.PHASES)
-        found = history[-1] | {"rounds": len(history), "seconds": {"total": seconds}}
-    return [page.text(metric, metric.of(found)) for metric in OF_A_TRIAL]
+def _so_far(folder: Path) -> dict[str, Any]:
+    """Return what the rounds of a trial have come to, with a row's keys; nothing before the first one."""
+    history = metrics_jsonl.load(folder)
+    if not history:
+        return {}
+    seconds = sum(line.get(f"seconds_{phase}", 0.0) for line in history for phase in row.PHASES)
+    return history[-1] | {"rounds": len(history), "seconds": {"total": seconds}}
+
+
+def _numbers(values: Mapping[str, Any]) -> list[str]:
+    """Return OF_A_TRIAL as a page shows them, blank before the first round."""
+    return [page.text(metric, metric.of(values)) if values else "" for metric in OF_A_TRIAL]
 
 
 def sentence(jobs: Sequence[Job], settings: int) -> str:
-    """How many, and how they stand."""
+    """Say how many there are, and how they stand."""
     stand = [job.status for job in jobs]
     parts = [f"{stand.count(state)} {state.value}" for state in Status if stand.count(state)]
     return f"{_plural(settings, 'setting')}, {_plural(len(jobs), 'trial')}: {', '.join(parts)}."
@@ -126,19 +131,18 @@ def _plural(number: int, what: str) -> str:
 
 
 def best(by_setting: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """The settings with the fewest wrong and with the fewest hand labels: in which respect, which one, its numbers."""
+    """Return the settings with the fewest wrong and the fewest hand labels: in which respect, which one, its numbers."""
     ends = {"Fewest wrong labels": "mislabeled_total_mean", "Fewest hand labels": "hand_mean"}
-    found = []
-    for what, key in ends.items():
+    tiles = []
+    for respect, key in ends.items():
         known = {setting: line for setting, line in by_setting.items() if line[key] is not None}
         if known:
-            setting = min(known, key=lambda setting: known[setting][key])
-            hand, wrong = (_mean(BY_KEY[key], known[setting]) for key in ("hand", "mislabeled_auto"))
-            text = f"{hand} hand labels"
-            if known[setting]["mislabeled_mean"] is not None:
-                text += f", {wrong} of the auto labels wrong"
-            found.append((what, names.get(setting, setting), f"{text} ({_plural(known[setting]['seeds'], 'seed')})"))
-    return found
+            setting, line = min(known.items(), key=lambda item: item[1][key])
+            text = f"{_mean(BY_KEY['hand'], line)} hand labels"
+            if line["mislabeled_mean"] is not None:
+                text += f", {_mean(BY_KEY['mislabeled_auto'], line)} of the auto labels wrong"
+            tiles.append((respect, names.get(setting, setting), f"{text} ({_plural(line['seeds'], 'seed')})"))
+    return tiles
 
 
 def _rank(line: Mapping[str, Any] | None) -> tuple[float, float]:
@@ -149,9 +153,9 @@ def _rank(line: Mapping[str, Any] | None) -> tuple[float, float]:
     return float("inf") if wrong is None else wrong, line["hand_mean"]
 
 
-def columns(lines_: Sequence[Mapping[str, Any]]) -> list[str]:
+def columns(by_setting: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the headings of the table's columns: what differs between settings, then what was measured."""
-    line = lines_[0] if lines_ else {}
+    line = next(iter(by_setting.values()), {})
     heads = [sweep_table.HEADINGS.get(key, key) for key in sweep_table.heads(line)]
     return heads + [page.title(metric) for metric in sweep_table.measured(line)]
 
@@ -176,16 +180,14 @@ def _published(metric: Metric, line: Mapping[str, Any]) -> str:
 
 
 def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:
-    """Mean over the seeds of a setting, round by round, with a band of one standard deviation.
+    """Draw the mean over the seeds of a setting, round by round, with a band of one standard deviation.
 
     A finished trial keeps its last value; one that has not finished counts as far as it came.
     """
-    histories: dict[str, list[tuple[bool, list[dict[str, Any]]]]] = {}
+    histories: dict[str, list[tuple[bool, list[dict[str, Any]]]]] = {setting: [] for setting in names}
     for job in jobs:
         if job.setting in names:
-            histories.setdefault(job.setting, []).append(
-                (job.status is Status.FINISHED, metrics_jsonl.load(job.folder))
-            )
+            histories[job.setting].append((job.status is Status.FINISHED, metrics_jsonl.load(job.folder)))
     charts = []
     for metric in METRICS:
         if metric.compared:

@@ -60,7 +60,7 @@ def _short(key: str) -> str:
     return key.removeprefix("policy.").removesuffix(".name")
 
 
-def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def aggregate(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return a line for each setting, that is, for all rows that differ in their seed alone.
 
     Its keys: "trial", the settings, every other config key in which the lines differ, "seeds", and for a measured
@@ -69,8 +69,8 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     differ = [key for key in varied(rows) if key not in KNOWN]
     measured = [metric for metric in MEASURED if metric.key != "worst_class_error" or any(map(unbalanced, rows))]
-    lines = []
-    for group in seeds.by_setting(rows).values():
+    lines: dict[str, dict[str, Any]] = {}
+    for setting, group in seeds.by_setting(rows).items():
         first, published = group[0], group[0]["published"] or {}
         line: dict[str, Any] = {"trial": first["trial"]} | {key: first[key] for key in SETTINGS}
         line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({row["seed"] for row in group})}
@@ -78,7 +78,7 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             name, (mean, sd) = metric.table, seeds.spread(metric.of(row) for row in group)
             line |= {f"{name}_mean": mean, f"{name}_sd": sd}
             line |= {f"{name}_published": published.get(name)} if metric.published else {}
-        lines.append(line)
+        lines[setting] = line
     return lines
 
 

@@ -13,6 +13,7 @@ from alearn.report.html.curves import STYLE, inline
 from alearn.report.html.page import LIGHT
 from alearn.sweep import seeds
 from alearn.sweep.sweep_table import names
+from alearn.trial.metrics import objectives
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,11 +24,6 @@ Point = tuple[float, float]
 
 COLOURS = [LIGHT[f"s{number}"] for number in range(8)]
 """Of settings; where there are more of these, all look the same."""
-
-
-def point(row: dict[str, Any]) -> Point:
-    """Where a trial lies."""
-    return row["hand"] / row["images"], row["mislabeled_total"]
 
 
 def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
@@ -97,7 +93,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     means: list[Point] = []
     for number, (setting, group) in enumerate(groups.items()):
         colour = COLOURS[number] if few else COLOURS[0]
-        hand, wrong = zip(*map(point, group), strict=True)
+        hand, wrong = zip(*map(objectives, group), strict=True)
         (mean_hand, sd_hand), (mean_wrong, sd_wrong) = seeds.spread(hand), seeds.spread(wrong)
         assert mean_hand is not None
         assert mean_wrong is not None
@@ -111,7 +107,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     x, y = zip(*best, strict=True)
     axes.step(x, y, where="post", color=LIGHT["soft"], lw=1, ls="--", zorder=0, label="Pareto front")
     _draw_published(axes, rows)
-    if min(point(row)[1] for row in rows) > 0:
+    if min(row["mislabeled_total"] for row in rows) > 0:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     else:

@@ -193,6 +193,9 @@ METRICS = (
 
 BY_KEY = {metric.key: metric for metric in METRICS}
 
+OBJECTIVES = ("hand_share", "mislabeled_total")
+"""What a search minimizes: the shares of all images that a human labeled, and that have a wrong label."""
+
 ESTIMATES = {metric.stands_in_for: metric for metric in METRICS if metric.stands_in_for}
 """Estimates, by the metric that they stand in for."""
 
@@ -208,3 +211,8 @@ def outcome(row: Mapping[str, Any]) -> list[Metric]:
             continue
         shown.append(metric)
     return shown
+
+
+def objectives(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the OBJECTIVES of a trial, given its row. The second is None where nobody knows the true labels."""
+    return row["hand"] / row["images"], row["mislabeled_total"]

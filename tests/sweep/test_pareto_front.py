@@ -2,7 +2,8 @@ import csv
 
 import numpy as np
 
-from alearn.sweep.pareto_front import OBJECTIVES, Point, front, markdown, progress, write
+from alearn.sweep.pareto_front import Point, front, markdown, progress, write
+from alearn.trial.metrics import OBJECTIVES
 
 
 def points(*values: tuple[float, float]) -> list[Point]:
@@ -42,7 +43,7 @@ def test_files_hold_the_front_alone(tmp_path):
     assert header == ["number", "policy.threshold", "seed", *OBJECTIVES, "folder"]
     assert lines == [["1", "0.9", "1", "0.1", "0.125", "job 1"], ["0", "0.9", "0", "0.25", "0.01", "job 0"]]
     table = (tmp_path / "pareto.md").read_text().splitlines()
-    assert table[0].startswith("| number | policy.threshold | seed | hand labeled | mislabeled (of all) |")
+    assert table[0].startswith("| number | policy.threshold | seed | hand labeled (of all) | mislabeled (of all) |")
     assert table[2:] == ["| 1 | 0.9 | 1 | 10.00% | 12.500% | job 1 |", "| 0 | 0.9 | 0 | 25.00% | 1.000% | job 0 |"]
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -17,9 +17,13 @@ def row(setting="s", seed=0, mislabeled=0.01, published=True, **config):
     }  # fmt: skip
 
 
+def lines_of(rows):
+    return list(sweep_table.aggregate(rows).values())
+
+
 def test_seeds_are_averaged_and_the_published_row_stands_beside():
     rows = [row(seed=seed, mislabeled=rate) for seed, rate in enumerate((0.01, 0.02, 0.06))]
-    lines = sweep_table.aggregate([*rows, row("other", published=False, **{"policy.finish": "auto"})])
+    lines = lines_of([*rows, row("other", published=False, **{"policy.finish": "auto"})])
     assert lines[0]["seeds"] == 3
     assert lines[0]["mislabeled_mean"] == pytest.approx(0.03)
     assert lines[0]["mislabeled_sd"] == pytest.approx(0.0264575131)  # sqrt(0.0014 / 2)
@@ -44,7 +48,7 @@ def test_seeds_are_averaged_and_the_published_row_stands_beside():
 def test_the_worst_class_has_a_column_where_classes_are_unbalanced(largest, shown):
     per_class = {name: {"images": images} for name, images in (("a", 100), ("b", largest), ("none", 0))}
     rows = [row(), *(row("other", seed) | {"per_class": per_class, "worst_class_error": seed / 4} for seed in (0, 1))]
-    lines = sweep_table.aggregate(rows)
+    lines = lines_of(rows)
     header, _, *cells = sweep_table.markdown(lines).splitlines()
     assert ("mislabeled (worst class)" in header) == shown
     if shown:
@@ -60,5 +64,5 @@ def test_folders_are_told_apart_and_places_of_a_known_data_set_are_not():
 
 
 def test_what_has_no_row_is_listed_below():
-    text = sweep_table.markdown(sweep_table.aggregate([row()]), {"3": "the loss is nan", "4": "interrupted"})
+    text = sweep_table.markdown(lines_of([row()]), {"3": "the loss is nan", "4": "interrupted"})
     assert text.endswith("\n\nWithout a row:\n- 3: the loss is nan\n- 4: interrupted\n")

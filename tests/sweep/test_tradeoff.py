@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from alearn.sweep import tradeoff
+from alearn.trial.metrics import objectives
 from tests.sweep.test_sweep_table import row
 
 
@@ -18,7 +19,7 @@ def test_the_front_is_what_nobody_beats():
 
 def test_points_are_shares_of_all_images():
     one = row()
-    assert tradeoff.point(one) == (4200 / 60_000, 0.005)
+    assert objectives(one) == (4200 / 60_000, 0.005)
     assert tradeoff.published(one) == (pytest.approx(0.07), pytest.approx(0.0193 * 55_800 / 60_000))
     assert tradeoff.published(row(published=False)) is None
 
