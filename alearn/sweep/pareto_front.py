@@ -22,8 +22,9 @@ class Point:
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """The points for which no other is at least as good in both objectives and better in one; by hand share. Of those
-    with the same choices the first.
+    """Return the points for which no other is at least as good in both objectives and better in one, by hand share.
+
+    Of points with the same choices, only the first counts.
     """
     kept: list[Point] = []
     points = sorted(points, key=lambda point: point.number)
@@ -61,11 +62,16 @@ def markdown(best: Sequence[Point]) -> str:
 
 
 def progress(points: Sequence[Point], wanted: int, failed: int) -> str:
-    """A line: how many of the wanted trials have finished or failed, and the two ends of the front."""
-    line = f"search: {len(points)} of {wanted} trials finished" + f", {failed} failed" * bool(failed)
-    ends = [f"{point.values[0]:.2%} by hand, {point.values[1]:.3%} mislabeled" for point in front(points)]
-    if ends:
-        line += f"; front of {len(ends)}: {ends[0]}" + f" ... {ends[-1]}" * (len(ends) > 1)
+    """Return a line: how many of the wanted trials have finished or failed, and the two ends of the front."""
+    line = f"search: {len(points)} of {wanted} trials finished"
+    if failed:
+        line += f", {failed} failed"
+    best = [
+        f"{hand:.2%} by hand, {mislabeled:.3%} mislabeled" for hand, mislabeled in (p.values for p in front(points))
+    ]
+    if best:
+        ends = best if len(best) == 1 else [best[0], best[-1]]
+        line += f"; front of {len(best)}: {' ... '.join(ends)}"
     return line
 
 

@@ -127,11 +127,11 @@ def sentence(jobs: Sequence[Job], settings: int) -> str:
 
 
 def _plural(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    return f"{number:,} {what if number == 1 else f'{what}s'}"
 
 
 def best(by_setting: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return the settings with the fewest wrong and the fewest hand labels: in which respect, which one, its numbers."""
+    """Return the settings with the fewest wrong and the fewest hand labels: the respect, the setting, its numbers."""
     ends = {"Fewest wrong labels": "mislabeled_total_mean", "Fewest hand labels": "hand_mean"}
     tiles = []
     for respect, key in ends.items():
@@ -207,9 +207,9 @@ def _series(
 
 
 def command(folder: Path) -> str:
-    """The command that the sweep was started with; "" where Hydra left no word of it."""
+    """Return the command that the sweep was started with; "" where Hydra left no record of it."""
     try:
-        words = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
+        overrides = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
     except Exception:  # it may be damaged, or not Hydra's
         return ""
-    return join(["alearn", "-m", *map(str, words)])
+    return join(["alearn", "-m", *map(str, overrides)])
