@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from alearn.errors import AlearnError, WaitingError
-from alearn.trial.run import run
+from alearn.report.reporters import run_shown
 from tests.command import alearn
 from tests.conftest import compose, shapes
 
@@ -59,10 +59,10 @@ def one_round(settings, folder: Path) -> None:
     """Begin a trial, and come to the questions of its second round."""
     for number in range(2):
         with pytest.raises(WaitingError):
-            run(settings, folder)
+            run_shown(settings, folder)
         annotate(folder, number)
     with pytest.raises(WaitingError):
-        run(settings, folder)
+        run_shown(settings, folder)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -74,7 +74,7 @@ def test_given_labels_and_label_studio_by_files(root, tmp_path, capsys):
     folder, settings, asked, said = tmp_path / "trial", config(root, "oracle=labelstudio"), [], []
     for number in range(10):
         try:
-            row = run(settings, folder)
+            row = run_shown(settings, folder)
             break
         except WaitingError as waiting:
             said.append(str(waiting))
@@ -103,7 +103,7 @@ def test_given_labels_and_label_studio_by_files(root, tmp_path, capsys):
         "1 file is skipped",
     ):
         assert words in out
-    assert "estimated from the answers" in out
+    assert "mislabeled (of auto, estimated)" in out
 
 
 def test_a_folder_that_has_changed_is_named_on_resume(root, tmp_path):
@@ -114,10 +114,10 @@ def test_a_folder_that_has_changed_is_named_on_resume(root, tmp_path):
     with pytest.raises(
         AlearnError, match=r"150 images, and data\.root=.* 1 came \(unlabeled/new\.png\), 1 went \(unlabeled/001"
     ):
-        run(settings, folder)
+        run_shown(settings, folder)
     (root / "unlabeled" / "new.png").rename(root / "unlabeled" / "001.png")
     with pytest.raises(WaitingError):
-        run(settings, folder)
+        run_shown(settings, folder)
 
 
 def test_a_table_in_another_order_or_with_another_class_is_refused_on_resume(root, tmp_path):
@@ -132,13 +132,13 @@ def test_a_table_in_another_order_or_with_another_class_is_refused_on_resume(roo
     one_round(settings, folder)
     write(lines[::-1])
     with pytest.raises(AlearnError, match="another order"):
-        run(settings, folder)
+        run_shown(settings, folder)
     write([lines[0].replace(f",{KIND[1]}", ",aa"), *lines[1:]])
     with pytest.raises(AlearnError, match="began with the classes a, b, c, and now they are a, aa, b, c"):
-        run(settings, folder)
+        run_shown(settings, folder)
     write(lines)
     with pytest.raises(WaitingError):
-        run(settings, folder)
+        run_shown(settings, folder)
 
 
 def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
@@ -146,11 +146,11 @@ def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
     folder = tmp_path / "trial"
     settings = config(root, "data.layout=unlabeled", "data.classes=[a,b,c]", "oracle=labelstudio")
     with pytest.raises(WaitingError):
-        run(settings, folder)
+        run_shown(settings, folder)
     assert "channels: 1" in (folder / "config.yaml").read_text()
     Image.new("RGB", (20, 20), "red").save(root / "unlabeled" / "150.png")
     with pytest.raises(WaitingError):
-        run(settings, folder)
+        run_shown(settings, folder)
     assert "channels: 1" in (folder / "config.yaml").read_text()
 
 
@@ -173,4 +173,4 @@ def test_people_are_needed_where_nobody_knows_the_truth(root, tmp_path):
     with pytest.raises(
         AlearnError, match="oracle=truth: these images have no true labels to answer with; oracle=web asks"
     ):
-        run(config(root), tmp_path / "trial")
+        run_shown(config(root), tmp_path / "trial")

@@ -1,18 +1,18 @@
-"""What the config leaves open about people's own images, settled by a look at a sample of them.
+"""Settle what the config leaves open (auto) about people's own images, by a look at a sample of them.
 
-Shape letters: n images, S pixels a side, D values of a description.
+Shape letters: n images, S pixels a side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from alearn.config import Config, Folder
+from alearn.config import Data, Folder, Model, Train
 from alearn.config.model_config import Auto
 from alearn.data import decode, listing
 from alearn.data.decode import NotReadError
@@ -26,98 +26,116 @@ SIDE = 32
 """Pixels a side of a thumbnail."""
 
 SMALL, USUAL, CHEAP = 40, 64, 48
-"""Images of at most SMALL pixels keep their size; all others get USUAL, without a GPU CHEAP. There the small network
-does, too, whatever the images: on 4,000 of CIFAR-10 the large one takes 2.3 times as long, for 2 points of accuracy.
+"""Images of at most SMALL pixels keep their size. All others get USUAL, or CHEAP without a GPU. Then the model is
+also the small network, whatever the images: on 4,000 of CIFAR-10 the large one takes 2.3 times as long, for 2 points of
+accuracy.
 """
 
 GREY = ("mnist", "fashion_mnist", "kmnist")
 """The known data sets of small grey images."""
 
 CHROMA, COLOURED = 24, 0.01
-"""An image has colour if more than this share of its pixels has channels that differ by more than this, of 255. A grey
-JPEG in colour is off by less.
+"""An image has colour if more than the share COLOURED of its pixels has channels that differ by more than CHROMA, of
+255. A grey JPEG that is stored in colour stays below that.
 """
 
 INK, PAPER, LINES = 0.25, 0.1, 0.8
-"""An image is line-drawn if half of it is paper (as bright as the median, give or take PAPER) and the ink (what differs
-by INK) has no broad spots. A set is line-drawn if this share of its images is: of MNIST 0.99 are, of handwriting in ink
-on paper 0.97, of CIFAR-10 and of photographs of rubbish (TrashNet) 0.31.
+"""An image is line-drawn if half of it is paper (as bright as the median, give or take PAPER) and its ink (what differs
+by INK) has no broad spots. A set is line-drawn if the share LINES of its images is: of MNIST 0.99 are, of handwriting
+in ink on paper 0.97, of CIFAR-10 and of photographs of rubbish (TrashNet) 0.31.
 """
 
 MIRRORED = 0.5
 """A set is mirrored if more than this share of its images has colour: of CIFAR-10 0.90 have, of TrashNet 0.82."""
 
+Choice = tuple[Any, str]
+"""A value, and why."""
 
-def settle(config: Config, cuda: bool) -> tuple[Config, list[str]]:
-    """The config with a value for each auto of data, for train.augment and for the model; and why, a sentence each, to
-    say aloud. What is settled already is left alone, and if all is, no image is read.
 
-    cuda: whether there is a GPU. The same files give the same values there; labels play no part. Raises AlearnError for
-    a folder without images, and as `alearn.data.listing.listed` does.
+@dataclass(frozen=True)
+class Settled:
+    """The sections of the config in which nothing is auto any more. notes: what was chosen and why, for the user."""
+
+    data: Data
+    train: Train
+    model: Model
+    notes: list[str]
+
+    def sections(self) -> dict[str, Any]:
+        """Return the sections by their names in the config."""
+        return {"data": self.data, "train": self.train, "model": self.model}
+
+
+def settle(data: Data, train: Train, model: Model, cuda: bool) -> Settled:
+    """Choose a value for each auto of data, for train.augment, and for the model.
+
+    No image is read if nothing is auto. Labels play no part. The same files give the same values on the same machine.
+
+    Args:
+        data: Where the images are.
+        train: The recipe, which may take its distortions from data.
+        model: A network, or the two that auto chooses from.
+        cuda: Whether there is a GPU.
+
+    Raises:
+        AlearnError: The folder holds no images, or is wrong in a way that `alearn.data.listing.listed` finds.
     """
-    data, train, model = config.data, config.train, config.model
-    said, changed = list[str](), dict[str, Any]()
+    notes: list[str] = []
     if isinstance(data, Folder):
-        found, why = _data(data, cuda)
-        said += why
-        if found:
-            changed["data"] = data = data.model_copy(update=found)
+        choices = _data(data, cuda)
+        notes += [f"data.{key}={value}: {why}" for key, (value, why) in choices.items()]
+        data = data.model_copy(update={key: value for key, (value, _) in choices.items()})
     elif data.augment == "auto":
         raise AlearnError(f"data.augment=auto: is for data=folder; leave it out for data={data.name}")
     if train.augment == "auto":
-        changed["train"] = train.model_copy(update={"augment": data.augment})
+        train = train.model_copy(update={"augment": data.augment})
     if isinstance(model, Auto):
-        large = isinstance(data, Folder) and int(data.size) > SMALL
-        small = data.channels == 1 and not large if isinstance(data, Folder) else data.name in GREY
-        changed["model"] = chosen = model.large if cuda and not small else model.small
-        kind = "small and grey" if small else f"more than {SMALL} pixels a side" if large else "in colour"
-        reason = f"the images are {kind}" if cuda or small else "there is no GPU"
-        width = getattr(chosen, "width", None)
-        size = "" if width is None else f" model.width={width}"
-        said.append(f"model={chosen.name}{size}: {reason}")
-    return (config.model_copy(update=changed) if changed else config), said
+        model, why = _network(model, data, cuda)
+        width = getattr(model, "width", None)  # not every network has one
+        notes.append(f"model={model.name}{'' if width is None else f' model.width={width}'}: {why}")
+    return Settled(data, train, model, notes)
 
 
-def _data(data: Folder, cuda: bool) -> tuple[dict[str, Any], list[str]]:
-    """Values of the keys that are auto, and why."""
-    found, said = dict[str, Any](), list[str]()
+def _network(auto: Auto, data: Data, cuda: bool) -> tuple[Model, str]:
+    """Choose one of two networks."""
+    large = isinstance(data, Folder) and int(data.size) > SMALL
+    grey = data.channels == 1 if isinstance(data, Folder) else data.name in GREY
+    if grey and not large:
+        return auto.small, "the images are small and grey"
+    if not cuda:
+        return auto.small, "there is no GPU"
+    return auto.large, f"the images are {f'more than {SMALL} pixels a side' if large else 'in colour'}"
+
+
+def _data(data: Folder, cuda: bool) -> dict[str, Choice]:
+    """Choose values for the keys of a folder that are auto."""
+    choices: dict[str, Choice] = {}
     if data.layout == "auto" and data.labels is None:
-        root = Path(data.root).expanduser()
-        found["layout"] = listing.layout(root)
-        said.append(listing.said(root))
+        choices["layout"] = listing.layout(Path(data.root).expanduser())
     if "auto" not in (data.size, data.channels, data.augment):
-        return found, said
+        return choices
     sample = Sample.of(data)
-    height, width = np.median(sample.shapes, axis=0).astype(int).tolist()
     if data.size == "auto":
-        longer = int(np.median(sample.shapes.max(1)))
-        found["size"] = max(8, -(-longer // 4) * 4) if longer <= SMALL else USUAL if cuda else CHEAP
-        why = "" if cuda or longer <= SMALL else ", and there is no GPU"
-        said.append(f"data.size={found['size']}: the images are {width} x {height} in the median{why}")
+        choices["size"] = _size(sample, cuda)
     if data.channels == "auto":
-        coloured = int(sample.coloured.sum())
-        found["channels"] = 3 if coloured else 1
-        has = f"{coloured} of {len(sample.coloured)} sampled images {'has' if coloured == 1 else 'have'} colour"
-        said.append(f"data.channels={found['channels']}: {has if coloured else 'no sampled image has colour'}")
+        choices["channels"] = _channels(sample)
     if data.augment == "auto":
-        found["augment"], why = augment(sample)
-        said.append(f"data.augment={found['augment']}: {why}")
-    return found, said
+        choices["augment"] = _augment(sample)
+    return choices
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A look at some images. shapes: int64 [n, 2], height and width. files: those n."""
+    """A look at n images. shapes: int64 [n, 2], height and width. files: the n files."""
 
     shapes: Array
     files: Sequence[Path]
 
     @classmethod
     def of(cls, data: Folder) -> Self:
-        """HEADERS files of the pool, evenly drawn, without those that are no images."""
+        """Read the headers of HEADERS files of the pool, evenly drawn. Files that are no images are left out."""
         root, (pool, _) = Path(data.root).expanduser(), listing.listed(data)
-        files = [root / name for name in _evenly(pool.ids, HEADERS)]
-        shapes, reasons = _each(decode.header, files)
+        shapes, reasons = _each(decode.header, [root / name for name in _evenly(pool.ids, HEADERS)])
         if not shapes:
             skipped = [*pool.skipped, *((str(path.relative_to(root)), reason) for path, reason in reasons.items())]
             raise AlearnError(f"data.root={data.root}: {listing.nothing(skipped)}")
@@ -126,27 +144,43 @@ class Sample:
     @cached_property
     def thumbnails(self) -> Array:
         """THUMBNAILS of the files, evenly drawn: uint8 [n, 3, S, S]."""
-        found, reasons = _each(lambda path: decode.decoded(path, (SIDE, SIDE), 3), _evenly(self.files, THUMBNAILS))
-        if not found:
+        thumbnails, reasons = _each(lambda path: decode.decoded(path, (SIDE, SIDE), 3), _evenly(self.files, THUMBNAILS))
+        if not thumbnails:
             first, reason = next(iter(reasons.items()))
             raise AlearnError(f"none of {len(reasons)} sampled images can be read; {first} {reason}")
-        return np.stack(list(found.values()))
+        return np.stack(list(thumbnails.values()))
 
     @cached_property
     def coloured(self) -> Array:
-        """bool [n]: which thumbnails have colour, whatever their files' mode."""
+        """Which thumbnails have colour, whatever their files' mode: bool [n]."""
         chroma = self.thumbnails.max(1).astype(int) - self.thumbnails.min(1)
         return np.asarray((chroma > CHROMA).mean((1, 2)) > COLOURED)
 
     @property
     def grey(self) -> Array:
-        """The thumbnails, float32 [n, S, S] in [0, 1]."""
+        """The brightness of the thumbnails: float32 [n, S, S] in [0, 1]."""
         luminance = np.array([0.299, 0.587, 0.114], np.float32) / 255
         return np.asarray(np.tensordot(self.thumbnails.astype(np.float32), luminance, (1, 0)))
 
 
-def augment(sample: Sample) -> tuple[str, str]:
-    """Return the distortions that leave classes as they are, a key of AUGMENT, and why.
+def _size(sample: Sample, cuda: bool) -> Choice:
+    height, width = np.median(sample.shapes, axis=0).astype(int).tolist()
+    why = f"the images are {width} x {height} in the median"
+    longer = int(np.median(sample.shapes.max(1)))
+    if longer <= SMALL:
+        return max(8, -(-longer // 4) * 4), why
+    return (USUAL, why) if cuda else (CHEAP, f"{why}, and there is no GPU")
+
+
+def _channels(sample: Sample) -> Choice:
+    count = int(sample.coloured.sum())
+    if not count:
+        return 1, "no sampled image has colour"
+    return 3, f"{count} of {len(sample.coloured)} sampled images {'has' if count == 1 else 'have'} colour"
+
+
+def _augment(sample: Sample) -> Choice:
+    """Choose distortions that leave classes as they are, a key of `alearn.data.augment.AUGMENT`.
 
     Only photographs in colour are mirrored. Writing is not, and neither are grey images: most scans and X-rays have a
     left and a right.
@@ -162,7 +196,7 @@ def augment(sample: Sample) -> tuple[str, str]:
 
 
 def line_drawn(grey_nss: Array) -> float:
-    """Share of the images that are thin lines on a plain ground."""
+    """Return the share of the images that are thin lines on a plain ground. grey_nss: float32 in [0, 1]."""
     off_nss = np.abs(grey_nss - np.median(grey_nss, axis=(1, 2), keepdims=True))
     ink_nss = off_nss > INK
     around = np.pad(ink_nss, ((0, 0), (2, 2), (2, 2)))
@@ -172,22 +206,25 @@ def line_drawn(grey_nss: Array) -> float:
 
 
 def _evenly(items: Sequence[Any], most: int) -> list[Any]:
-    """At most so many of them, from beginning to end."""
+    """Return at most so many of the items, from the first to the last."""
     if len(items) <= most:
         return list(items)
     return [items[int(at)] for at in np.linspace(0, len(items) - 1, most).round()]
 
 
-def _each(work: Any, files: Sequence[Path]) -> tuple[dict[Path, Any], dict[Path, str]]:
-    """What a function makes of each file, in threads; and why not of the others."""
+T = TypeVar("T")
 
-    def one(path: Path) -> Any:
+
+def _each(read: Callable[[Path], T], files: Sequence[Path]) -> tuple[dict[Path, T], dict[Path, str]]:
+    """Read files in threads. Return what `read` makes of each, and of the others why it cannot."""
+
+    def attempt(path: Path) -> T | NotReadError:
         try:
-            return work(path)
+            return read(path)
         except NotReadError as error:
             return error
 
     with ThreadPoolExecutor() as threads:
-        found = dict(zip(files, threads.map(one, files), strict=True))
-    bad = {path: made.reason for path, made in found.items() if isinstance(made, NotReadError)}
-    return {path: made for path, made in found.items() if path not in bad}, bad
+        outcomes = dict(zip(files, threads.map(attempt, files), strict=True))
+    reasons = {path: outcome.reason for path, outcome in outcomes.items() if isinstance(outcome, NotReadError)}
+    return {path: one for path, one in outcomes.items() if not isinstance(one, NotReadError)}, reasons

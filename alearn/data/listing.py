@@ -61,7 +61,7 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
         pool = [row for row in rows if legible(row[0])]
         return _both(data, pool, [], {label for _, label in rows if label is not None}, skipped)
     paths, skipped = _walk(root)
-    if (layout(root) if data.layout == "auto" else data.layout) == UNLABELED:
+    if (layout(root)[0] if data.layout == "auto" else data.layout) == UNLABELED:
         return _both(data, [(path, None) for path in paths], [], set(), skipped)
     prefix, names = _classes(root)
     if data.classes is not None and (strange := [name for name in names if name not in data.classes]):
@@ -86,21 +86,21 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
     return _both(data, pool, test, set(names), skipped)
 
 
-def layout(root: Path) -> str:
-    """What data.layout=auto is: "unlabeled" if an image lies in root itself, or no folder does; else "classes"."""
+def layout(root: Path) -> tuple[str, str]:
+    """Return what data.layout=auto means, and why in words, for nested folders of dates look like classes, too.
+
+    It is "unlabeled" if an image lies in root itself or no folder does, else "classes".
+    """
     inside = _inside(root, root)
     loose = any(not entry.is_dir() and entry.name.lower().endswith(_IMAGES) for entry in inside)
-    return UNLABELED if loose or not any(entry.is_dir() for entry in inside) else "classes"
-
-
-def said(root: Path) -> str:
-    """The same in a sentence that says what it means, for nested folders of dates look like classes, too."""
-    if layout(root) == UNLABELED:
-        return "data.layout=unlabeled: images lie in the folder itself, so no folder is taken as a class"
+    if loose or not any(entry.is_dir() for entry in inside):
+        return UNLABELED, "images lie in the folder itself, so no folder is taken as a class"
     _, names = _classes(root)
     what = "1 folder is taken as a class" if len(names) == 1 else f"{len(names)} folders are taken as classes"
-    some = ", ".join(names[:NAMED]) + f", and {len(names) - NAMED} more" * (len(names) > NAMED)
-    return f"data.layout=classes: {what}: {some}; if they are none: data.layout=unlabeled"
+    some = ", ".join(names[:NAMED])
+    if len(names) > NAMED:
+        some += f", and {len(names) - NAMED} more"
+    return "classes", f"{what}: {some}; if they are none: data.layout=unlabeled"
 
 
 def nothing(skipped: Sequence[Skipped]) -> str:

@@ -56,12 +56,14 @@ def prepare(config: Config, folder: Path) -> Prepared:
     """Check a trial and settle what its config leaves open. Raises AlearnError for what the user can mend."""
     check(config, folder)
     cuda = torch.cuda.is_available() and config.device != "cpu"
-    config, notes = choose.settle(resume.as_before(config, folder), cuda)
+    config = resume.as_before(config, folder)
+    settled = choose.settle(config.data, config.train, config.model, cuda)
+    config = config.model_copy(update=settled.sections())
     if isinstance(config.data, Folder) and config.oracle.name in SIMULATED and not sources.known(config.data):
         raise oracle.nobody(config.oracle)  # before images are decoded for it
     done = row.load(folder)
     finished = done is not None and done["digest"] == config.digest()
-    return Prepared(config, folder, notes, done if finished else None)
+    return Prepared(config, folder, settled.notes, done if finished else None)
 
 
 def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nobody) -> dict[str, Any]:

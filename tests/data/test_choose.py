@@ -39,13 +39,17 @@ def put(root, images, suffix: str = "png") -> None:
         Image.fromarray(image).save(root / f"{number:04}.{suffix}")
 
 
-def settled(config, root, *words, cuda: bool = True):
-    return choose.settle(config(*WORDS, f"data.root='{root}'", *words), cuda)
+def of(config, cuda: bool = True) -> choose.Settled:
+    return choose.settle(config.data, config.train, config.model, cuda)
+
+
+def settled(config, root, *words, cuda: bool = True) -> choose.Settled:
+    return of(config(*WORDS, f"data.root='{root}'", *words), cuda)
 
 
 def test_photographs_likes(config, tmp_path):
     put(tmp_path, things(np.random.default_rng(0), 200), "jpg")
-    found, said = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert (found.data.size, found.data.channels, found.data.augment, found.train.augment) == (
         64,
         3,
@@ -53,21 +57,21 @@ def test_photographs_likes(config, tmp_path):
         "objects",
     )
     assert found.model == config(*WORDS).model.large
-    assert said[:3] == [
+    assert found.notes[:3] == [
         "data.layout=unlabeled: images lie in the folder itself, so no folder is taken as a class",
         "data.size=64: the images are 64 x 48 in the median",
         "data.channels=3: 200 of 200 sampled images have colour",
     ]
-    assert said[3] == (
+    assert found.notes[3] == (
         "data.augment=objects: most images are photographs in colour; mirror images are made. "
         "If mirroring makes another class of an image, as it does with text: data.augment=numbers"
     )
-    assert said[4] == "model=small_cnn model.width=32: the images are more than 40 pixels a side"
-    assert settled(config, tmp_path) == (found, said), "the same files give the same values"
-    slow, said = settled(config, tmp_path, cuda=False)
+    assert found.notes[4] == "model=small_cnn model.width=32: the images are more than 40 pixels a side"
+    assert settled(config, tmp_path) == found, "the same files give the same values"
+    slow = settled(config, tmp_path, cuda=False)
     assert (slow.data.size, slow.model) == (48, config(*WORDS).model.small)
-    assert said[1] == "data.size=48: the images are 64 x 48 in the median, and there is no GPU"
-    assert said[4] == "model=small_cnn model.width=16: there is no GPU"
+    assert slow.notes[1] == "data.size=48: the images are 64 x 48 in the median, and there is no GPU"
+    assert slow.notes[4] == "model=small_cnn model.width=16: there is no GPU"
 
 
 @pytest.fixture
@@ -78,10 +82,10 @@ def digits(mnist_root) -> np.ndarray:
 
 def test_handwriting_is_line_drawn(config, tmp_path, digits):
     put(tmp_path, [np.stack([image] * 3, 2) for image in digits], "jpg")  # grey, though the files say colour
-    found, said = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert (found.data.size, found.data.channels, found.data.augment) == (28, 1, "digits")
     assert found.model == config(*WORDS).model.small
-    assert said[3:] == [
+    assert found.notes[3:] == [
         "data.augment=digits: the images are line-drawn, as handwriting is; no mirror images are made",
         "model=small_cnn model.width=16: the images are small and grey",
     ]
@@ -89,24 +93,26 @@ def test_handwriting_is_line_drawn(config, tmp_path, digits):
 
 def test_handwriting_in_blue_ink_is_not_mirrored_for_its_colour(config, tmp_path, digits):
     put(tmp_path, written(digits, np.random.default_rng(0)), "jpg")
-    found, _ = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert (found.data.channels, found.data.augment) == (3, "digits")
 
 
 def test_grey_photographs_are_not_mirrored(config, tmp_path):
     grey = things(np.random.default_rng(0), 60)[:, :, :, 0]
     put(tmp_path, grey)
-    found, said = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert (found.data.channels, found.data.augment) == (1, "numbers")
-    assert "data.augment=numbers: most images are grey; no mirror images are made (data.augment=objects " in said[3]
+    assert (
+        "data.augment=numbers: most images are grey; no mirror images are made (data.augment=objects " in found.notes[3]
+    )
     Image.new("RGB", (64, 48), "red").save(tmp_path / "red.png")
-    found, _ = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert (found.data.channels, found.data.augment) == (3, "numbers"), "one image in colour makes no photographs"
 
 
 def test_few_photographs_are_mirrored(config, tmp_path):
     put(tmp_path, things(np.random.default_rng(0), 12))
-    assert settled(config, tmp_path)[0].data.augment == "objects"
+    assert settled(config, tmp_path).data.augment == "objects"
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -115,26 +121,26 @@ def test_light_from_one_side_does_not_forbid_mirroring(config, tmp_path, side):
     light = np.linspace(60, -60, 64)[None, None, :, None]
     images = things(np.random.default_rng(0), 120) + (light if side == "left" else -light)
     put(tmp_path, images.clip(0, 255).astype(np.uint8))
-    assert settled(config, tmp_path)[0].data.augment == "objects"
+    assert settled(config, tmp_path).data.augment == "objects"
 
 
 def test_one_image_in_colour_is_enough_and_small_sizes_are_kept(config, tmp_path):
     grey = np.random.default_rng(0).integers(256, size=(20, 17, 30), dtype=np.uint8)
     put(tmp_path, grey)
-    found, said = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert (found.data.size, found.data.channels) == (32, 1), "the longer side, up to a multiple of 4"
-    assert "data.channels=1: no sampled image has colour" in said
+    assert "data.channels=1: no sampled image has colour" in found.notes
     colour = np.stack([grey[0]] * 3, 2)
     colour[:6, :6] = (255, 0, 0)
     put(tmp_path, [colour])
-    found, said = settled(config, tmp_path)
+    found = settled(config, tmp_path)
     assert found.data.channels == 3
-    assert "data.channels=3: 1 of 20 sampled images has colour" in said
+    assert "data.channels=3: 1 of 20 sampled images has colour" in found.notes
 
 
 def test_tiny_images_get_the_least_size_that_there_is(config, tmp_path):
     put(tmp_path, [np.zeros((3, 2), np.uint8)] * 3)
-    assert settled(config, tmp_path)[0].data.size == 8
+    assert settled(config, tmp_path).data.size == 8
 
 
 def test_what_is_given_is_left_alone_and_unread(config, tmp_path, monkeypatch):
@@ -145,33 +151,31 @@ def test_what_is_given_is_left_alone_and_unread(config, tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "header", never)
     monkeypatch.setattr(decode, "decoded", never)
     words = ("data.size=48", "data.channels=3", "data.augment=clothes")
-    found, said = settled(config, tmp_path, *words, "data.layout=classes", "model=small_cnn")
-    assert (found, said) == (
-        config(*WORDS, f"data.root='{tmp_path}'", *words, "data.layout=classes", "model=small_cnn"),
-        [],
-    )
-    found, said = settled(config, tmp_path, *words)
+    given = config(*WORDS, f"data.root='{tmp_path}'", *words, "data.layout=classes", "model=small_cnn")
+    settled_train = given.train.model_copy(update={"augment": "clothes"})
+    assert of(given) == choose.Settled(given.data, settled_train, given.model, [])
+    found = settled(config, tmp_path, *words)
     assert not isinstance(found.model, Auto)
     assert found.train.augment == "clothes"
-    assert said[0].startswith("data.layout=classes: 1 folder is taken as a class: a; if")
+    assert found.notes[0].startswith("data.layout=classes: 1 folder is taken as a class: a; if")
     given = config()
-    assert choose.settle(given, True) == (given, [])
-    known, said = choose.settle(config("model=auto", "data=cifar10"), True)
+    assert of(given) == choose.Settled(given.data, given.train, given.model, [])
+    known = of(config("model=auto", "data=cifar10"))
     assert known.model == config("model=auto").model.large
-    assert said == ["model=small_cnn model.width=32: the images are in colour"]
-    assert choose.settle(config("model=auto"), True)[0].model == config("model=auto").model.small
+    assert known.notes == ["model=small_cnn model.width=32: the images are in colour"]
+    assert of(config("model=auto")).model == config("model=auto").model.small
 
 
 def test_auto_is_for_folders(config):
     with pytest.raises(AlearnError, match=r"data\.augment=auto: is for data=folder; leave it out for data=mnist"):
-        choose.settle(config("data.augment=auto"), True)
+        of(config("data.augment=auto"))
 
 
 def test_what_is_no_image_is_left_out_of_the_sample(config, tmp_path):
     put(tmp_path, things(np.random.default_rng(0), 3))
     for number in range(10):
         (tmp_path / f"{number}.txt").write_text("no image")
-    assert "data.channels=3: 3 of 3 sampled images have colour" in settled(config, tmp_path)[1]
+    assert "data.channels=3: 3 of 3 sampled images have colour" in settled(config, tmp_path).notes
     for path in tmp_path.glob("*.png"):
         path.write_bytes(b"")
     with pytest.raises(
