@@ -1,0 +1,244 @@
+"""MkDocs hooks: pages from the repository's root, and tables that are written by the code itself.
+
+A page says where a table goes with a comment such as <!-- table: keys -->, so that it reads well without the site, too.
+Links are written as they work in the repository; those to files of the root are turned into links to their pages.
+"""
+
+import argparse
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import hydra
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+
+from alearn.cli.main import SUBCOMMANDS
+from alearn.config import Config, flatten
+from alearn.config.hydra_front import CONF
+from alearn.registry import MODELS
+from alearn.trial.metrics import METRICS
+
+ROOT = Path(__file__).resolve().parents[1]
+FROM_ROOT = {
+    "README.md": "index.md",
+    "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "LICENSE": "LICENSE",
+}
+"""Files of the repository's root by the pages that they become."""
+
+Schema = Mapping[str, Any]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that come from the root."""
+    for name, page in FROM_ROOT.items():
+        files.append(File.generated(config, page, content=(ROOT / name).read_text()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Fill in tables and turn links."""
+    markdown = re.sub(r"<!-- table: ([\w-]+) -->", lambda match: TABLES[match[1]](), markdown)
+    return turned(markdown, page.file.src_uri)
+
+
+def turned(markdown: str, page: str) -> str:
+    """Return a page with links that work on the site instead of in the repository."""
+    places = {page: name for name, page in FROM_ROOT.items()}
+    here = posixpath.dirname(places.get(page, f"docs/{page}"))
+
+    def turn(match: re.Match[str]) -> str:
+        target, hash_, anchor = match[1].partition("#")
+        if "://" in target or not target:
+            return match[0]
+        there = posixpath.normpath(posixpath.join(here, target))
+        there = FROM_ROOT.get(there, there.removeprefix("docs/"))
+        return f"]({posixpath.relpath(there, posixpath.dirname(page))}{hash_}{anchor})"
+
+    return re.sub(r"\]\(([^)\s]+)\)", turn, markdown)
+
+
+def table(heads: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def code(value: Any) -> str:
+    """Return a value as YAML has it, in code."""
+    return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
+
+
+# ---------------------------------------------------------------------------------------------------------- config keys
+
+
+def keys() -> str:
+    """Return all keys of the config, a table for each class."""
+    parts = [
+        ("A trial", "", Config, []),
+        ("data: a known data set", "data.", variant("data", "mnist"), ["data=mnist"]),
+        ("data=folder: images of your own", "data.", variant("data", "folder"), ["data=folder", "data.root=DIR"]),
+        *((f"model={name}", "model.", MODELS.get(name).config, [f"model={name}"]) for name in MODELS.names()),
+        ("train", "train.", Config.model_fields["train"].annotation, []),
+        ("policy", "policy.", Config.model_fields["policy"].annotation, []),
+        *(
+            (f"oracle={name}", "oracle.", variant("oracle", name), [f"oracle={name}"])
+            for name in ("truth", "noisy", "web", "labelstudio")
+        ),
+        ("record", "record.", Config.model_fields["record"].annotation, []),
+    ]
+    text = []
+    for title, prefix, model, overrides in parts:
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        intro = " ".join((model.__doc__ or "").split())
+        lines = rows(model.model_json_schema(), prefix, composed(*overrides))
+        body = table(("key", "default", "may be", "meaning"), lines)
+        text.append(f"## {title}\n\n{intro}\n\n{body}")
+    return "\n".join(text)
+
+
+def variant(group: str, name: str) -> Any:
+    """Return the class of a group's keys for one of its options."""
+    union = Config.model_fields[group].annotation
+    return next(kind for kind in union.__args__ if name in kind.model_json_schema()["properties"]["name"].get(
+        "enum", [kind.model_json_schema()["properties"]["name"].get("const")]))  # fmt: skip
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """Return a composed config flat, with the references between keys left in it."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("config", overrides=list(overrides))
+    return flatten(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
+
+
+def rows(schema: Schema, prefix: str, defaults: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Yield a row for each key of a schema; a section within it comes with its own keys."""
+    kinds: Schema = schema.get("$defs", {})
+
+    def walk(properties: Schema, prefix: str) -> Iterator[Sequence[str]]:
+        for name, field in properties.items():
+            key = f"{prefix}{name}"
+            inner = kinds.get(str(field.get("$ref", "")).rpartition("/")[2], {})
+            if "properties" in inner and prefix:
+                yield from walk(inner["properties"], f"{key}.")
+            elif "properties" not in inner and "discriminator" not in field:
+                default = defaults.get(key, field.get("default", "..."))
+                meaning = " ".join(field.get("description", "").split())
+                yield code(key), code(default), allowed(field, kinds), meaning
+
+    return walk(schema["properties"], prefix)
+
+
+def allowed(field: Schema, kinds: Schema) -> str:
+    """Say what a value may be."""
+    if "$ref" in field:
+        field = kinds[field["$ref"].rpartition("/")[2]]
+    if "anyOf" in field:
+        return ", or ".join(allowed(kind, kinds) for kind in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(map(code, field["enum"]))
+    if "const" in field:
+        return code(field["const"])
+    bounds = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"),
+              ("exclusiveMaximum", "below"))  # fmt: skip
+    limits = [f"{words} {field[key]:g}" for key, words in bounds if key in field]
+    kind = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "`true`, `false`",
+            "null": "`null`", "array": "a list", "object": "a section"}[field.get("type", "object")]  # fmt: skip
+    return ", ".join([kind, *limits])
+
+
+def presets(group: str) -> Callable[[], str]:
+    """Return what makes a table of the presets of a group: the keys in which they differ."""
+
+    def made() -> str:
+        names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        configs = [composed(f"{group}={name}") for name in names]
+        differ = [
+            key
+            for key in configs[0]
+            if key.startswith(("policy.", "train.")) and len({str(config.get(key)) for config in configs}) > 1
+        ]
+        lines = ((code(key), *(code(config.get(key)) for config in configs)) for key in differ)
+        return table(["key", *(code(f"{group}={name}") for name in names)], lines)
+
+    return made
+
+
+def experiments() -> str:
+    """Return what the sweeps of conf/experiment are for, in the words of their files."""
+
+    def lines() -> Iterator[Sequence[str]]:
+        for path in sorted((CONF / "experiment").glob("*.yaml")):
+            comments = [line[1:] for line in path.read_text().splitlines() if line.startswith("#")]
+            words = [line.strip() for line in comments if not line.startswith("   ") and "@package" not in line]
+            yield code(f"experiment={path.stem}"), " ".join(words)
+
+    return table(("sweep", "what it is for"), lines())
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+
+def commands() -> str:
+    """Return all subcommands with their options, as their parsers have them."""
+    text = []
+    for name in SUBCOMMANDS:
+        parser: argparse.ArgumentParser = import_module(f"alearn.cli.{name}_command").parser()
+        usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+        lines = (
+            (", ".join(f"`{one}`" for one in (shown(action), *action.option_strings[1:])), described(action))
+            for action in parser._actions
+            if action.dest != "help"
+        )
+        parts = [f"## alearn {name}", f"`{usage}`", parser.description or "", table(("option", "meaning"), lines)]
+        text.append("\n\n".join([*parts, parser.epilog or ""]))
+    return "\n\n".join(text)
+
+
+def shown(action: argparse.Action) -> str:
+    """Return an option with the name of its value."""
+    value = "" if action.nargs == 0 else str(action.metavar or "VALUE")
+    return " ".join(filter(None, (*action.option_strings[:1], value)))
+
+
+def described(action: argparse.Action) -> str:
+    """Return the help of an option with its values and its default."""
+    values = f"One of {', '.join(map(code, action.choices))}. " if action.choices else ""
+    needed = " (required)" if action.required and action.option_strings else ""
+    return values + (action.help or "") % {"default": action.default} + needed
+
+
+# -------------------------------------------------------------------------------------------------------------- metrics
+
+
+def metrics() -> str:
+    """Return all metrics with the files and the curves that have them."""
+
+    def lines() -> Iterator[Sequence[str]]:
+        for metric in METRICS:
+            files = [name for there, name in ((metric.in_rounds, "rounds"), (metric.in_row, "row")) if there]
+            tags = [code(tag) for tag in (metric.curve.tag, metric.curve.over_hand) if tag]
+            yield code(metric.key), metric.meaning, metric.unit.value, ", ".join(files), "<br>".join(tags)
+
+    return table(("key", "meaning", "unit", "where", "TensorBoard tags"), lines())
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "keys": keys,
+    "policy-presets": presets("policy"),
+    "train-presets": presets("train"),
+    "experiments": experiments,
+    "commands": commands,
+    "metrics": metrics,
+}
+"""By the name that a page uses: what makes the table."""
