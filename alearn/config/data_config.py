@@ -17,12 +17,11 @@ _SUITS: dict[str, Augment] = {
 }
 
 
-def _cache() -> str:
-    return os.environ.get("ALEARN_DATA", "~/.cache/alearn")
-
-
-def _augment(source: dict[str, Any]) -> Augment:
-    return _SUITS[source["name"]]
+def _in_cache() -> Any:
+    return Field(
+        default_factory=lambda: os.environ.get("ALEARN_DATA", "~/.cache/alearn"),
+        json_schema_extra={"default": "$ALEARN_DATA or ~/.cache/alearn"},
+    )
 
 
 def _as_text(name: object) -> object:
@@ -60,9 +59,11 @@ class Standard(_Source):
 
     name: Literal["mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "svhn"] = "mnist"
     """Name of the data set."""
-    root: str = Field(default_factory=_cache)
+    root: str = _in_cache()
     """Folder that holds the data set or gets it, in torchvision's own layout."""
-    augment: Augment = Field(default_factory=_augment)
+    augment: Augment = Field(
+        default_factory=lambda data: _SUITS[data["name"]], json_schema_extra={"default": "what suits the data set"}
+    )
     """Distortions that leave its classes as they are. Training recipes take them from here."""
 
 
@@ -87,7 +88,7 @@ class Folder(_Source):
     """Names of the classes, in this order. null: those of folders and labels, and those that people add."""
     augment: Augment = "auto"
     """Distortions that leave its classes as they are. auto: chosen from the images."""
-    cache: str = Field(default_factory=_cache)
+    cache: str = _in_cache()
     """Folder for decoded images."""
 
 

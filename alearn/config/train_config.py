@@ -14,8 +14,8 @@ class Train(Section):
     """Name of the recipe."""
     optimizer: Literal["adadelta", "adamw"] = "adamw"
     """How the weights are updated."""
-    lr: Annotated[float, Field(gt=0)] = 0.01
-    """Learning rate, the peak of it with schedule=one_cycle. conf/ takes what suits the network: model.lr."""
+    lr: Annotated[float, Field(gt=0, json_schema_extra={"default": "${model.lr}"})] = 0.01
+    """Learning rate, the peak of it with schedule=one_cycle. The command takes the one that suits the network."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     """Weight decay of the optimizer."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
@@ -41,8 +41,8 @@ class Train(Section):
     """Share of the labeled images that is held out."""
     split: Literal["last", "random"] = "random"
     """Which images are held out. last: the ones labeled last. random: a random draw from the hand labels."""
-    augment: Augment = "digits"
-    """Random distortions of each training batch. conf/ takes what suits the data set: data.augment."""
+    augment: Annotated[Augment, Field(json_schema_extra={"default": "${data.augment}"})] = "digits"
+    """Random distortions of each training batch. The command takes those that suit the data set."""
 
     def model_post_init(self, context: Any, /) -> None:
         """Check that there is one way to end, and that a schedule knows where that is."""

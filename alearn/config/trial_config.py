@@ -34,8 +34,8 @@ class Record(Section):
 class Trial(Section):
     """What a trial is called."""
 
-    name: str = "frugal"
-    """Trials of one name and different seeds are averaged. conf/ takes the policy's name."""
+    name: Annotated[str, Field(json_schema_extra={"default": "${policy.name}"})] = "frugal"
+    """Trials of one name and different seeds are averaged. The command takes the name of the policy."""
 
 
 def _suiting(config: dict[str, Any]) -> Train:

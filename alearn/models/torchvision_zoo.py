@@ -28,6 +28,7 @@ class Torchvision(Model):
     """Any of torchvision's classification networks, under torchvision's own name, e.g. resnet18."""
 
     name: str = "resnet18"
+    """Name of the network in torchvision."""
     weights: str | None = None
     """Start from ImageNet's weights: DEFAULT, or torchvision's name for them; null starts from scratch."""
     lr: LearningRate = 0.002
