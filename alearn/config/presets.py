@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from omegaconf import DictConfig, OmegaConf
 
+from alearn.config.model_config import Model
 from alearn.config.parse import parse_section
+from alearn.config.policy_config import Policy
 from alearn.config.train_config import Train
 from alearn.errors import AlearnError
 
@@ -15,6 +17,16 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
 """The folder of the configs: beside the package in a checkout, inside it when installed."""
 GROUPS = ("data", "model", "train", "policy", "oracle")
+
+
+@overload
+def preset(group: Literal["policy"], name: str, /, **changes: Any) -> Policy: ...
+@overload
+def preset(group: Literal["train"], name: str, /, **changes: Any) -> Train: ...
+@overload
+def preset(group: Literal["model"], name: str, /, **changes: Any) -> Model: ...
+@overload
+def preset(group: str, name: str, /, **changes: Any) -> Any: ...
 
 
 def preset(group: str, name: str, /, **changes: Any) -> Any:

@@ -90,16 +90,16 @@ def settle(data: Data, train: Train, model: Model, cuda: bool) -> Settled:
     if train.augment == "auto":
         train = train.model_copy(update={"augment": data.augment})
     if isinstance(model, Auto):
-        model, why = _network(model, data, cuda)
+        large = isinstance(data, Folder) and int(data.size) > SMALL
+        grey = data.channels == 1 if isinstance(data, Folder) else data.name in GREY
+        model, why = network(model, large, grey, cuda)
         width = getattr(model, "width", None)  # not every network has one
         notes.append(f"model={model.name}{'' if width is None else f' model.width={width}'}: {why}")
     return Settled(data, train, model, notes)
 
 
-def _network(auto: Auto, data: Data, cuda: bool) -> tuple[Model, str]:
-    """Choose one of two networks."""
-    large = isinstance(data, Folder) and int(data.size) > SMALL
-    grey = data.channels == 1 if isinstance(data, Folder) else data.name in GREY
+def network(auto: Auto, large: bool, grey: bool, cuda: bool) -> tuple[Model, str]:
+    """Choose one of two networks, and say why. large: whether the images have more than SMALL pixels a side."""
     if grey and not large:
         return auto.small, "the images are small and grey"
     if not cuda:
@@ -120,7 +120,7 @@ def _data(data: Folder, cuda: bool) -> dict[str, Choice]:
     if data.channels == "auto":
         choices["channels"] = _channels(sample)
     if data.augment == "auto":
-        choices["augment"] = _augment(sample)
+        choices["augment"] = augment(sample.thumbnails)
     return choices
 
 
@@ -150,17 +150,17 @@ class Sample:
             raise AlearnError(f"none of {len(reasons)} sampled images can be read; {first} {reason}")
         return np.stack(list(thumbnails.values()))
 
-    @cached_property
-    def coloured(self) -> Array:
-        """Which thumbnails have colour, whatever their files' mode: bool [n]."""
-        chroma = self.thumbnails.max(1).astype(int) - self.thumbnails.min(1)
-        return np.asarray((chroma > CHROMA).mean((1, 2)) > COLOURED)
 
-    @property
-    def grey(self) -> Array:
-        """The brightness of the thumbnails: float32 [n, S, S] in [0, 1]."""
-        luminance = np.array([0.299, 0.587, 0.114], np.float32) / 255
-        return np.asarray(np.tensordot(self.thumbnails.astype(np.float32), luminance, (1, 0)))
+def coloured(thumbnails: Array) -> Array:
+    """Return which of some images [n, 3, S, S] have colour, whatever their files' mode: bool [n]."""
+    chroma = thumbnails.max(1).astype(int) - thumbnails.min(1)
+    return np.asarray((chroma > CHROMA).mean((1, 2)) > COLOURED)
+
+
+def brightness(thumbnails: Array) -> Array:
+    """Return the brightness of images [n, 3, S, S]: float32 [n, S, S] in [0, 1]."""
+    luminance = np.array([0.299, 0.587, 0.114], np.float32) / 255
+    return np.asarray(np.tensordot(thumbnails.astype(np.float32), luminance, (1, 0)))
 
 
 def _size(sample: Sample, cuda: bool) -> Choice:
@@ -173,21 +173,21 @@ def _size(sample: Sample, cuda: bool) -> Choice:
 
 
 def _channels(sample: Sample) -> Choice:
-    count = int(sample.coloured.sum())
+    count = int(coloured(sample.thumbnails).sum())
     if not count:
         return 1, "no sampled image has colour"
-    return 3, f"{count} of {len(sample.coloured)} sampled images {'has' if count == 1 else 'have'} colour"
+    return 3, f"{count} of {len(sample.thumbnails)} sampled images {'has' if count == 1 else 'have'} colour"
 
 
-def _augment(sample: Sample) -> Choice:
+def augment(thumbnails: Array) -> Choice:
     """Choose distortions that leave classes as they are, a key of `alearn.data.augment.AUGMENT`.
 
     Only photographs in colour are mirrored. Writing is not, and neither are grey images: most scans and X-rays have a
     left and a right.
     """
-    if line_drawn(sample.grey) >= LINES:
+    if line_drawn(brightness(thumbnails)) >= LINES:
         return "digits", "the images are line-drawn, as handwriting is; no mirror images are made"
-    if sample.coloured.mean() <= MIRRORED:
+    if coloured(thumbnails).mean() <= MIRRORED:
         return "numbers", "most images are grey; no mirror images are made (data.augment=objects makes them)"
     return "objects", (
         "most images are photographs in colour; mirror images are made. "

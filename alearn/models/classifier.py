@@ -18,7 +18,7 @@ class Classifier(nn.Module):
         """body: float images in [0, 1], [B, C, H, W], to features [B, F]. features: F. classes: K."""
         super().__init__()
         self.body = body.to(memory_format=torch.channels_last)
-        self.head = nn.Linear(features, classes)
+        self.head: nn.Module = nn.Linear(features, classes)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Turn float images in [0, 1] into logits [B, K]."""
@@ -39,6 +39,37 @@ class Classifier(nn.Module):
         parts = list(self.body) if isinstance(self.body, nn.Sequential) else [self.body]
         at = next((i for i, part in enumerate(parts) if dropouts(part)), len(parts))
         return nn.Sequential(*parts[:at]), nn.Sequential(*parts[at:])
+
+
+class Wrapped(Classifier):
+    """A module of the user's that maps images to logits by itself.
+
+    It runs in fp32, so that its certainty keeps its digits. Strategies that compare features compare its logits.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        nn.Module.__init__(self)
+        self.body = InFp32(module)
+        self.head = nn.Identity()
+
+
+class InFp32(nn.Module):
+    """A module that autocast leaves alone."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x_bchw: Tensor) -> Tensor:
+        """Return what the module returns."""
+        with torch.autocast(x_bchw.device.type, enabled=False):
+            result: Tensor = self.module(x_bchw)
+        return result
+
+
+def as_classifier(module: nn.Module) -> Classifier:
+    """Return a module as a `Classifier`, wrapped if it is none."""
+    return module if isinstance(module, Classifier) else Wrapped(module)
 
 
 def dropouts(module: nn.Module) -> list[nn.Dropout]:

@@ -1,0 +1,239 @@
+"""Label images from Python: `alearn.label`, without Hydra and without a folder of results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alearn import loop
+from alearn.audit.protocol import Names
+from alearn.config import Auto, Folder, Model, Policy, Train, preset, training
+from alearn.data import choose, sources
+from alearn.data.imageset import ImageSet
+from alearn.errors import AlearnError
+from alearn.journal import Entry, OnProgress, Round, ignore
+from alearn.learn import device as devices
+from alearn.learn.fit import Network
+from alearn.ledger import CANNOT_TELL, Ledger, Source
+from alearn.models import build
+from alearn.models.classifier import Classifier, as_classifier
+from alearn.oracle.interface import Oracle
+from alearn.oracle.truth import numbered
+from alearn.values import Array
+
+CHANNELS = (1, 3)
+Images = Array | Tensor | ImageSet | str | PathLike[str]
+Labels = Sequence[int] | Sequence[str] | Array
+Factory = Callable[[tuple[int, int, int], int], nn.Module]
+OnCommit = Callable[[Entry], None]
+
+
+@dataclass(frozen=True)
+class Labeling:
+    """What a labeling came to: a label for each of N images.
+
+    labels: int64 [N], the class of each image by its number, -1 where the oracle could not tell. source: [N], "hand" or
+    "auto". confidence: float32 [N], 1 for a hand label, the probability of an auto label, nan where it is not known.
+    classes: their names by number. ids: names of the images. rounds: how many there were. model: of the last round,
+    None if there was no round. ledger: all of it, see `alearn.Ledger`.
+    """
+
+    ledger: Ledger
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    model: nn.Module | None
+
+    @property
+    def labels(self) -> Array:
+        """The class of each image by its number, int64 [N]."""
+        return self.ledger.label
+
+    @property
+    def source(self) -> Array:
+        """Who labeled each image, "hand" or "auto": [N]."""
+        return np.where(self.ledger.auto, "auto", "hand")
+
+    @property
+    def confidence(self) -> Array:
+        """How sure each label is, float32 [N]."""
+        sure: Array = np.where(self.ledger.hand, 1.0, -np.expm1(self.ledger.doubt)).astype(np.float32)
+        return sure
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds there were."""
+        return self.ledger.rounds
+
+    @property
+    def hand_labels(self) -> int:
+        """How many labels the oracle was asked for."""
+        return self.ledger.paid
+
+    def names(self) -> list[str]:
+        """Return the class of each image by its name, "" where the oracle could not tell."""
+        return [self.classes[label] if label != CANNOT_TELL else "" for label in self.labels.tolist()]
+
+    def wrong(self, labels: Labels) -> Array:
+        """Return the indices of the images whose label is not the one given here, int64 [n].
+
+        labels: N true classes, numbers or names. Images that the oracle could not tell count as wrong.
+        """
+        truth = numbered(labels, self.classes)
+        if len(truth) != len(self.labels):
+            raise ValueError(f"labels: {len(truth)} for {len(self.labels)} images")
+        return np.flatnonzero(self.labels != truth)
+
+
+def label(
+    images: Images,
+    oracle: Oracle,
+    *,
+    classes: Sequence[str] | None = None,
+    model: str | Model | Factory = "auto",
+    policy: str | Policy = "frugal",
+    train: str | Train | None = None,
+    augment: str = "auto",
+    given: Labels | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    on_progress: OnProgress = ignore,
+    on_commit: OnCommit | None = None,
+) -> Labeling:
+    """Label a data set with few questions to an oracle.
+
+    Args:
+        images: N images: uint8 [N, H, W], [N, C, H, W] or [N, H, W, C] with C of 1 or 3, an array or a tensor; a folder
+            of image files; or an `ImageSet`.
+        oracle: Whoever answers: an object with `label(index, purpose)` that returns the classes of the images `index`
+            as int64. `alearn.Truth(labels)` answers by known labels.
+        classes: Names of the classes. If None, the oracle's `classes`, or else those of an image set or a folder.
+        model: A network by name; its config, e.g. `alearn.preset("model", "small_cnn", width=32)`; or a function that
+            makes an `nn.Module` from the shape of an image (C, H, W) and the number of classes. The module maps float
+            images in [0, 1] to logits. "auto" chooses one of ours from the images.
+        policy: How to label: the name of a preset, or e.g. `alearn.Policy.preset("frugal", hand_budget=300)`.
+        train: How to train: the name of a preset, a `Train`, or None for the one that suits the policy.
+        augment: The random distortions that leave the classes as they are: none, digits, numbers, objects or clothes.
+            "auto" chooses from the images.
+        given: Labels that are known already, one for each image: numbers or names, -1 or "" where there is none. They
+            cost nothing.
+        seed: Every random draw follows from it.
+        device: auto, cpu or cuda.
+        precision: auto, fp32 or bf16, of the convolutions.
+        threads: CPU threads; None leaves torch's number as it is.
+        on_progress: Called with every step of the work: see `alearn.journal.Progress`.
+        on_commit: Called after every round and every stage of an audit: see `alearn.journal.Entry`.
+
+    Returns:
+        The labels, with their sources and confidences.
+
+    Raises:
+        AlearnError: Settings do not fit the images or each other, or training fails.
+    """
+    pool = _with_classes(_pool(images, seed), classes, oracle, given)
+    if augment == "auto":
+        augment, _ = choose.augment(_thumbnails(pool))
+    runtime = devices.choose(device, precision, "auto" if threads is None else threads)
+    pool = pool.to(runtime.device)
+    network, lr = _network(model, pool, cuda=runtime.device.type == "cuda")
+    rules = preset("policy", policy) if isinstance(policy, str) else policy
+    if train is None:
+        recipe = training(rules.name, lr=lr, augment=augment)
+    else:
+        recipe = preset("train", train, lr=lr, augment=augment) if isinstance(train, str) else train
+    ledger = Ledger.empty(len(pool))
+    if pool.given is not None:
+        index = np.flatnonzero(pool.given >= 0)
+        ledger.write(index, pool.given[index], Source.GIVEN, round=0)
+    journal = _LastRound(on_progress, on_commit)
+    loop.label(
+        loop.Trial(
+            images=pool.images,
+            names=Names(pool.ids, pool.classes),
+            oracle=oracle,
+            ledger=ledger,
+            policy=rules,
+            train=recipe,
+            network=network,
+            runtime=runtime,
+            seed=seed,
+            distortion=augment,
+        ),
+        journal,
+    )
+    return Labeling(ledger, tuple(pool.classes), tuple(pool.ids), journal.model)
+
+
+class _LastRound:
+    """A journal that hands on what it is told, and keeps the last model."""
+
+    def __init__(self, on_progress: OnProgress, on_commit: OnCommit | None) -> None:
+        self.progress, self._on_commit = on_progress, on_commit
+        self.model: nn.Module | None = None
+
+    def commit(self, entry: Entry) -> None:
+        """Keep the model of a round, and hand the entry on."""
+        if isinstance(entry, Round):
+            self.model = entry.fitted.model
+        if self._on_commit is not None:
+            self._on_commit(entry)
+
+
+def _pool(images: Images, seed: int) -> ImageSet:
+    """Return images of any form as an image set."""
+    if isinstance(images, ImageSet):
+        return images
+    if isinstance(images, str | PathLike):
+        folder = Folder(root=str(Path(images).expanduser().absolute()))
+        settled = choose.settle(folder, Train(), preset("model", "auto"), torch.cuda.is_available())
+        return sources.load(settled.data, seed)[0]
+    pixels = torch.as_tensor(images)
+    if pixels.dtype != torch.uint8 or pixels.ndim not in (3, 4):
+        raise AlearnError(f"images: {pixels.dtype} {list(pixels.shape)}; must be uint8 [N, H, W] or [N, C, H, W]")
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    elif pixels.shape[1] not in CHANNELS and pixels.shape[3] in CHANNELS:
+        pixels = pixels.permute(0, 3, 1, 2)
+    return ImageSet(pixels.contiguous(), tuple(map(str, range(len(pixels)))), (), None)
+
+
+def _with_classes(pool: ImageSet, classes: Sequence[str] | None, oracle: Oracle, given: Labels | None) -> ImageSet:
+    """Name the classes, and add the labels that are known."""
+    names = classes or getattr(oracle, "classes", None) or pool.classes
+    if not names:
+        raise AlearnError("classes: give the names of the classes, e.g. classes=['cat', 'dog']; the oracle has none")
+    if given is not None:
+        pool = replace(pool, given=numbered(given, names))
+    return replace(pool, classes=names if isinstance(names, list) else tuple(names))
+
+
+def _thumbnails(pool: ImageSet) -> Array:
+    """Return some of the images, small and with three channels: uint8 [n, 3, S, S]."""
+    index = np.unique(np.linspace(0, len(pool) - 1, choose.THUMBNAILS).round().astype(np.int64))
+    pixels = pool.images[torch.from_numpy(index)].float()
+    small = F.interpolate(pixels, (choose.SIDE, choose.SIDE), mode="area").round().to(torch.uint8)
+    return small.expand(-1, 3, -1, -1).numpy()
+
+
+def _network(model: str | Model | Factory, pool: ImageSet, cuda: bool) -> tuple[Network, float]:
+    """Return what makes a network for these images, and the learning rate that suits it."""
+    if isinstance(model, str):
+        model = preset("model", model)
+    if isinstance(model, Auto):
+        channels, *sides = pool.images.shape[1:]
+        model, _ = choose.network(model, max(sides) > choose.SMALL, channels == 1, cuda)
+    if isinstance(model, Model):
+        build.check(model)
+        return partial(build.build, model), model.lr
+    return partial(_made_by, model), Train().lr
+
+
+def _made_by(factory: Factory, shape: tuple[int, int, int], classes: int) -> Classifier:
+    return as_classifier(factory(shape, classes))
