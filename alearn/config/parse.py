@@ -1,4 +1,4 @@
-"""From what Hydra composed, or a trial wrote, to a checked config."""
+"""Check what Hydra composed, or what a trial wrote."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Section)
 
 
 def parse(composed: DictConfig) -> Config:
-    """Check a composed config, without Hydra's own part of it.
+    """Return the checked config, without Hydra's own part of it.
 
     Raises AlearnError with a line for each bad key: the key, its value, what is allowed.
     """
@@ -29,14 +29,14 @@ def parse(composed: DictConfig) -> Config:
 
 
 def parse_search(composed: DictConfig) -> Search:
-    """Check the keys of a search in a composed config that has Hydra's own part. Raises AlearnError as `parse` does."""
+    """Return the checked keys of a search, from Hydra's own part of a config. Raises AlearnError as `parse` does."""
     tree = _plain(composed.hydra, ["sweeper"])
     del tree["sweeper"]["_target_"]
     return _checked(Search, tree["sweeper"], "hydra.sweeper.")
 
 
 def parse_section(group: str, tree: Any) -> Any:
-    """Check a group by itself. Raises AlearnError as `parse` does."""
+    """Return the checked section of one group. Raises AlearnError as `parse` does."""
     refuse_old_keys({group: tree})
     kind = get_type_hints(Config, include_extras=True)[group]
     try:
@@ -60,23 +60,23 @@ def _checked(kind: type[S], tree: Any, prefix: str = "") -> S:
 
 
 def _explained(error: ValidationError, tree: Any, prefix: str) -> str:
-    """A line a key: where a value may be of several kinds, pydantic has a problem a kind."""
-    found: dict[str, str] = {}
+    """Return a line for each bad key. Where a value may be of several kinds, pydantic has a problem for each kind."""
     complete: list[str] = []
+    problems: dict[str, str] = {}
     for problem in error.errors():
         if problem["type"] == "default_factory_not_called":
             continue  # the bad key from which the default follows has its own line
         if problem["type"] == COMPLETE:
             complete.append(problem["msg"])
             continue
-        where, what = _explain(problem, tree)
-        found[where] = f"{found[where]}, or {what}" if where in found else what
-    keys = {f"{prefix}{where}".rstrip("."): what for where, what in found.items()}
-    return "\n".join([*complete, *(f"{key}: {what}" if key else what for key, what in keys.items())])
+        where, message = _explain(problem, tree)
+        key = f"{prefix}{where}".rstrip(".")
+        problems[key] = f"{problems[key]}, or {message}" if key in problems else message
+    return "\n".join([*complete, *(f"{key}: {text}" if key else text for key, text in problems.items())])
 
 
 def load(path: Path) -> Config:
-    """The config that a trial wrote, from its config.yaml. Raises AlearnError if there is none in the file."""
+    """Return the config that a trial wrote in its config.yaml. Raises AlearnError if the file holds none."""
     try:
         composed = OmegaConf.load(path)
     except Exception as error:  # a damaged file can fail in any way
@@ -90,7 +90,7 @@ def load(path: Path) -> Config:
 
 
 def _explain(problem: Any, tree: Any) -> tuple[str, str]:
-    """The key with its value, and what is wrong with it."""
+    """Return a problem's key with its value, and what is wrong with it."""
     keys: list[str] = []
     at: Any = tree
     parts = list(map(str, problem["loc"]))

@@ -1,4 +1,4 @@
-"""What all parts of the config have in common."""
+"""The base of all config classes, and the types that they share."""
 
 from typing import Annotated, Literal
 
@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Augment = Literal["none", "digits", "numbers", "objects", "clothes", "auto"]
-"""Random distortions, by what they suit: see `alearn.data.augment.AUGMENT`. auto, of a folder: chosen from it."""
+"""Random distortions, named by what they suit (`alearn.data.augment.AUGMENT`). auto: chosen from a folder's images."""
 
 
 class Section(BaseModel):
-    """Frozen; unknown keys are errors; a string is never taken for a number; nan and inf are no numbers."""
+    """A part of the config. It is frozen, refuses unknown keys, and takes neither a string nor nan for a number."""
 
     model_config = ConfigDict(
         frozen=True,
