@@ -96,7 +96,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
         "alearn.report.pictures",
     },
     "pyarrow": {"alearn.export.parquet"},
-    "pydantic": {"alearn.config", "alearn.errors", "alearn.models", "alearn.oracle"},
+    "pydantic": {"alearn.config", "alearn.models", "alearn.oracle"},
     "rich": {"alearn.data.progress_bar", "alearn.report.console", "alearn.sweep.sweep_progress"},
     "sqlalchemy": {"alearn.sweep.search_study"},
     "sqlite3": {"alearn.data.image_cache", "alearn.oracle.store"},
