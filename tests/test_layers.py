@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 class AtRunTime(ast.NodeTransformer):
     """Leaves out what only the type checker reads."""
 
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:  # noqa: N802, the name that ast wants
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         if getattr(node.test, "id", "") == "TYPE_CHECKING":
             return node.orelse
         return self.generic_visit(node)
@@ -150,6 +151,11 @@ def test_only_the_oracle_and_the_measuring_code_read_the_truth():
         "alearn.data.example_files",
     }
     assert readers <= allowed | handing_on, "the latter pass it to measure, and show what measure finds"
+
+
+def test_no_two_modules_share_a_name():
+    stems = Counter(path.stem for path in FILES if not path.stem.startswith("__") and path.stem != "auto")
+    assert [stem for stem, count in stems.items() if count > 1] == []
 
 
 def test_files_stay_short():

@@ -1,7 +1,7 @@
 """People who label in Label Studio: on a server, or by files that are carried there and back.
 
 `task_format` and `labeling_config` write what Label Studio takes, `annotations` reads what it gives, and know nothing
-else; `tasks` is a batch in these; `project` and `api` speak to the server.
+else; `tasks` is a batch in these; `project` and `rest_client` speak to the server.
 """
 
 from alearn.oracle.labelstudio.file_channel import Files

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from alearn.errors import AlearnError
 from alearn.oracle.labelstudio import labeling_config
 from alearn.oracle.labelstudio.annotations import person
-from alearn.oracle.labelstudio.api import Api, RefusedError
 from alearn.oracle.labelstudio.labeling_config import Layout
+from alearn.oracle.labelstudio.rest_client import Api, RefusedError
 from alearn.oracle.labelstudio.task_format import Json
 
 CHUNK = 50

@@ -12,9 +12,9 @@ from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import atomic
 from alearn.oracle.labelstudio.annotations import Annotation, fault, sent
-from alearn.oracle.labelstudio.api import Api, AwayError
 from alearn.oracle.labelstudio.labeling_config import OURS
 from alearn.oracle.labelstudio.project import CHUNK, Project
+from alearn.oracle.labelstudio.rest_client import Api, AwayError
 from alearn.oracle.labelstudio.task_format import ASKED, ITEM, Json
 from alearn.oracle.labelstudio.tasks import asked, guessed, label, tasks, version
 from alearn.oracle.people import Batch, Insight
