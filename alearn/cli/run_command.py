@@ -18,12 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alearn.cli.exit_codes import DONE, report
-from alearn.config.hydra_front import explain
+from alearn.config.hydra_front import explain, in_process
 from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError, WaitingError
 from alearn.sweep import running_sweep
-from alearn.sweep.hydra_callback import in_process
 from alearn.sweep.running_sweep import RunningSweep
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)

@@ -108,6 +108,11 @@ def _options(override: Override) -> Options:
     return Options(tuple(dict.fromkeys(map(Transformer.str, values))), ordered)
 
 
+def in_process(launcher: str) -> bool:
+    """Return whether a launcher (a dotted name) runs the jobs in the sweep's own process, one after the other."""
+    return launcher.endswith("BasicLauncher")
+
+
 def installed(plugin: str) -> None:
     """Raise AlearnError, with the command that installs it, if a plugin of Hydra's (a dotted name) is missing."""
     package = ".".join(plugin.split(".")[:2])

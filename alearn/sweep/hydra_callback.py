@@ -1,6 +1,7 @@
 """What happens around Hydra's jobs: all are checked before the first one starts, and watched to the last."""
 
 import os
+from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,10 +14,11 @@ from omegaconf.errors import OmegaConfBaseException
 from alearn.config import hydra_front, parse, parse_search
 from alearn.errors import AlearnError
 from alearn.sweep import running_sweep
-from alearn.trial.status import lock
 
 SEARCH = "hydra_plugins.alearn_search.OptunaSweeper"
 """The `_target_` of hydra/sweeper=optuna."""
+MISTAKES = (AlearnError, OmegaConfBaseException, HydraException)
+"""What a wrong config raises."""
 
 
 class Guard(Callback):
@@ -24,7 +26,7 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the trial before Hydra touches its folder."""
-        given = {word.partition("=")[0] for word in config.hydra.overrides.task}
+        given = {override.partition("=")[0] for override in config.hydra.overrides.task}
         if open_keys := [str(key) for key in config.hydra.sweeper.get("params") or {} if key not in given]:
             _refuse(f"this experiment is a sweep: run it with -m, or set {' and '.join(open_keys)} for one trial of it")
         try:
@@ -34,7 +36,6 @@ class Guard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every job of the sweep (of a search, the ends of what it may choose), take its folder, watch it."""
-        from alearn.sweep.sweep_progress import Progress
         from alearn.trial import resume
 
         try:
@@ -42,77 +43,73 @@ class Guard(Callback):
             hydra_front.installed(config.hydra.launcher._target_)
             hydra_front.installed(config.hydra.sweeper._target_)
             resume.check_writable(folder)
-            planned, probed = hydra_front.jobs(config), probes(config)
-        except (AlearnError, OmegaConfBaseException) as error:
-            _refuse(str(error))
-        except HydraException as error:
-            _refuse(hydra_front.explain(error))
-        named: list[tuple[str, list[str], int | None]] = []
-        named += [(f"job {number} ({' '.join(words)})", words, number) for number, words in enumerate(planned)]
-        named += [("the search", words, None) for words in probed]
-        found = [(name, _problem(config, words, number)) for name, words, number in named]
-        problems = dict.fromkeys(f"{name}: {problem}" for name, problem in found if problem)  # each once
+            jobs = hydra_front.jobs(config)
+            found = [
+                *(_problem(config, f"job {number} ({' '.join(job)})", job, number) for number, job in enumerate(jobs)),
+                *(_problem(config, "the search", probe) for probe in probes(config)),
+            ]
+        except MISTAKES as error:
+            _refuse(_explained(error))
+        problems = dict.fromkeys(problem for problem in found if problem)  # each once
         if problems:
             _refuse("\n".join(["no job was started:", *problems]))
+        if config.hydra.launcher.get("n_jobs") == -1:  # joblib's word for every core: GPUs are fewer
+            config.hydra.launcher.n_jobs = workers()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            held = lock(folder, "sweep")
+            _begin(config, folder, jobs)
         except AlearnError as error:
             _refuse(str(error))
         except OSError as error:  # Hydra would turn it into a warning, and go on without us
             _refuse(f"{folder}: cannot be written ({error.strerror})")
-        if config.hydra.launcher.get("n_jobs") == -1:  # joblib's word for every core: GPUs are fewer
-            config.hydra.launcher.n_jobs = workers()
-        fixed = set.intersection(*map(set, planned)) if planned else set(config.hydra.overrides.task)
-        total, search = len(planned) or config.hydra.sweeper.get("n_trials"), not planned
-        progress = Progress(folder, total, fixed, search)
-        if not in_process(config.hydra.launcher._target_):
-            progress.watch()
-        sweep = running_sweep.current()
-        assert sweep is not None
-        sweep.begin(progress, held)
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
         """In a sweep that runs its jobs in this process: look at what came out."""
         sweep = running_sweep.current()
-        if sweep is not None and sweep.progress is not None and in_process(config.hydra.launcher._target_):
-            sweep.progress.update(Path(config.hydra.runtime.output_dir))
+        if sweep is not None and hydra_front.in_process(config.hydra.launcher._target_):
+            sweep.update(Path(config.hydra.runtime.output_dir))
 
 
 def workers() -> int:
-    """Jobs that this machine runs at once: one a GPU that this process may see, one a core where there is none."""
+    """Return how many jobs this machine runs at once: one a GPU that this process may see, or else one a core."""
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = (
-        [name for name in seen.partition("-")[0].split(",") if name] if seen is not None else glob("/dev/nvidia[0-9]*")
-    )
+    gpus = glob("/dev/nvidia[0-9]*")
+    if seen is not None:
+        gpus = [name for name in seen.partition("-")[0].split(",") if name]
     return len(gpus) or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
-def in_process(launcher: str) -> bool:
-    """Whether a launcher runs the jobs where the sweep itself runs, one after the other."""
-    return launcher.endswith("BasicLauncher")
-
-
 def probes(config: DictConfig) -> list[list[str]]:
-    """The overrides of jobs at the ends of what a search may choose; none for other sweepers."""
+    """Return the overrides of jobs at the ends of what a search may choose; none for other sweepers."""
     if config.hydra.sweeper._target_ != SEARCH:
         return []
     parse_search(config)
     return hydra_front.space(config).probes()
 
 
-def _problem(config: DictConfig, overrides: list[str], number: int | None) -> str | None:
-    """What is wrong with a job of a sweep; number: None for one that only stands for others, and has no folder."""
+def _begin(config: DictConfig, folder: Path, jobs: Iterable[list[str]]) -> None:
+    """Take the sweep's folder, and watch its jobs. Raises AlearnError if another sweep has it."""
+    from alearn.sweep.sweep_progress import Progress
+
+    sweep = running_sweep.current()
+    assert sweep is not None
+    sweep.lock(folder)
+    overrides = [set(job) for job in jobs]
+    fixed = set.intersection(*overrides) if overrides else set(config.hydra.overrides.task)
+    total = len(overrides) or config.hydra.sweeper.get("n_trials")
+    progress = Progress(folder, total, fixed, search=not overrides)
+    sweep.begin(progress, watch=not hydra_front.in_process(config.hydra.launcher._target_))
+
+
+def _problem(config: DictConfig, name: str, overrides: list[str], number: int | None = None) -> str | None:
+    """Return what is wrong with a job of a sweep; number: None for one that only stands for others."""
     try:
         job = hydra_front.job(config, overrides, number)
         folder = Path(job.hydra.sweep.dir)
         if number is not None:
             folder /= job.hydra.sweep.subdir
         _check(job, folder, sweep=True)
-    except (AlearnError, OmegaConfBaseException) as error:
-        return str(error)
-    except HydraException as error:
-        return hydra_front.explain(error)
+    except MISTAKES as error:
+        return f"{name}: {_explained(error)}"
     return None
 
 
@@ -121,6 +118,10 @@ def _check(composed: DictConfig, folder: Path, sweep: bool = False) -> None:
 
     config = parse(composed)
     run.check(config.in_sweep() if sweep else config, folder)
+
+
+def _explained(error: Exception) -> str:
+    return hydra_front.explain(error) if isinstance(error, HydraException) else str(error)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -6,18 +6,17 @@ A process that runs a single trial, or a job for a launcher, has none.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 if TYPE_CHECKING:
-    from alearn.sweep.sweep_progress import Progress
+    from filelock import FileLock
 
-_CURRENT: ContextVar["RunningSweep | None"] = ContextVar("running_sweep", default=None)
+    from alearn.sweep.sweep_progress import Progress
 
 
 class RunningSweep:
-    """The lock on a sweep's folder and the watch over its jobs, from the first job to the end of the command.
+    """The lock on a sweep's folder and the watch over its jobs, from before the first job to the end of the command.
 
     progress: None until the sweep has begun, and again once it has ended.
     """
@@ -26,12 +25,26 @@ class RunningSweep:
         self.progress: Progress | None = None
         self._lock: FileLock | None = None
 
-    def begin(self, progress: "Progress", lock: FileLock) -> None:
-        """Take over a sweep whose folder is locked."""
-        self.progress, self._lock = progress, lock
+    def lock(self, folder: Path) -> None:
+        """Make the sweep's folder, and hold it. Raises AlearnError if another process does."""
+        from alearn.trial import status
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = status.lock(folder, "sweep")
+
+    def begin(self, progress: "Progress", watch: bool) -> None:
+        """Take note of what ends from now on. watch: whether the jobs run in other processes."""
+        self.progress = progress
+        if watch:
+            progress.watch()
+
+    def update(self, job: Path) -> None:
+        """Take note of a job that has ended in this process, if it is one of a sweep."""
+        if self.progress is not None:
+            self.progress.update(job)
 
     def again(self) -> str:
-        """Say which command goes on with it."""
+        """Return the command that goes on with it."""
         return self.progress.again() if self.progress else "the same command"
 
     def end(self) -> str:
@@ -43,26 +56,29 @@ class RunningSweep:
         return progress.failures()
 
     def release(self) -> None:
-        """Let another process have the folder."""
+        """Let other processes have the folder."""
         if self._lock is not None:
             self._lock.release()
+
+
+_current: ContextVar[RunningSweep] = ContextVar("running_sweep")
+
+
+def current() -> RunningSweep | None:
+    """Return the sweep that the command of this process owns."""
+    return _current.get(None)
 
 
 @contextmanager
 def owned() -> Iterator[RunningSweep]:
     """Own the sweep that Hydra may start inside of the `with` block; it ends with the block."""
     sweep = RunningSweep()
-    token = _CURRENT.set(sweep)
+    token = _current.set(sweep)
     try:
         yield sweep
     finally:
-        _CURRENT.reset(token)
+        _current.reset(token)
         try:
             sweep.end()
         finally:
             sweep.release()
-
-
-def current() -> RunningSweep | None:
-    """Return the sweep that the command of this process owns."""
-    return _CURRENT.get()
