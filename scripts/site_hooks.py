@@ -7,8 +7,9 @@ Links are written as they work in the repository; those to files of the root are
 import argparse
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from omegaconf import OmegaConf
-from pydantic import BaseModel
 
 from alearn.cli.main import SUBCOMMANDS
-from alearn.config import Config, flatten
-from alearn.config.hydra_front import CONF
-from alearn.registry import MODELS
+from alearn.config import flatten, reference
+from alearn.config.presets import CONF
 from alearn.trial.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +34,8 @@ FROM_ROOT = {
 }
 """Files of the repository's root by the pages that they become."""
 
-Schema = Mapping[str, Any]
+GROUP = {"hydra": "hydra/sweeper"}
+"""By the first part of a key: how its group is chosen, where that is not the same."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -70,7 +70,7 @@ def turned(markdown: str, page: str) -> str:
 def table(heads: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in row)} |" for row in rows) + "\n"
 
 
 def code(value: Any) -> str:
@@ -82,36 +82,20 @@ def code(value: Any) -> str:
 
 
 def keys() -> str:
-    """Return all keys of the config, a table for each class."""
-    parts = [
-        ("A trial", "", Config, []),
-        ("data: a known data set", "data.", variant("data", "mnist"), ["data=mnist"]),
-        ("data=folder: images of your own", "data.", variant("data", "folder"), ["data=folder", "data.root=DIR"]),
-        *((f"model={name}", "model.", MODELS.get(name).config, [f"model={name}"]) for name in MODELS.names()),
-        ("train", "train.", Config.model_fields["train"].annotation, []),
-        ("policy", "policy.", Config.model_fields["policy"].annotation, []),
-        *(
-            (f"oracle={name}", "oracle.", variant("oracle", name), [f"oracle={name}"])
-            for name in ("truth", "noisy", "web", "labelstudio")
-        ),
-        ("record", "record.", Config.model_fields["record"].annotation, []),
-    ]
+    """Return all keys of the config, a table for each group, and for each of its options where their keys differ."""
     text = []
-    for title, prefix, model, overrides in parts:
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel)
-        intro = " ".join((model.__doc__ or "").split())
-        lines = rows(model.model_json_schema(), prefix, composed(*overrides))
-        body = table(("key", "default", "may be", "meaning"), lines)
-        text.append(f"## {title}\n\n{intro}\n\n{body}")
+    for (group, options), found in groupby(reference.keys(), lambda key: (key.group, key.options)):
+        title = ", ".join(f"{GROUP.get(group, group)}={option}" for option in options) or group or "A trial"
+        lines = (
+            (code(key.name), written(key.default), key.values.replace(" | ", ", "), key.description) for key in found
+        )
+        text.append(f"## {title}\n\n{table(('key', 'default', 'may be', 'meaning'), lines)}")
     return "\n".join(text)
 
 
-def variant(group: str, name: str) -> Any:
-    """Return the class of a group's keys for one of its options."""
-    union = Config.model_fields[group].annotation
-    return next(kind for kind in union.__args__ if name in kind.model_json_schema()["properties"]["name"].get(
-        "enum", [kind.model_json_schema()["properties"]["name"].get("const")]))  # fmt: skip
+def written(default: str) -> str:
+    """Return a default in code, unless it is described in words."""
+    return code(default) if default and " " not in default else default or "must be given"
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -119,42 +103,6 @@ def composed(*overrides: str) -> dict[str, Any]:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", overrides=list(overrides))
     return flatten(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
-
-
-def rows(schema: Schema, prefix: str, defaults: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    """Yield a row for each key of a schema; a section within it comes with its own keys."""
-    kinds: Schema = schema.get("$defs", {})
-
-    def walk(properties: Schema, prefix: str) -> Iterator[Sequence[str]]:
-        for name, field in properties.items():
-            key = f"{prefix}{name}"
-            inner = kinds.get(str(field.get("$ref", "")).rpartition("/")[2], {})
-            if "properties" in inner and prefix:
-                yield from walk(inner["properties"], f"{key}.")
-            elif "properties" not in inner and "discriminator" not in field:
-                default = defaults.get(key, field.get("default", "..."))
-                meaning = " ".join(field.get("description", "").split())
-                yield code(key), code(default), allowed(field, kinds), meaning
-
-    return walk(schema["properties"], prefix)
-
-
-def allowed(field: Schema, kinds: Schema) -> str:
-    """Say what a value may be."""
-    if "$ref" in field:
-        field = kinds[field["$ref"].rpartition("/")[2]]
-    if "anyOf" in field:
-        return ", or ".join(allowed(kind, kinds) for kind in field["anyOf"])
-    if "enum" in field:
-        return ", ".join(map(code, field["enum"]))
-    if "const" in field:
-        return code(field["const"])
-    bounds = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"),
-              ("exclusiveMaximum", "below"))  # fmt: skip
-    limits = [f"{words} {field[key]:g}" for key, words in bounds if key in field]
-    kind = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "`true`, `false`",
-            "null": "`null`", "array": "a list", "object": "a section"}[field.get("type", "object")]  # fmt: skip
-    return ", ".join([kind, *limits])
 
 
 def presets(group: str) -> Callable[[], str]:

@@ -7,14 +7,14 @@ import sys
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from alearn.cli.main import SUBCOMMANDS
-from alearn.config import flatten
-from alearn.config.hydra_front import CONF
+from alearn.config import reference
+from alearn.config.presets import CONF
 from alearn.config.renamed import RENAMED
 
 ROOT = Path(__file__).parents[1]
@@ -42,13 +42,8 @@ def code(path: Path) -> str:
 @cache
 def keys() -> set[str]:
     """Return every key of the config and every section."""
-    found: set[str] = set()
-    for path in CONF.rglob("*.yaml"):
-        tree = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-        is_global = "@package _global_" in path.read_text() or path.name == "config.yaml"
-        prefix = "" if is_global else f"{path.parent.name}."
-        found |= set(flatten(tree, prefix))
-    return found | {key.rpartition(".")[0] for key in found}
+    names = set(map(attrgetter("name"), reference.keys()))
+    return names | {name.rpartition(".")[0] for name in names}
 
 
 def parser(name: str) -> argparse.ArgumentParser:
