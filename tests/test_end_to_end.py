@@ -276,8 +276,8 @@ BAD = {
     "-m experiment=search policy.threshold=interval(0.5,1.5)": "policy.threshold=1.5: must be less than or equal to 1",
     "model=torchvision model.name=resnet81": "model.name=resnet81: torchvision has no classification network of",
     "model=small_cnn model.name=vgg11": "model.name=vgg11: must be one of auto, resnet, small_cnn, source_cnn",
-    "data=folder": "data.root=???: there is no such folder; give the one of your images",
-    "data=folder data.root=/nowhere": "data.root=/nowhere: there is no such folder; give the one of your images",
+    "data=folder": "data.root=???: there is no such folder; give the folder of your images",
+    "data=folder data.root=/nowhere": "data.root=/nowhere: there is no such folder; give the folder of your images",
     "-m data.imbalance.factor=10,0.1": "data.imbalance.factor=0.1: must be greater than or equal to 1",
     "experiment=mnist_trials": "this experiment is a sweep: run it with -m, or set seed and trial for one trial of it",
 }

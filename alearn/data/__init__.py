@@ -1,1 +1,1 @@
-"""Images in: one type for a data set, the places it can come from, and its distortions for training."""
+"""Image data sets: their type, the sources that they can come from, and distortions for training."""

@@ -12,19 +12,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 KNOTS = 5
-"""Points a side at which the wave is drawn; in between it is bicubic."""
+"""Points per side at which the wave is drawn. Between the points it is interpolated bicubically."""
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """How much of everything; what is 0 is left out. Called with a batch, float [B, C, H, W] in [0, 1], and a generator
-    on its device; returns the distorted batch, of the same shape.
+    """Random distortions of a batch. Each field is the strength of one distortion; 0 turns it off.
 
-    rotation, shear: radians at most; scale: a share at most. shift: pixels at most; whole ones if nothing else moves
-    the image, so that its values stay. wave: standard deviation of a smooth bending, in half image widths. flip: mirror
-    half of the images. light: the contrast's and the brightness's change at most. hole: pixels a side of a square that
-    is painted over with the image's mean (DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks
-    with Cutout", 2017). padding: what comes in from outside, as in `grid_sample`.
+    Attributes:
+        rotation: The largest rotation, in radians.
+        scale: The largest change of scale, as a share.
+        shear: The largest shear, in radians.
+        shift: The largest shift, in pixels. Without rotation, scale, shear and wave, shifts are whole pixels, which
+            keeps the pixel values.
+        wave: The standard deviation of a smooth bending, in half image widths.
+        flip: Whether to mirror half of the images.
+        light: The largest change of contrast and of brightness.
+        hole: The side, in pixels, of a square that is filled with the image's mean (DeVries and Taylor, "Improved
+            Regularization of Convolutional Neural Networks with Cutout", 2017).
+        padding: What fills the pixels that move in from outside the image, as in `grid_sample`.
     """
 
     rotation: float = 0.0
@@ -38,13 +44,21 @@ class Distortion:
     padding: str = "border"
 
     def __call__(self, x_bchw: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One resampling, then light, then the hole."""
+        """Distort a batch: resample it once, then change the light, then fill the hole.
+
+        Args:
+            x_bchw: Float images in [0, 1].
+            generator: Random numbers, on the device of the batch.
+
+        Returns:
+            A new batch of the same shape.
+        """
         draw = _Draw(len(x_bchw), x_bchw.device, generator)
         x_bchw = self._moved(x_bchw, draw)
         if self.light:
             mean = x_bchw.mean((1, 2, 3), keepdim=True)
             contrast, brightness = (draw.uniform(2, 1, 1, 1) * self.light).unbind(1)
-            x_bchw.mul_(1 + contrast).add_(brightness - contrast * mean).clamp_(0, 1)  # ours: it has just been made
+            x_bchw.mul_(1 + contrast).add_(brightness - contrast * mean).clamp_(0, 1)  # a new tensor, safe to write to
         if self.hole:
             inside = [self._span(side, draw) for side in x_bchw.shape[2:]]
             inside_b1hw = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
@@ -52,7 +66,10 @@ class Distortion:
         return x_bchw
 
     def _moved(self, x_bchw: Tensor, draw: "_Draw") -> Tensor:
-        """The displacement is linear in what is drawn: one product with a basis instead of an upsampling an image."""
+        """Return the batch after everything that moves pixels.
+
+        The displacement is linear in the random numbers, so one product with a basis replaces an upsampling per image.
+        """
         batch, _, height, width = x_bchw.shape
         angle, shear = draw.uniform() * self.rotation, draw.uniform() * self.shear
         scale = 1 + draw.uniform(2) * self.scale
@@ -67,13 +84,16 @@ class Distortion:
             weight_b2d = torch.cat([weight_b2d, draw.normal(2, KNOTS * KNOTS) * self.wave], 2)
         if self.flip:
             weight_b2d[:, 0] *= draw.uniform(1).sign()
-        with torch.autocast(x_bchw.device.type, enabled=False):  # in bf16 a place is off by a tenth of a pixel
+        with torch.autocast(x_bchw.device.type, enabled=False):  # bf16 is off by a tenth of a pixel
             grid_b2p = weight_b2d @ _basis(height, width, x_bchw.device)[: weight_b2d.shape[2]]
         grid_bhw2 = grid_b2p.view(batch, 2, height, width).permute(0, 2, 3, 1)
         return F.grid_sample(x_bchw, grid_bhw2, padding_mode=self.padding, align_corners=False)
 
     def _span(self, side: int, draw: "_Draw") -> Tensor:
-        """bool [B, side]: where the hole is; its middle is anywhere, so it may lie half outside."""
+        """Return where the hole is along one side of each image, bool [B, side].
+
+        The middle of the hole is anywhere in the image, so up to half of the hole can lie outside.
+        """
         middle = ((draw.uniform(1) + 1) * (side / 2)).floor()
         from_start = torch.arange(side, device=middle.device) - (middle - self.hole // 2)
         return (from_start >= 0) & (from_start < self.hole)
@@ -81,25 +101,26 @@ class Distortion:
 
 @dataclass(frozen=True)
 class _Draw:
-    """Random numbers for each image of a batch."""
+    """A source of random numbers for each image of a batch."""
 
     batch: int
     device: torch.device
     generator: torch.Generator | None
 
     def uniform(self, *shape: int) -> Tensor:
-        """[B, *shape] in [-1, 1)."""
+        """Return uniform numbers in [-1, 1), float [B, *shape]."""
         return torch.rand((self.batch, *shape), generator=self.generator, device=self.device) * 2 - 1
 
     def normal(self, *shape: int) -> Tensor:
-        """[B, *shape]."""
+        """Return standard normal numbers, float [B, *shape]."""
         return torch.randn((self.batch, *shape), generator=self.generator, device=self.device)
 
 
 @cache
 def _basis(height: int, width: int, device: torch.device) -> Tensor:
-    """[3 + KNOTS x KNOTS, H x W]: what a sampling grid is made of. The pixels' own x and y in [-1, 1], 1, and the
-    bicubic bump of each knot.
+    """Return the terms that a sampling grid is a sum of, float [3 + KNOTS x KNOTS, H x W].
+
+    The terms are the pixels' own x and y in [-1, 1], the constant 1, and the bicubic bump of each knot.
     """
     unit = torch.eye(2, 3, device=device)[None]
     x_and_y = F.affine_grid(unit, [1, 1, height, width], align_corners=False).permute(0, 3, 1, 2)[0]
@@ -109,7 +130,7 @@ def _basis(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def none(x_bchw: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Leave the batch as it is."""
+    """Return the batch unchanged."""
     return x_bchw
 
 
@@ -120,4 +141,4 @@ AUGMENT: dict[str, Callable[..., Tensor]] = {
     "objects": Distortion(shift=4, flip=True, light=0.1, hole=8, padding="reflection"),
     "clothes": Distortion(rotation=0.05, scale=0.1, shear=0.05, shift=2, flip=True, hole=8),
 }
-"""By the name in the config. None of them turns an image of a class into one of another."""
+"""The distortions by their names in the config. None of them changes the class of an image."""

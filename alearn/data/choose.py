@@ -1,4 +1,4 @@
-"""Settle what the config leaves open (auto) about people's own images, by a look at a sample of them.
+"""Replace the `auto` values of the config for a user's own images, by looking at a sample of them.
 
 Shape letters: n images, S pixels a side.
 """
@@ -20,41 +20,42 @@ from alearn.errors import AlearnError
 from alearn.values import Array
 
 HEADERS, THUMBNAILS = 2000, 300
-"""Files whose header is read, and of those the ones that are decoded."""
+"""How many files have their header read, and how many of those are decoded."""
 
 SIDE = 32
-"""Pixels a side of a thumbnail."""
+"""Side of a thumbnail, in pixels."""
 
 SMALL, USUAL, CHEAP = 40, 64, 48
-"""Images of at most SMALL pixels keep their size. All others get USUAL, or CHEAP without a GPU. Then the model is
-also the small network, whatever the images: on 4,000 of CIFAR-10 the large one takes 2.3 times as long, for 2 points of
-accuracy.
+"""Pixels per side. Images of at most SMALL pixels keep their size. Other images are resized to USUAL, or to CHEAP if
+there is no GPU. Without a GPU, all images also get the small network: on 4,000 images of CIFAR-10 the large network
+takes 2.3 times as long and gains 2 points of accuracy.
 """
 
 GREY = ("mnist", "fashion_mnist", "kmnist")
 """The known data sets of small grey images."""
 
 CHROMA, COLOURED = 24, 0.01
-"""An image has colour if more than the share COLOURED of its pixels has channels that differ by more than CHROMA, of
-255. A grey JPEG that is stored in colour stays below that.
+"""A pixel has colour if its channels differ by more than CHROMA (of 255). An image has colour if more than the share
+COLOURED of its pixels has. A grey JPEG that is stored in colour stays below that.
 """
 
 INK, PAPER, LINES = 0.25, 0.1, 0.8
-"""An image is line-drawn if half of it is paper (as bright as the median, give or take PAPER) and its ink (what differs
-by INK) has no broad spots. A set is line-drawn if the share LINES of its images is: of MNIST 0.99 are, of handwriting
-in ink on paper 0.97, of CIFAR-10 and of photographs of rubbish (TrashNet) 0.31.
+"""Paper is what differs from the median brightness by less than PAPER. Ink is what differs from it by more than INK. An
+image is line-drawn if more than half of it is paper and little of its ink lies in broad spots. A set is line-drawn if
+at least the share LINES of its images is. Shares of known sets: MNIST 0.99, handwriting in ink on paper 0.97, CIFAR-10
+and photographs of rubbish (TrashNet) 0.31.
 """
 
 MIRRORED = 0.5
-"""A set is mirrored if more than this share of its images has colour: of CIFAR-10 0.90 have, of TrashNet 0.82."""
+"""A set is mirrored if more than this share of its images has colour. Known shares: CIFAR-10 0.90, TrashNet 0.82."""
 
 Choice = tuple[Any, str]
-"""A value, and why."""
+"""A value, and the reason for it."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The sections of the config in which nothing is auto any more. notes: what was chosen and why, for the user."""
+    """The sections of the config without any `auto`. notes: for the user, what was chosen and why."""
 
     data: Data
     train: Train
@@ -67,18 +68,18 @@ class Settled:
 
 
 def settle(data: Data, train: Train, model: Model, cuda: bool) -> Settled:
-    """Choose a value for each auto of data, for train.augment, and for the model.
+    """Choose a value for each `auto` in data, for train.augment, and for the model.
 
-    No image is read if nothing is auto. Labels play no part. The same files give the same values on the same machine.
+    If nothing is auto, no image is read. Labels play no part. The same files give the same values on the same machine.
 
     Args:
         data: Where the images are.
-        train: The recipe, which may take its distortions from data.
-        model: A network, or the two that auto chooses from.
+        train: The recipe. Its distortions may come from data.
+        model: A network, or the two networks to choose from.
         cuda: Whether there is a GPU.
 
     Raises:
-        AlearnError: The folder holds no images, or is wrong in a way that `alearn.data.listing.listed` finds.
+        AlearnError: The folder holds no images, or `alearn.data.listing.listed` refuses it.
     """
     notes: list[str] = []
     if isinstance(data, Folder):
@@ -99,7 +100,7 @@ def settle(data: Data, train: Train, model: Model, cuda: bool) -> Settled:
 
 
 def network(auto: Auto, large: bool, grey: bool, cuda: bool) -> tuple[Model, str]:
-    """Choose one of two networks, and say why. large: whether the images have more than SMALL pixels a side."""
+    """Choose one of two networks, and give the reason. large: whether the images have more than SMALL pixels a side."""
     if grey and not large:
         return auto.small, "the images are small and grey"
     if not cuda:
@@ -108,7 +109,7 @@ def network(auto: Auto, large: bool, grey: bool, cuda: bool) -> tuple[Model, str
 
 
 def _data(data: Folder, cuda: bool) -> dict[str, Choice]:
-    """Choose values for the keys of a folder that are auto."""
+    """Return a choice for each key of the folder that is auto, by key."""
     choices: dict[str, Choice] = {}
     if data.layout == "auto" and data.labels is None:
         choices["layout"] = listing.layout(Path(data.root).expanduser())
@@ -126,14 +127,14 @@ def _data(data: Folder, cuda: bool) -> dict[str, Choice]:
 
 @dataclass(frozen=True)
 class Sample:
-    """A look at n images. shapes: int64 [n, 2], height and width. files: the n files."""
+    """A sample of n images. shapes: int64 [n, 2], height and width. files: the n files."""
 
     shapes: Array
     files: Sequence[Path]
 
     @classmethod
     def of(cls, data: Folder) -> Self:
-        """Read the headers of HEADERS files of the pool, evenly drawn. Files that are no images are left out."""
+        """Read the headers of up to HEADERS files, evenly spaced in the pool. Leave out files that are not images."""
         root, (pool, _) = Path(data.root).expanduser(), listing.listed(data)
         shapes, reasons = _each(decode.header, [root / name for name in _evenly(pool.ids, HEADERS)])
         if not shapes:
@@ -143,7 +144,7 @@ class Sample:
 
     @cached_property
     def thumbnails(self) -> Array:
-        """THUMBNAILS of the files, evenly drawn: uint8 [n, 3, S, S]."""
+        """Thumbnails of up to THUMBNAILS of the files, evenly spaced, uint8 [n, 3, S, S]."""
         thumbnails, reasons = _each(lambda path: decode.decoded(path, (SIDE, SIDE), 3), _evenly(self.files, THUMBNAILS))
         if not thumbnails:
             first, reason = next(iter(reasons.items()))
@@ -152,13 +153,13 @@ class Sample:
 
 
 def coloured(thumbnails: Array) -> Array:
-    """Return which of some images [n, 3, S, S] have colour, whatever their files' mode: bool [n]."""
+    """Return which images have colour, whatever the mode of their files: bool [n]. thumbnails: uint8 [n, 3, S, S]."""
     chroma = thumbnails.max(1).astype(int) - thumbnails.min(1)
     return np.asarray((chroma > CHROMA).mean((1, 2)) > COLOURED)
 
 
 def brightness(thumbnails: Array) -> Array:
-    """Return the brightness of images [n, 3, S, S]: float32 [n, S, S] in [0, 1]."""
+    """Return the brightness of images, float32 [n, S, S] in [0, 1]. thumbnails: uint8 [n, 3, S, S]."""
     luminance = np.array([0.299, 0.587, 0.114], np.float32) / 255
     return np.asarray(np.tensordot(thumbnails.astype(np.float32), luminance, (1, 0)))
 
@@ -180,23 +181,23 @@ def _channels(sample: Sample) -> Choice:
 
 
 def augment(thumbnails: Array) -> Choice:
-    """Choose distortions that leave classes as they are, a key of `alearn.data.augment.AUGMENT`.
+    """Choose distortions that do not change classes: a key of `alearn.data.augment.AUGMENT`, and the reason.
 
-    Only photographs in colour are mirrored. Writing is not, and neither are grey images: most scans and X-rays have a
-    left and a right.
+    Only photographs in colour are mirrored. Handwriting is not mirrored. Grey images are not mirrored either, because
+    left and right differ in most scans and X-rays.
     """
     if line_drawn(brightness(thumbnails)) >= LINES:
-        return "digits", "the images are line-drawn, as handwriting is; no mirror images are made"
+        return "digits", "the images are line-drawn, like handwriting; no mirror images are made"
     if coloured(thumbnails).mean() <= MIRRORED:
         return "numbers", "most images are grey; no mirror images are made (data.augment=objects makes them)"
     return "objects", (
         "most images are photographs in colour; mirror images are made. "
-        "If mirroring makes another class of an image, as it does with text: data.augment=numbers"
+        "If mirroring changes the class of an image, as it does with text, set data.augment=numbers"
     )
 
 
 def line_drawn(grey_nss: Array) -> float:
-    """Return the share of the images that are thin lines on a plain ground. grey_nss: float32 in [0, 1]."""
+    """Return the share of the images that show thin lines on a plain background. grey_nss: float32 in [0, 1]."""
     off_nss = np.abs(grey_nss - np.median(grey_nss, axis=(1, 2), keepdims=True))
     ink_nss = off_nss > INK
     around = np.pad(ink_nss, ((0, 0), (2, 2), (2, 2)))
@@ -206,7 +207,7 @@ def line_drawn(grey_nss: Array) -> float:
 
 
 def _evenly(items: Sequence[Any], most: int) -> list[Any]:
-    """Return at most so many of the items, from the first to the last."""
+    """Return at most `most` of the items, evenly spaced from the first to the last."""
     if len(items) <= most:
         return list(items)
     return [items[int(at)] for at in np.linspace(0, len(items) - 1, most).round()]
@@ -216,7 +217,7 @@ T = TypeVar("T")
 
 
 def _each(read: Callable[[Path], T], files: Sequence[Path]) -> tuple[dict[Path, T], dict[Path, str]]:
-    """Read files in threads. Return what `read` makes of each, and of the others why it cannot."""
+    """Read files in threads. Return the result for each file, and the reason for each file that cannot be read."""
 
     def attempt(path: Path) -> T | NotReadError:
         try:
@@ -227,4 +228,5 @@ def _each(read: Callable[[Path], T], files: Sequence[Path]) -> tuple[dict[Path, 
     with ThreadPoolExecutor() as threads:
         outcomes = dict(zip(files, threads.map(attempt, files), strict=True))
     reasons = {path: outcome.reason for path, outcome in outcomes.items() if isinstance(outcome, NotReadError)}
-    return {path: one for path, one in outcomes.items() if not isinstance(one, NotReadError)}, reasons
+    results = {path: outcome for path, outcome in outcomes.items() if not isinstance(outcome, NotReadError)}
+    return results, reasons

@@ -1,8 +1,8 @@
-"""One image file to pixels, or a reason why not; and images for people's eyes.
+"""Decode an image file into pixels, or give the reason why it cannot be decoded; and encode images for people to see.
 
-The pool, `alearn predict` and the pages all come here, so a new image is treated exactly as one of the pool. A file is
-judged by its first bytes and its header before any pixel is decoded: files come from anywhere, and decoders are where
-attacks on programs that read images begin.
+The pool, `alearn predict` and the web pages all use this module, so a new image is treated exactly like an image of the
+pool. A file is judged by its first bytes and its header before any pixel is decoded: files come from anywhere, and
+attacks on programs that read images begin in the decoders.
 
 Shape letters: C channels, H height, W width.
 """
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 VERSION = 1
-"""Goes up whenever the same file becomes other pixels: decoded images of other versions are not used."""
+"""Must go up whenever the same file gives other pixels. Decoded images of other versions are not used."""
 
 PIXELS = 100_000_000
-"""More than any camera has; a file of a few kilobytes can claim, and fill, any amount of memory."""
+"""The most pixels that an image may have, more than any camera takes. Without a limit, a file of a few kilobytes could
+claim, and fill, any amount of memory.
+"""
 
 BYTES = 200_000_000
-"""Of a file."""
+"""The most bytes that a file may have."""
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -44,7 +46,7 @@ SUFFIXES = {
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
 }
-"""The formats that are read, and how their files are called."""
+"""The formats that are read, and the suffixes of their files."""
 
 STARTS = {
     b"\xff\xd8\xff": "JPEG",
@@ -57,14 +59,14 @@ STARTS = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
 }
-"""By a file's first bytes; WebP's are in two places."""
+"""The format of a file by its first bytes. WebP is missing, because its mark is in two places: see `form`."""
 
 SMALL = 256
-"""Pixels: what is no larger is shown without loss, for whoever looks at it sees every pixel."""
+"""Pixels. An image that is no larger is shown without loss, because a person sees every pixel of it."""
 
 
 class NotReadError(AlearnError):
-    """A file that is no image, or one that is not safe to decode. reason: a predicate, "is empty (0 bytes)"."""
+    """A file is not an image, or is not safe to decode. reason: a predicate, for example "is empty (0 bytes)"."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(f"{path} cannot be read as an image: it {reason}")
@@ -72,33 +74,39 @@ class NotReadError(AlearnError):
 
 
 def decoded(path: str | Path, size: tuple[int, int], channels: int) -> Array:
-    """An image file as uint8 [C, H, W]: upright, on white where it is transparent, of an animation the first frame,
-    resized without regard to its proportions.
+    """Return an image file as pixels, uint8 [C, H, W].
 
-    size: (height, width). channels: 1 for grey, 3 for colour. Raises NotReadError, an AlearnError, that names the file.
+    The image is upright and resized without keeping its proportions. Transparent parts become white. An animation gives
+    its first frame.
+
+    Args:
+        path: The file.
+        size: (height, width).
+        channels: 1 for grey, 3 for colour.
+
+    Raises:
+        NotReadError: The file cannot be decoded. The message names it. NotReadError is an AlearnError.
     """
     return pixels(content(path), path, size, channels)
 
 
 def content(path: str | Path) -> bytes:
-    """The bytes of a file that may be an image. Raises NotReadError for what is missing, empty, too large, or no
-    regular file.
-    """
+    """Return the bytes of a file. Raise NotReadError if it is missing, empty, too large, or not a regular file."""
     with _file(path) as file:
         return file.read(BYTES)
 
 
 @contextmanager
 def _file(path: str | Path) -> Iterator[BinaryIO]:
-    """The open file; devices and pipes are not opened."""
+    """Open a file. Never open a device or a pipe."""
     try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
             raise NotReadError(path, "is not a regular file")
-        if not found.st_size:
+        if not status.st_size:
             raise NotReadError(path, "is empty (0 bytes)")
-        if found.st_size > BYTES:
-            raise NotReadError(path, f"has {found.st_size / 1e6:,.0f} MB; at most {BYTES / 1e6:.0f} are read")
+        if status.st_size > BYTES:
+            raise NotReadError(path, f"has {status.st_size / 1e6:,.0f} MB; at most {BYTES / 1e6:.0f} are read")
         with open(path, "rb") as file:
             yield file
     except FileNotFoundError:
@@ -108,44 +116,50 @@ def _file(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def pixels(data: bytes, path: str | Path, size: tuple[int, int], channels: int) -> Array:
-    """As `decoded`, of a file's content; path: its name, which must not say another format."""
+    """Return the content of a file as pixels, as `decoded` does.
+
+    path: the name of the file. Raise NotReadError if its suffix belongs to another format.
+    """
     mode, (height, width) = "L" if channels == 1 else "RGB", size
     with _opened(io.BytesIO(data), path) as image:
-        image.draft(mode, (max(size), max(size)))  # a large JPEG is decoded no larger than it must be
-        found = np.asarray(_plain(image).convert(mode).resize((width, height), 2))  # 2: bilinear
-    return np.ascontiguousarray(found.reshape(height, width, channels).transpose(2, 0, 1))
+        image.draft(mode, (max(size), max(size)))  # decode a large JPEG no larger than necessary
+        resized = np.asarray(_plain(image).convert(mode).resize((width, height), 2))  # 2: bilinear
+    return np.ascontiguousarray(resized.reshape(height, width, channels).transpose(2, 0, 1))
 
 
 def header(path: str | Path) -> tuple[int, int]:
-    """Height and width of an image, upright, without decoding it. Raises NotReadError."""
+    """Return the height and width of the upright image, without decoding it. Raise NotReadError as `decoded` does."""
     with _file(path) as file, _opened(file, path) as image:
         width, height = image.size
-        try:
-            turned = image.format != "TIFF" and image.getexif().get(0x0112) in (5, 6, 7, 8)  # of a TIFF size is upright
-        except Exception:  # a damaged EXIF block is none
+        try:  # the size of a TIFF is that of the upright image
+            turned = image.format != "TIFF" and image.getexif().get(0x0112) in (5, 6, 7, 8)
+        except Exception:  # a damaged EXIF block is ignored
             turned = False
     return (width, height) if turned else (height, width)
 
 
 def form(data: bytes, path: str | Path) -> str:
-    """The format of a file, a key of SUFFIXES, by its first bytes. Raises NotReadError if it is none of them, or its
-    name says another.
+    """Return the format of a file by its first bytes, a key of SUFFIXES.
+
+    Raise NotReadError if the format is unknown, or if the suffix of the file belongs to another format.
     """
-    found = next((name for start, name in STARTS.items() if data.startswith(start)), None)
+    actual = next((name for start, name in STARTS.items() if data.startswith(start)), None)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        found = "WebP"
-    if found is None:
+        actual = "WebP"
+    if actual is None:
         raise NotReadError(path, f"is none of {', '.join(SUFFIXES)} by its content")
     suffix = os.path.splitext(path)[1].lower()
-    claimed = next((name for name, suffixes in SUFFIXES.items() if suffix in suffixes), found)
-    if claimed != found:
-        raise NotReadError(path, f"is a {found} file by its content, not {claimed}; rename it")
-    return found
+    claimed = next((name for name, suffixes in SUFFIXES.items() if suffix in suffixes), actual)
+    if claimed != actual:
+        raise NotReadError(path, f"is a {actual} file by its content, not {claimed}; rename it")
+    return actual
 
 
 def shown(path: str | Path, side: int) -> tuple[bytes, str]:
-    """An image file as a browser shows it, and its MIME type: upright, its longer side at most `side` pixels, without
-    metadata. Raises NotReadError.
+    """Return an image file encoded for a browser, and its MIME type.
+
+    The image is upright, without metadata, and its longer side has at most `side` pixels. Raise NotReadError as
+    `decoded` does.
     """
     with _file(path) as file, _opened(file, path) as image:
         small = max(image.size) <= SMALL
@@ -154,7 +168,7 @@ def shown(path: str | Path, side: int) -> tuple[bytes, str]:
 
 
 def shown_pixels(image_chw: Array, side: int) -> tuple[bytes, str]:
-    """The same of pixels, uint8 [C, H, W]."""
+    """Return pixels, uint8 [C, H, W], encoded for a browser, and the MIME type. side: as in `shown`."""
     from PIL import Image
 
     image_hwc = np.ascontiguousarray(image_chw.transpose(1, 2, 0))
@@ -163,28 +177,30 @@ def shown_pixels(image_chw: Array, side: int) -> tuple[bytes, str]:
 
 
 def encoded(pool: ImageSet, index: int, side: int) -> tuple[bytes, str]:
-    """Image `index` of a data set for a browser, and its MIME type: the file itself if it has one that can still be
-    read, else the pixels that the model sees. Its longer side is at most `side` pixels; small ones are enlarged.
+    """Return an image of a data set encoded for a browser, and its MIME type.
+
+    The file of the image is shown if there is one that can still be read. Otherwise the pixels that the model sees are
+    shown. The longer side has at most `side` pixels. Small images are enlarged.
     """
     if pool.root is not None:
         try:
             return shown(pool.root / pool.ids[index], side)
         except NotReadError:
-            pass  # it went since: its pixels are here
-    one = pool.images[torch.tensor([index], device=pool.images.device)]
-    return shown_pixels(one[0].cpu().numpy(), side)
+            pass  # the file is gone, but its pixels are still here
+    image_1chw = pool.images[torch.tensor([index], device=pool.images.device)]
+    return shown_pixels(image_1chw[0].cpu().numpy(), side)
 
 
 @contextmanager
 def _opened(file: BinaryIO, path: str | Path) -> "Iterator[Image]":
-    """Pillow's image of a file, its header read. What goes wrong inside becomes a NotReadError."""
+    """Open an image with Pillow, which reads its header. Turn every failure inside the context into a NotReadError."""
     from PIL import Image
 
     _strict()
-    found = form(file.read(16), path)
+    pillow_format = form(file.read(16), path).upper()
     file.seek(0)
     try:
-        with Image.open(file, formats=[found.upper()]) as image:
+        with Image.open(file, formats=[pillow_format]) as image:
             width, height = image.size
             if width * height > PIXELS:
                 raise Image.DecompressionBombError
@@ -200,8 +216,10 @@ def _opened(file: BinaryIO, path: str | Path) -> "Iterator[Image]":
 
 @cache
 def _strict() -> None:
-    """Pillow's own limit, which it also applies to what only turns up while decoding, is ours, and refuses. Of all else
-    it warns in vain: a file is read, or it is refused with a reason.
+    """Make Pillow refuse images of more than PIXELS pixels, and silence its other warnings.
+
+    Pillow also applies its limit to sizes that only turn up while decoding. Its other warnings are not needed: a file
+    is either read, or refused with a reason.
     """
     from PIL import Image
 
@@ -211,12 +229,12 @@ def _strict() -> None:
 
 
 def _plain(image: "Image") -> "Image":
-    """Upright, 8 bits a channel, opaque: in mode L or RGB."""
+    """Return the image upright and opaque, with 8 bits per channel, in mode L or RGB."""
     from PIL import Image, ImageOps
 
     image.load()
     sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")  # in older Pillows
-    with suppress(Exception):  # a damaged EXIF block is none: the pixels are there
+    with suppress(Exception):  # a damaged EXIF block is ignored: the pixels are there
         image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":
         return Image.fromarray(_eight_bits(np.asarray(image), sixteen))
@@ -227,8 +245,10 @@ def _plain(image: "Image") -> "Image":
 
 
 def _eight_bits(values_hw: Array, sixteen: bool) -> Array:
-    """Grey of 16 or 32 bits as uint8. 16 bits are the whole range. 32 bits have none that all agree on: it is the
-    smallest of the usual ones, 0 to 1, 255 or 65,535, that holds all values, else their own.
+    """Return grey values of 16 or 32 bits as uint8 [H, W].
+
+    16-bit values use their whole range. For 32-bit values there is no common convention: the range is the smallest of
+    0 to 1, 0 to 255 and 0 to 65,535 that holds all values, or else the range of the values themselves.
     """
     values_hw = np.nan_to_num(values_hw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(values_hw.min()), float(values_hw.max())
@@ -240,7 +260,10 @@ def _eight_bits(values_hw: Array, sixteen: bool) -> Array:
 
 
 def _display(image: "Image", side: int, small: bool) -> tuple[bytes, str]:
-    """PNG if it is small, else JPEG; one that is smaller is enlarged by a whole factor, so that pixels stay squares."""
+    """Return the image as PNG if it is small, else as JPEG, and its MIME type.
+
+    An image of at most half of `side` is enlarged by a whole factor, so that its pixels stay squares.
+    """
     from PIL import Image
 
     longer = max(image.size)
@@ -248,7 +271,7 @@ def _display(image: "Image", side: int, small: bool) -> tuple[bytes, str]:
         image.thumbnail((side, side))
     elif (times := side // longer) > 1:
         image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-    image = Image.fromarray(np.asarray(image))  # pixels alone: no place, no camera, no comment
+    image = Image.fromarray(np.asarray(image))  # drop all metadata: place, camera, comment
     out = io.BytesIO()
     if small:
         image.save(out, "PNG")

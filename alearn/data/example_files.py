@@ -1,4 +1,4 @@
-"""Image files to try alearn on before there is a folder of one's own: some images of a known data set."""
+"""Write some images of a known data set as files, to try alearn on before you have a folder of your own."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ Layout = Literal["unlabeled", "classes"]
 
 
 def truth_file(folder: Path) -> Path:
-    """Return the path of the table with the true labels. It lies beside the folder, so that it is no part of it."""
+    """Return the path of the table with the true labels. It lies beside the folder, so it is not part of the data."""
     return folder.with_name(f"{folder.name}.truth.csv")
 
 
@@ -25,19 +25,19 @@ def write(
 ) -> tuple[str, ...]:
     """Write randomly drawn images of a known data set as PNG files, and return the names of its classes.
 
-    The names of the files do not tell the class. The same arguments give the same files.
+    The names of the files do not reveal the class. The same arguments give the same files.
 
     Args:
         folder: A new folder, or an empty one.
         name: A key of `standard.SIZES`.
-        root: Where the data set lies, or is fetched to.
-        images: How many.
+        root: The folder that holds the data set. If the data set is missing, it is downloaded to this folder.
+        images: How many images to write.
         layout: "unlabeled" puts all files into the folder, and their labels (path,label) into `truth_file(folder)`.
-            "classes" makes a folder of each class.
-        seed: Another one draws other images.
+            "classes" puts the files of each class into a folder of its own.
+        seed: The seed of the draw. Another seed draws other images.
 
     Raises:
-        AlearnError: A number is out of range, the folder is not empty, or the data set cannot be had.
+        AlearnError: A number is out of range, the folder is not empty, or the data set is not available.
     """
     if not 1 <= images <= standard.SIZES[name]:
         raise AlearnError(f"--images {images}: must be from 1 to {standard.SIZES[name]}, which is all of {name}")

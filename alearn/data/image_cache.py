@@ -1,9 +1,10 @@
-"""Decoded images on disk, so that a file is decoded once, however it is called and however often it is used.
+"""Keep decoded images on disk, so that a file is decoded only once, whatever its name and however often it is used.
 
-A folder for each data set, size and number of channels holds one array of pixels, `images.u8`, and an index, which
-says of each file what was in it when (size, time of its last change), and where its pixels are or why there are none.
-Pixels are on disk before the index speaks of them, so a crash at any moment loses at most the chunk that was under way.
-A row is used again only while nobody reads the array: readers hold a lock.
+Each data set, image size and number of channels has a folder. The folder holds one array of pixels, `images.u8`, and an
+index. For each file, the index records its size, the time of its last change, the hash of its content, and either the
+row of its pixels or the reason why it has none. Pixels are on disk before the index refers to them, so a crash at any
+moment loses at most the chunk that was being decoded. A row is reused only while nobody reads the array: readers hold a
+lock.
 
 Shape letters: n files, C channels, H height, W width.
 """
@@ -33,17 +34,19 @@ from alearn.errors import AlearnError
 from alearn.values import Array
 
 CHUNK = 1024
-"""Files between two commits ..."""
+"""The most files that are decoded between two commits of the index."""
 
 CHUNK_BYTES = 64 << 20
-"""... but no more than so many bytes of pixels: they are in memory at once."""
+"""The most bytes of pixels that are decoded between two commits. They are in memory at the same time."""
 
 TABLE = "file (path TEXT PRIMARY KEY, bytes INT, mtime_ns INT, sha256 BLOB, row INT, reason TEXT) WITHOUT ROWID"
 
 
 class Decoded(NamedTuple):
-    """mapping: the array, None if no file could be read. rows: int64 [n], each file's row in it, -1 where it has none.
-    reasons: why, by position.
+    """The decoded images of n files.
+
+    mapping: the array, None if no file could be read. rows: int64 [n], the row of each file in the array, -1 if it has
+    none. reasons: for each file without a row, the reason, by its position.
     """
 
     mapping: Mapping | None
@@ -52,7 +55,7 @@ class Decoded(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """What is known of a file: `stamp` is (bytes, mtime_ns) when it was read. Either row or reason is None."""
+    """What is known about a file. stamp: (bytes, mtime_ns) when it was read. Either row or reason is None."""
 
     stamp: tuple[int, int] | None
     sha256: bytes | None
@@ -61,11 +64,20 @@ class _Entry(NamedTuple):
 
 
 def load(cache: Path, root: Path, ids: Sequence[str], size: int, channels: int) -> Decoded:
-    """The images of some files below root, decoded now if they are not yet, in parallel, with a bar.
+    """Return the images of some files below root. Decode those that are new, in parallel, and show a progress bar.
 
-    ids: paths relative to root. size: pixels a side. Files that have not changed since (bytes, mtime) are not read;
-    those with known content are not decoded. Files with the same content have the same row. Another process that does
-    the same is waited for. Raises AlearnError if `cache` cannot be written or is full.
+    A file whose size and time of change are unchanged is not read. A file whose content is known is not decoded. Files
+    with the same content have the same row. If another process decodes images of the same folder, wait for it.
+
+    Args:
+        cache: The folder for decoded images.
+        root: The folder of the files.
+        ids: Paths relative to root.
+        size: Pixels per side.
+        channels: 1 for grey, 3 for colour.
+
+    Raises:
+        AlearnError: `cache` cannot be written or is full.
     """
     root = root.resolve()
     key = json.dumps([os.fsdecode(root), size, channels, decode.VERSION])
@@ -90,13 +102,13 @@ def load(cache: Path, root: Path, ids: Sequence[str], size: int, channels: int) 
 
 
 class _Readers:
-    """Who reads the array, as a lock that all of them share until this object goes."""
+    """The readers of the array: a lock that all of them share. This object holds it until it is deleted."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
     def alone(self) -> bool:
-        """Whether there is none, and will be none before `share`."""
+        """Return whether there is no reader. If so, there will be none before `share` is called."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -104,7 +116,7 @@ class _Readers:
         return True
 
     def share(self) -> None:
-        """Be one of them."""
+        """Become a reader."""
         fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def __del__(self) -> None:
@@ -112,36 +124,36 @@ class _Readers:
 
 
 class _Store:
-    """One folder of the cache, while its lock is held."""
+    """A folder of the cache, while its lock is held."""
 
     def __init__(self, folder: Path, root: Path, row: tuple[int, int, int]) -> None:
         """row: (C, H, W)."""
         self._root, self._row, self._stride = root, row, math.prod(row)
         self._array, self._index = folder / "images.u8", folder / "index.sqlite"
         self._readers = _Readers(folder / "readers")
-        self._row_of = dict[bytes, int]()  # by the SHA-256 of files' contents
+        self._row_of = dict[bytes, int]()  # by the SHA-256 of the content
 
     def load(self, ids: Sequence[str]) -> Decoded:
-        """See the function."""
+        """Return the images of the files `ids`, as the function `load` does."""
         file = os.open(self._array, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             with closing(self._opened()) as index:
-                found = self._update(index, file, ids)
+                entries = self._update(index, file, ids)
         finally:
             os.close(file)
         self._readers.share()
-        rows = np.array([-1 if found[name].row is None else found[name].row for name in ids], np.int64)
-        reasons = {at: found[name].reason or "" for at, name in enumerate(ids) if found[name].row is None}
+        rows = np.array([-1 if entries[name].row is None else entries[name].row for name in ids], np.int64)
+        reasons = {at: entries[name].reason or "" for at, name in enumerate(ids) if entries[name].row is None}
         some = len(reasons) < len(ids)
         return Decoded(Mapping(self._array, self._row, self._readers) if some else None, rows, reasons)
 
     def _opened(self) -> sqlite3.Connection:
-        """The index; an empty one if there is none, or none that can be read."""
+        """Open the index. If it is missing or damaged, create an empty one."""
         index = sqlite3.connect(self._index)
         try:
             index.execute(f"CREATE TABLE IF NOT EXISTS {TABLE}")
             index.execute("SELECT count(reason) FROM file").fetchone()
-        except sqlite3.OperationalError:  # full, or not writable
+        except sqlite3.OperationalError:  # the disk is full, or the file is not writable
             index.close()
             raise
         except sqlite3.DatabaseError:
@@ -151,7 +163,7 @@ class _Store:
         return index
 
     def _update(self, index: sqlite3.Connection, file: int, ids: Sequence[str]) -> dict[str, _Entry]:
-        """Decode what is new and forget files that went; returns the entry of each id."""
+        """Decode the new files, forget the deleted ones, and return the entry of each id."""
         there = os.fstat(file).st_size // self._stride
         known = {
             path: _Entry((size, mtime), sha256, row, reason)
@@ -162,10 +174,10 @@ class _Store:
             if entry.sha256 is not None and entry.row is not None:
                 self._row_of[entry.sha256] = entry.row
         rows = self._unused(there)
-        found = {name: known[name] for name in ids if name in known and known[name].stamp == self._stamp(name)}
-        new = [name for name in dict.fromkeys(ids) if name not in found]
+        entries = {name: known[name] for name in ids if name in known and known[name].stamp == self._stamp(name)}
+        new = [name for name in dict.fromkeys(ids) if name not in entries]
         step = max(1, min(CHUNK, CHUNK_BYTES // self._stride))
-        with ThreadPoolExecutor() as threads, Bar(len(new)) as bar:  # Pillow and SHA-256 work outside of Python's lock
+        with ThreadPoolExecutor() as threads, Bar(len(new)) as bar:  # Pillow and SHA-256 release Python's lock
             for start in range(0, len(new), step):
                 chunk = new[start : start + step]
                 for name, (entry, pixels) in zip(chunk, threads.map(self._read, chunk), strict=True):
@@ -174,26 +186,30 @@ class _Store:
                             self._row_of[entry.sha256] = next(rows)
                             _write(file, pixels, self._row_of[entry.sha256] * self._stride)
                         entry = entry._replace(row=self._row_of[entry.sha256])
-                    found[name] = entry
+                    entries[name] = entry
                 os.fsync(file)
-                keep = [(name, *one.stamp, *one[1:]) for name in chunk if (one := found[name]).stamp and one.sha256]
-                index.executemany("REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", keep)
+                read = ((name, entries[name]) for name in chunk)
+                kept = [(name, *entry.stamp, *entry[1:]) for name, entry in read if entry.stamp and entry.sha256]
+                index.executemany("REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", kept)
                 index.commit()
                 bar.advance(len(chunk))
-        gone = [(name,) for name in known.keys() - found.keys() if not os.path.lexists(self._root / name)]
+        gone = [(name,) for name in known.keys() - entries.keys() if not os.path.lexists(self._root / name)]
         index.executemany("DELETE FROM file WHERE path = ?", gone)
         index.commit()
-        return found
+        return entries
 
     def _unused(self, there: int) -> Iterator[int]:
-        """Rows to write to: those of files that went, if nobody reads them any more, then new ones."""
+        """Yield rows to write to: the rows of deleted files, if there is no reader of the array, then new rows."""
         used = set(self._row_of.values())
         if self._readers.alone():
             yield from (row for row in range(there) if row not in used)
         yield from count(there)
 
     def _read(self, name: str) -> tuple[_Entry, Array | None]:
-        """What is in a file now, and its pixels if its content is new. Without a SHA-256 it is not worth keeping."""
+        """Return the entry of a file as it is now, and its pixels if its content is new.
+
+        An entry without a SHA-256 must not be kept: the next call has to read the file again.
+        """
         path, stamp, sha256 = self._root / name, self._stamp(name), None
         try:
             data = decode.content(path)
@@ -207,16 +223,19 @@ class _Store:
         return _Entry(stamp, sha256, None, None), pixels
 
     def _stamp(self, name: str) -> tuple[int, int] | None:
-        """Changes with the file's content. It is taken before the file is read: a change in between shows later."""
+        """Return size and time of change, which change with the content; None if there is no such file.
+
+        Call this before reading the file: then a later stamp shows a change that happens in between.
+        """
         try:
-            found = os.stat(self._root / name)
+            status = os.stat(self._root / name)
         except (OSError, ValueError):
             return None
-        return found.st_size, found.st_mtime_ns
+        return status.st_size, status.st_mtime_ns
 
 
 def _write(file: int, pixels: Array, offset: int) -> None:
-    """All of it: a disk that gets full takes a part first."""
+    """Write all of the pixels. A disk that fills up may write only some of the bytes, so write the rest again."""
     left = memoryview(pixels.tobytes())
     while left:
         written = os.pwrite(file, left, offset)

@@ -1,12 +1,12 @@
-"""Image files of one's own as a data set: listed, decoded once, without doubles; whatever is left out has a reason.
+"""Load a user's own image files as a data set: decoded once, without duplicates. Every skipped file has a reason.
 
-How files may lie, below data.root:
+The files below data.root may be laid out in these ways:
 
-    train/CLASS/**, test/CLASS/**   the labels are known, and a test set measures
+    train/CLASS/**, test/CLASS/**   the labels are known, and there is a test set
     CLASS/**                        the labels are known
-    CLASS/**, unlabeled/**          some labels are given, the others are to be found
-    **                              no labels; folders mean nothing
-    data.labels                     a table says which files there are, and which labels are known
+    CLASS/**, unlabeled/**          some labels are given, the others are unknown
+    **                              there are no labels, and folders mean nothing
+    data.labels                     a table lists the files and the labels that are known
 """
 
 import math
@@ -25,15 +25,21 @@ from alearn.errors import AlearnError
 from alearn.values import Array, Images
 
 IN_MEMORY = 256 << 20
-"""Bytes of images up to which a set is a tensor; a larger one stays on disk."""
+"""A set of at least so many bytes of images stays on disk. A smaller set becomes a tensor."""
 
 
 def load(data: Folder) -> tuple[ImageSet, ImageSet]:
-    """Pool and test set (empty if there is none), on the CPU. data: its size and channels are not auto any more.
+    """Load the pool and the test set (empty if there is none), on the CPU.
 
-    Ids are paths relative to the root. Where all labels are known, they are the truth; where some are, they are given.
-    Of files with the same content the pool has the first, and the label of the others if that has none. Raises
-    AlearnError if no image is left, and as `alearn.data.listing.listed` and `alearn.data.image_cache.load` do.
+    Ids are paths relative to the root. If all labels are known, they are the truth. If only some labels are known, they
+    are given labels. Of several files with the same content, the pool has the first. If that file has no label, it
+    takes the label of the others.
+
+    Args:
+        data: The folder. Its size and channels must not be auto.
+
+    Raises:
+        AlearnError: No image is left, or `alearn.data.listing.listed` or `alearn.data.image_cache.load` fails.
     """
     assert data.size != "auto"
     assert data.channels != "auto"
@@ -45,22 +51,25 @@ def load(data: Folder) -> tuple[ImageSet, ImageSet]:
         )
     images = image_cache.load(Path(data.cache), root, pool.ids + test.ids, data.size, data.channels)
     shape = (data.channels, data.size, data.size)
-    found = _imageset(root, pool, images, 0, shape)
-    if not len(found):
-        raise AlearnError(f"data.root={data.root}: {listing.nothing(found.skipped)}")
-    return found, _imageset(root, test, images, len(pool.ids), shape)
+    pool_images = _imageset(root, pool, images, 0, shape)
+    if not len(pool_images):
+        raise AlearnError(f"data.root={data.root}: {listing.nothing(pool_images.skipped)}")
+    return pool_images, _imageset(root, test, images, len(pool.ids), shape)
 
 
 def _imageset(root: Path, listed: Listing, decoded: Decoded, start: int, shape: tuple[int, int, int]) -> ImageSet:
-    """What could be decoded of a listing, without doubles. start: its first file in `decoded`. shape: (C, H, W)."""
+    """Return the files of a listing that could be decoded, without duplicates.
+
+    start: the position in `decoded` of the first file of the listing. shape: (C, H, W).
+    """
     number = {name: at for at, name in enumerate(listed.classes)}
     label = np.array([-1 if name is None else number[name] for name in listed.labels], np.int64)
-    first, skipped = dict[int, int](), list(listed.skipped)  # first: the place of each row's first file
+    first, skipped = dict[int, int](), list(listed.skipped)  # first: the position of the first file of each row
     for at, row in enumerate(decoded.rows[start : start + len(listed.ids)].tolist()):
         if row < 0:
             skipped.append((listed.ids[at], decoded.reasons[start + at]))
         elif row in first:
-            skipped.append((listed.ids[at], f"is the same image as {_double(listed, label, first[row], at)}"))
+            skipped.append((listed.ids[at], f"is the same image as {_original(listed, label, first[row], at)}"))
         else:
             first[row] = at
     kept, rows = np.array([*first.values()], np.int64), np.array([*first], np.int64)
@@ -83,8 +92,8 @@ def _images(decoded: Decoded, rows: Array, shape: tuple[int, int, int]) -> Image
     return mapped.tensor(mapped.device) if math.prod(mapped.shape) < IN_MEMORY else mapped
 
 
-def _double(listed: Listing, label: Array, first: int, at: int) -> str:
-    """Which image a double is the same as. If only the double has a label, the image gets it."""
+def _original(listed: Listing, label: Array, first: int, at: int) -> str:
+    """Say which image the duplicate `at` is the same as. If only the duplicate has a label, give it to that image."""
     name, ours, theirs = listed.ids[first], label[first], label[at]
     if ours < 0 <= theirs:
         label[first] = theirs

@@ -1,4 +1,4 @@
-"""The one type of a data set."""
+"""The type of all data sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,14 @@ from alearn.values import Array, Images
 class ImageSet:
     """N images.
 
-    ids: N names, stable across runs (a file's path, or the data set's own number). classes: names of the classes by
-    number; where people may add some, a list that grows. truth: int64 [N], the true classes, or None where nobody knows
-    them. Only an oracle and the measuring code may read `truth`. given: int64 [N], labels that are there already and
-    cost nothing, -1 where there is none; None where there are none at all. root: the folder in which the ids are files,
-    if they are. skipped: the files that are no members, and why: (id, "is empty (0 bytes)").
+    Attributes:
+        images: uint8 [N, C, H, W].
+        ids: N names, stable across runs: the path of a file, or the number that the data set gives to the image.
+        classes: The names of the classes, by number. If people may add classes, a list that grows.
+        truth: int64 [N], the true classes; None if unknown. Only an oracle and the measuring code may read them.
+        given: int64 [N], labels that exist already and cost nothing, -1 where there is none; None if there are none.
+        root: If the ids are files, the folder that they are relative to.
+        skipped: The files that were left out, and why: (id, "is empty (0 bytes)").
     """
 
     images: Images
@@ -42,11 +45,11 @@ class ImageSet:
         return len(self.images)
 
     def to(self, device: torch.device) -> Self:
-        """The same set with its images on a device."""
+        """Return the same set with its images on a device."""
         return replace(self, images=self.images.to(device))
 
     def subset(self, index: Array) -> Self:
-        """The images of `index` (int64 [n]), in that order, with their own ids. What lies on disk is not copied."""
+        """Return the images of `index` (int64 [n]), in that order, with their ids. Images on disk are not copied."""
         images = self.images
         return replace(
             self,
@@ -59,5 +62,5 @@ class ImageSet:
         )
 
     def sample(self, count: int, generator: np.random.Generator) -> Self:
-        """A uniform random subset of `count` images, in the original order."""
+        """Return a uniform random subset of `count` images, in the original order."""
         return self.subset(np.sort(generator.choice(len(self), count, replace=False)))

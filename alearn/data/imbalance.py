@@ -1,4 +1,4 @@
-"""Long-tailed versions of a data set: what happens when some classes are rare."""
+"""Make some classes of a data set rare (a long-tailed data set)."""
 
 import numpy as np
 
@@ -9,10 +9,11 @@ from alearn.values import Array
 
 
 def thinned(pool: ImageSet, config: Imbalance, generator: np.random.Generator) -> ImageSet:
-    """The pool with as many images of each class as `sizes` says, in the original order; n_max is the number of images
-    of its smallest class. Which classes become rare and which of their images stay is drawn.
+    """Return the pool with fewer images of some classes, in the original order.
 
-    Raises AlearnError if a class would lose all of its images.
+    `sizes` gives the number of images of each class; n_max is the number of images of the smallest class. The generator
+    draws which classes become rare and which of their images stay. Raise AlearnError if a class would lose all of its
+    images.
     """
     assert pool.truth is not None
     there = np.bincount(pool.truth, minlength=len(pool.classes))
@@ -28,14 +29,14 @@ def thinned(pool: ImageSet, config: Imbalance, generator: np.random.Generator) -
 
 
 def sizes(shape: str, factor: float, n_max: int, classes: int) -> Array:
-    """int64 [classes]: images of each class, the largest first, rounded down.
+    """Return the number of images of each class, int64 [classes], largest first, rounded down.
 
     "exponential": n_max x factor^(-k / (classes - 1)) for k = 0, 1, ... (Cui et al., "Class-Balanced Loss Based on
     Effective Number of Samples", CVPR 2019). "step": n_max for the first half of the classes, n_max / factor for the
-    others, of which there is one more if their number is odd (Buda et al., "A systematic study of the class imbalance
-    problem in convolutional neural networks", 2018).
+    second half (Buda et al., "A systematic study of the class imbalance problem in convolutional neural networks",
+    2018). If the number of classes is odd, the second half has one class more.
     """
     k: Array = np.arange(classes)
     share = k / max(1, classes - 1) if shape == "exponential" else k >= classes // 2
     exact = n_max * factor ** -share.astype(float)
-    return np.floor(exact + 1e-9).astype(np.int64)  # 5000 / 100 is 50, whatever floats make of it
+    return np.floor(exact + 1e-9).astype(np.int64)  # 5000 / 100 must be 50, despite rounding errors

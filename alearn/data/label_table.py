@@ -1,9 +1,9 @@
-"""data.labels: which images there are and which labels are known, from a table that somebody wrote.
+"""Read the table of data.labels, which lists the images and the labels that are known.
 
-A CSV file has a header with `path` and, if it likes, `label`. A .jsonl or .manifest file is one as Amazon SageMaker's
-labeling jobs write it: an object a line, the path in `source-ref`, the label in `class-name` of `SOMETHING-metadata`.
-A label that a model gave (`source` auto, `human-annotated` no) is none: what is given counts as a human's, and no audit
-looks at it.
+A CSV file has a header with the column `path` and, optionally, the column `label`. A .jsonl or .manifest file has the
+format of Amazon SageMaker's labeling jobs: each line is an object with the path in `source-ref` and the label in
+`class-name` of `SOMETHING-metadata`. Labels that a model gave (`source` auto, `human-annotated` no) are ignored: given
+labels count as a human's, and no audit checks them.
 """
 
 import io
@@ -19,16 +19,16 @@ MANIFEST = (".jsonl", ".manifest")
 
 
 def read(root: Path, name: str, classes: Sequence[str] | None) -> list[tuple[str, str | None]]:
-    """Return the path of each row, as it stands there, and the label, None where there is none, in order.
+    """Return the path of each row as it is written, and its label (None if it has none), in the order of the table.
 
     Args:
         root: The folder of the images.
-        name: The file's name, relative to root.
-        classes: What labels may be; None allows any.
+        name: The name of the table, relative to root.
+        classes: The labels that are allowed; None allows any.
 
     Raises:
-        AlearnError: A path leads out of root or comes twice, a label is none of the classes, or the file is no such
-            table. The message names the line.
+        AlearnError: A path leads out of root or occurs twice, a label is not one of the classes, or the file is not a
+            table of this kind. The message names the line.
     """
     path = root / Path(name).expanduser()
     try:
@@ -56,19 +56,19 @@ def read(root: Path, name: str, classes: Sequence[str] | None) -> list[tuple[str
 
 
 def _table(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None]]:
-    """Yield the number of the line, the path and the label of each row of a CSV file."""
+    """Yield the line number, the path and the label of each row of a CSV file."""
     for number, row in csv_tables.parse(path, content, ("path",)).items():
         label = row.get("label", "").strip() or None
         yield number, row["path"], None if row.get("source") == "auto" else label
 
 
 def _manifest(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None]]:
-    """Yield the same of a manifest."""
+    """Yield the line number, the path and the label of each row of a manifest."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise AlearnError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it as UTF-8") from None
-    for number, line in enumerate(io.StringIO(text), start=1):  # splitlines would split at more than line feeds
+    for number, line in enumerate(io.StringIO(text), start=1):  # splitlines would split not only at line feeds
         if not line.strip():
             continue
         try:
@@ -81,13 +81,13 @@ def _manifest(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None
 
 
 def _label(row: dict[str, Any], at: str) -> str | None:
-    """The one label of a manifest's row."""
-    found = [
+    """Return the label of a manifest's row, None if it has none. at: the file and the line, for messages."""
+    names = [
         about["class-name"]
         for key, about in row.items()
         if key.endswith("-metadata") and isinstance(about, dict) and about.get("class-name") not in (None, "")
         if about.get("human-annotated") != "no"
     ]
-    if len(found) > 1 or not all(isinstance(name, str) for name in found):
-        raise AlearnError(f'{at}: must have one "class-name", a text, in its metadata, not {json.dumps(found)}')
-    return found[0] if found else None
+    if len(names) > 1 or not all(isinstance(name, str) for name in names):
+        raise AlearnError(f'{at}: must have one "class-name", a text, in its metadata, not {json.dumps(names)}')
+    return names[0] if names else None

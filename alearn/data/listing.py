@@ -1,4 +1,4 @@
-"""Which files are a data set, and what is known of their labels. Nothing is decoded here."""
+"""List the files of a data set, and the labels that are known. Nothing is decoded here."""
 
 import os
 import unicodedata
@@ -12,16 +12,18 @@ from alearn.data.decode import SUFFIXES
 from alearn.errors import AlearnError
 
 UNLABELED = "unlabeled"
-"""The layout in which folders mean nothing; and, beside the folders of classes, the one that is none."""
+"""The layout in which folders mean nothing. Also the name of the folder, beside those of the classes, that holds images
+without a label.
+"""
 
 NAMED = 5
-"""Classes that a sentence names before it says how many more there are."""
+"""How many classes a message names before it only counts the others."""
 
 FIRST = 3
-"""Files that a message names."""
+"""How many files a message names."""
 
 ILLEGIBLE = {"Cc", "Zl", "Zp", "Cs"}
-"""Kinds of characters that would break a table of paths: control, line ends, and what was no UTF-8."""
+"""Unicode categories that would break a table of paths: control characters, line ends, and bytes that are not UTF-8."""
 
 Labeled = tuple[str, str | None]
 """A path and its class."""
@@ -32,8 +34,13 @@ Skipped = tuple[str, str]
 
 @dataclass(frozen=True)
 class Listing:
-    """n files that should be images. ids: paths relative to the root. labels: by name, None where nobody knows it.
-    classes: a tuple where they are fixed, else a list. skipped: files that are none of the n.
+    """n files that should be images.
+
+    Attributes:
+        ids: The paths, relative to the root.
+        labels: The names of the classes, None where the label is not known.
+        classes: All class names: a tuple if they are fixed, a list if people may add some.
+        skipped: Other files, which are not in the data set.
     """
 
     ids: tuple[str, ...]
@@ -43,16 +50,18 @@ class Listing:
 
     @property
     def known(self) -> bool:
-        """Whether there is nothing to find out."""
+        """Whether the labels of all files are known."""
         return bool(self.labels) and None not in self.labels
 
 
 def listed(data: Folder) -> tuple[Listing, Listing]:
-    """Pool and test set (empty if there is none), in sorted order of the paths, or in that of data.labels.
+    """List the pool and the test set (empty if there is none), sorted by path, or in the order of data.labels.
 
-    Hidden files and folders are left out; of the links to a folder one is followed. Raises AlearnError for a root that
-    cannot be read, a class that is none of data.classes, one of the test set that the pool does not have, and what is
-    wrong in data.labels.
+    Hidden files and folders are left out. Each folder is listed once, even if several links lead to it.
+
+    Raises:
+        AlearnError: The root cannot be read, a class is not one of data.classes, the test set has a class that the pool
+            does not have, or something in data.labels is wrong.
     """
     root = Path(data.root).expanduser()
     if data.labels is not None:
@@ -79,7 +88,8 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
         elif prefix and path.startswith("test/") and path.count("/") > 1:
             test.append((path, path.split("/")[1]))
         else:
-            skipped.append((path, f"lies in no folder of a class{f' below {prefix} or test/' * bool(prefix)}"))
+            below = f" below {prefix} or test/" if prefix else ""
+            skipped.append((path, f"lies in no folder of a class{below}"))
     if extra := [label for _, label in test if label not in (data.classes or names)]:
         there = f"{root}/train" if data.classes is None else f"data.classes=[{','.join(data.classes)}]"
         raise AlearnError(f"{root}/test/{extra[0]}: there is no such class in {there}")
@@ -87,9 +97,10 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
 
 
 def layout(root: Path) -> tuple[str, str]:
-    """Return what data.layout=auto means, and why in words, for nested folders of dates look like classes, too.
+    """Return the layout that data.layout=auto stands for, and the reason in words.
 
-    It is "unlabeled" if an image lies in root itself or no folder does, else "classes".
+    The layout is "unlabeled" if root itself holds an image or has no folders. Otherwise it is "classes". The user needs
+    the reason because nested folders, for example of dates, look like classes too.
     """
     inside = _inside(root, root)
     loose = any(not entry.is_dir() and entry.name.lower().endswith(_IMAGES) for entry in inside)
@@ -104,16 +115,17 @@ def layout(root: Path) -> tuple[str, str]:
 
 
 def nothing(skipped: Sequence[Skipped]) -> str:
-    """Why there are no images, in words."""
+    """Say why there are no images."""
     if not skipped:
         return "holds no images; they must be in it, in CLASS/ below it, or in train/CLASS/ (and test/CLASS/)"
     some = "; ".join(f"{name} {reason}" for name, reason in skipped[:FIRST])
     files = "the only file was" if len(skipped) == 1 else f"{len(skipped)} files were"
-    return f"holds no images that can be read; {files} skipped: {some}{'; ...' * (len(skipped) > FIRST)}"
+    more = "; ..." if len(skipped) > FIRST else ""
+    return f"holds no images that can be read; {files} skipped: {some}{more}"
 
 
 def legible(path: str) -> bool:
-    """Whether a path can stand in a table: valid UTF-8 without control characters."""
+    """Return whether a table can hold a path: it must be valid UTF-8 without control characters."""
     return not any(unicodedata.category(character) in ILLEGIBLE for character in path)
 
 
@@ -133,11 +145,11 @@ def _both(
 
 
 def _classes(root: Path) -> tuple[str, list[str]]:
-    """Where the folders of the classes lie, "train/" or "" for root itself, and their names."""
+    """Return where the folders of the classes lie ("train/", or "" for root itself), and their names."""
 
     def folders(prefix: str) -> list[str]:
-        inside = _inside(root, root / prefix)
-        return sorted(one.name for one in inside if one.is_dir() and one.name != UNLABELED and legible(one.name))
+        names = [entry.name for entry in _inside(root, root / prefix) if entry.is_dir()]
+        return sorted(name for name in names if name != UNLABELED and legible(name))
 
     if (root / "train").is_dir() and (names := folders("train/")):
         return "train/", names
@@ -145,23 +157,23 @@ def _classes(root: Path) -> tuple[str, list[str]]:
 
 
 def _walk(root: Path) -> tuple[list[str], list[Skipped]]:
-    """All files below root, as paths relative to it, sorted; and what cannot be listed."""
+    """Return the paths of all files below root, relative to it and sorted, and what cannot be listed."""
     paths, skipped, seen = list[str](), list[Skipped](), set[tuple[int, int]]()
     folders, links = [""], list[str]()
     while folders or links:
-        prefix = folders.pop() if folders else links.pop()  # links last: a folder goes by its own name if it has one
+        prefix = folders.pop() if folders else links.pop()  # links last: a folder's own name goes before a link to it
         try:
-            inside, found = _inside(root, root / prefix), os.stat(root / prefix)
+            inside, status = _inside(root, root / prefix), os.stat(root / prefix)
         except (OSError, AlearnError) as error:
             if not prefix:
                 raise
             why = getattr(error.__cause__ or error, "strerror", error)
             skipped.append((prefix.rstrip("/"), f"cannot be opened ({why})"))
             continue
-        if (found.st_dev, found.st_ino) in seen:
+        if (status.st_dev, status.st_ino) in seen:
             skipped.append((prefix.rstrip("/"), "leads to a folder that is listed already"))
             continue
-        seen.add((found.st_dev, found.st_ino))
+        seen.add((status.st_dev, status.st_ino))
         for entry in inside:
             path = prefix + entry.name
             if entry.is_dir():
@@ -175,9 +187,9 @@ def _walk(root: Path) -> tuple[list[str], list[Skipped]]:
 
 
 def _inside(root: Path, folder: Path) -> list["os.DirEntry[str]"]:
-    """What lies in a folder and is not hidden."""
+    """Return the entries of a folder that are not hidden."""
     try:
-        with os.scandir(folder) as found:
-            return [entry for entry in found if not entry.name.startswith(".")]
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise AlearnError(f"data.root={root}: {folder} cannot be read ({error.strerror})") from error

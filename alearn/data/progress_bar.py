@@ -1,4 +1,4 @@
-"""How far decoding is: a bar on a terminal, a line now and then elsewhere; on standard error."""
+"""Show the progress of decoding on standard error: a bar on a terminal, otherwise a line from time to time."""
 
 from time import monotonic
 from types import TracebackType
@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 QUIET_SECONDS = 30.0
-"""Without a terminal: time between two lines."""
+"""Seconds between two lines if there is no terminal."""
 
 
 class Bar:
-    """A context; in it, `advance` is told what is done."""
+    """A progress bar: a context manager in which `advance` reports finished images."""
 
     def __init__(self, total: int, out: Console | None = None) -> None:
-        """total: images."""
+        """total: number of images to decode. out: where to print, standard error if None."""
         self._out = out or Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("decoding images"),
@@ -39,7 +39,7 @@ class Bar:
         self._bar.stop()
 
     def advance(self, count: int) -> None:
-        """So many more images are done."""
+        """Report that `count` more images are decoded."""
         self._done += count
         now = monotonic()
         rate = self._done / max(now - self._start, 1e-9)
@@ -47,5 +47,5 @@ class Bar:
         if not self._out.is_terminal and now - self._last > QUIET_SECONDS:
             left = (self._total - self._done) / rate
             text = f"decoding: {self._done:,} of {self._total:,} images, {rate:,.0f} a second"
-            self._out.print(f"{text}, some {left:,.0f} s left", markup=False)
+            self._out.print(f"{text}, about {left:,.0f} s left", markup=False)
             self._last = now

@@ -1,4 +1,4 @@
-"""From a `data` config to images: the pool that gets labeled, and a test set that only measures."""
+"""Load the images of a `data` config: the pool to be labeled, and a test set that is used for measuring only."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,10 +11,14 @@ from alearn.errors import AlearnError
 
 
 def load(data: Data, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Load pool and test set on the CPU. Subsets and rare classes follow from the seed.
+    """Load the pool and the test set on the CPU.
 
-    data: nothing in it is auto any more (`alearn.data.choose.settle`). Raises AlearnError for data that is missing and
-    cannot be fetched, damaged, or too small.
+    Args:
+        data: Where the images are. `alearn.data.choose.settle` must have replaced every auto.
+        seed: The seed of the draws of data.limit and data.imbalance.
+
+    Raises:
+        AlearnError: The data is missing and cannot be downloaded, is damaged, or has too few images.
     """
     root = _root(data)
     if isinstance(data, Folder):
@@ -31,21 +35,26 @@ def load(data: Data, seed: int) -> tuple[ImageSet, ImageSet]:
 
 
 def check(data: Data) -> int | None:
-    """What can be checked before anything is loaded. Returns the number of images in the pool, None where that is known
-    only once they are there. Raises AlearnError for a folder or a library that is missing.
+    """Check what can be checked before anything is loaded.
+
+    Returns:
+        The number of images in the pool; None if only loading can tell.
+
+    Raises:
+        AlearnError: A folder or a library is missing.
     """
     if isinstance(data, Folder) and not _root(data).is_dir():
-        raise AlearnError(f"data.root={data.root}: there is no such folder; give the one of your images")
+        raise AlearnError(f"data.root={data.root}: there is no such folder; give the folder of your images")
     if data.name == "svhn" and find_spec("scipy") is None:
-        raise AlearnError("data=svhn: its files are MATLAB's, and scipy, which reads them, is not installed; "
-                          "pip install 'alearn[svhn]' brings it")  # fmt: skip
+        raise AlearnError("data=svhn: its files have MATLAB's format, and scipy, which reads them, is not installed; "
+                          "pip install 'alearn[svhn]' installs it")  # fmt: skip
     if data.limit is not None:
         return data.limit
     return standard.SIZES.get(data.name) if data.imbalance.shape == "none" else None
 
 
 def known(data: Folder) -> bool:
-    """Whether the labels of all files are known; seen from their names, before anything is decoded."""
+    """Return whether the labels of all files are known, judging by the listing, before anything is decoded."""
     pool, _ = listing.listed(data)
     return pool.known or not pool.ids
 

@@ -1,4 +1,4 @@
-"""The well-known data sets: on disk as torchvision lays them out, or fetched by torchvision. MNIST has more ways."""
+"""Load the well-known data sets with torchvision, from disk or by download. MNIST has further sources."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ from alearn.values import Array
 
 
 class Known(NamedTuple):
-    """kind: torchvision's class. pool, test: its arguments for either split. size: images in the pool."""
+    """A known data set. kind: the class in torchvision. pool, test: its arguments for each split. size: of the pool."""
 
     kind: str
     pool: dict[str, Any]
@@ -33,37 +33,37 @@ KNOWN = {
     "svhn": Known("SVHN", {"split": "train"}, {"split": "test"}, 73_257),
 }
 SIZES = {"mnist": 60_000} | {name: known.size for name, known in KNOWN.items()}
-"""Images in the pool, for checks before anything is loaded."""
+"""Number of images in the pool of each data set, for checks before anything is loaded."""
 DIGITS = tuple("0123456789")
 
 
 def load(name: str, root: Path) -> tuple[ImageSet, ImageSet]:
-    """The training split as the pool and the test split, in file order; ids are the numbers of images in the files.
+    """Load the training split as the pool, and the test split, in file order. Ids are positions in the files.
 
-    Raises AlearnError for data that is missing and cannot be fetched, or damaged.
+    Raise AlearnError if the data is damaged, or if it is missing and cannot be downloaded.
     """
     if name == "mnist":
         return mnist(root)
     known = KNOWN[name]
     try:
         return _read(known, root, download=False)
-    except Exception:  # torchvision does not tell what is missing from what is damaged, and damage can fail in any way
-        print(f"data={name}: not in {root}, or not all of it; trying to fetch it", file=sys.stderr, flush=True)
+    except Exception:  # torchvision does not distinguish missing from damaged files, which can fail in any way
+        print(f"data={name}: not in {root}, or not all of it; trying to download it", file=sys.stderr, flush=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"), mnist_mirror.timeout():  # the jobs of a sweep start together
+        with FileLock(root / f".{name}.lock"), mnist_mirror.timeout():  # jobs of a sweep start together
             return _read(known, root, download=True)
     except Exception as error:
         why = str(error).strip() or type(error).__name__
         raise AlearnError(
-            f"data={name}: data.root={root} does not hold all of it, undamaged, and it could not be fetched "
-            f"({why.splitlines()[-1]}). Delete what is there if it is damaged, and run this again where there is a "
-            "network; or give the place of torchvision's files as data.root=FOLDER"
+            f"data={name}: files in data.root={root} are missing or damaged, and could not be downloaded "
+            f"({why.splitlines()[-1]}). Delete damaged files and run this again where there is a network, or give the "
+            "folder of torchvision's files as data.root=FOLDER"
         ) from None
 
 
 def mnist(root: Path) -> tuple[ImageSet, ImageSet]:
-    """MNIST's 60,000 training and 10,000 test images, in file order."""
+    """Load MNIST's 60,000 training images and 10,000 test images, in file order."""
     raw = mnist_mirror.mnist(root)
 
     def split(name: str) -> ImageSet:
@@ -82,15 +82,15 @@ def _read(known: Known, root: Path, download: bool) -> tuple[ImageSet, ImageSet]
     return _split(pool), _split(test)
 
 
-def _split(found: Any) -> ImageSet:
-    """From torchvision's arrays as they are: its `__getitem__` would make a picture of every image."""
-    images = torch.as_tensor(found.data)
+def _split(dataset: Any) -> ImageSet:
+    """Return a torchvision data set as an image set. Its arrays are read directly: indexing it makes PIL images."""
+    images = torch.as_tensor(dataset.data)
     if images.ndim == 3:  # grey
         images = images[:, None]
     elif images.shape[-1] == 3:
         images = images.permute(0, 3, 1, 2)
-    truth = found.targets if hasattr(found, "targets") else found.labels
-    return _imageset(images.contiguous(), np.asarray(truth), tuple(getattr(found, "classes", DIGITS)))
+    truth = dataset.targets if hasattr(dataset, "targets") else dataset.labels
+    return _imageset(images.contiguous(), np.asarray(truth), tuple(getattr(dataset, "classes", DIGITS)))
 
 
 def _imageset(images: Tensor, truth: Array, classes: tuple[str, ...]) -> ImageSet:

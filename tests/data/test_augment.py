@@ -23,7 +23,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def direct(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """`digits` as it is said in words, every image's wave upsampled by itself."""
+    """Return the batch after `digits`, computed step by step, with the wave of each image upsampled on its own."""
     batch, _, height, width = x.shape
 
     def uniform(*shape: int) -> torch.Tensor:

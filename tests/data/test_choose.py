@@ -1,4 +1,4 @@
-"""What is auto, on images of which the answer is known: handwriting, and the likes of photographs."""
+"""Replace the auto values for images whose answer is known: handwriting, and stand-ins for photographs."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ WORDS = ("data=folder", "policy=frugal")
 
 
 def written(digits: np.ndarray, random, ink: tuple[int, int, int] = (30, 40, 140)) -> list[np.ndarray]:
-    """Digits [n, 28, 28] as if written with a pen on paper and photographed: uint8 [n] of [56, 56, 3]."""
+    """Return digits [n, 28, 28] as if they were written on paper and photographed: n arrays, uint8 [56, 56, 3]."""
     share = np.kron(digits, np.ones((1, 2, 2)))[..., None] / 255
     paper = np.array([245, 238, 220]) + random.normal(0, 8, (len(digits), 1, 1, 3))
     light = 1 + 0.25 * random.uniform(-1, 1, (len(digits), 1, 1, 1)) * np.linspace(0, 1, 56)[:, None]
@@ -21,7 +21,7 @@ def written(digits: np.ndarray, random, ink: tuple[int, int, int] = (30, 40, 140
 
 
 def things(random, count: int) -> np.ndarray:
-    """Discs and beams, anywhere, lit from above: as likely as their mirror images; uint8 [count, 48, 64, 3]."""
+    """Return images of discs anywhere, lit from above, uint8 [count, 48, 64, 3]. Their mirror images are as likely."""
     rows, columns = np.mgrid[:48, :64]
     found = np.empty((count, 48, 64, 3), np.uint8)
     for at in range(count):
@@ -47,7 +47,7 @@ def settled(config, root, *words, cuda: bool = True) -> choose.Settled:
     return of(config(*WORDS, f"data.root='{root}'", *words), cuda)
 
 
-def test_photographs_likes(config, tmp_path):
+def test_stand_ins_for_photographs(config, tmp_path):
     put(tmp_path, things(np.random.default_rng(0), 200), "jpg")
     found = settled(config, tmp_path)
     assert (found.data.size, found.data.channels, found.data.augment, found.train.augment) == (
@@ -64,7 +64,7 @@ def test_photographs_likes(config, tmp_path):
     ]
     assert found.notes[3] == (
         "data.augment=objects: most images are photographs in colour; mirror images are made. "
-        "If mirroring makes another class of an image, as it does with text: data.augment=numbers"
+        "If mirroring changes the class of an image, as it does with text, set data.augment=numbers"
     )
     assert found.notes[4] == "model=small_cnn model.width=32: the images are more than 40 pixels a side"
     assert settled(config, tmp_path) == found, "the same files give the same values"
@@ -81,12 +81,12 @@ def digits(mnist_root) -> np.ndarray:
 
 
 def test_handwriting_is_line_drawn(config, tmp_path, digits):
-    put(tmp_path, [np.stack([image] * 3, 2) for image in digits], "jpg")  # grey, though the files say colour
+    put(tmp_path, [np.stack([image] * 3, 2) for image in digits], "jpg")  # grey pixels in files with three channels
     found = settled(config, tmp_path)
     assert (found.data.size, found.data.channels, found.data.augment) == (28, 1, "digits")
     assert found.model == config(*WORDS).model.small
     assert found.notes[3:] == [
-        "data.augment=digits: the images are line-drawn, as handwriting is; no mirror images are made",
+        "data.augment=digits: the images are line-drawn, like handwriting; no mirror images are made",
         "model=small_cnn model.width=16: the images are small and grey",
     ]
 
@@ -117,7 +117,7 @@ def test_few_photographs_are_mirrored(config, tmp_path):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_light_from_one_side_does_not_forbid_mirroring(config, tmp_path, side):
-    """In photographs of a series the light often comes from one side, and says nothing about the classes."""
+    """In a series of photographs, the light often comes from one side, which says nothing about the classes."""
     light = np.linspace(60, -60, 64)[None, None, :, None]
     images = things(np.random.default_rng(0), 120) + (light if side == "left" else -light)
     put(tmp_path, images.clip(0, 255).astype(np.uint8))

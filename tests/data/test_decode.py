@@ -1,4 +1,4 @@
-"""Files of every format and mode against the pixels that went in, and files that must not be decoded."""
+"""Decode files of every format and mode, compare with the pixels that were saved, and refuse dangerous files."""
 
 import io
 import os
@@ -82,8 +82,8 @@ def test_deep_grey_is_scaled_not_clipped(tmp_path):
         found = decoded(saved(tmp_path / name, Image.fromarray(ramp)), (16, 16), 1)[0]
         np.testing.assert_array_equal(found, expected)
     for values in (
-        ramp.astype(np.int32),  # 32 bits that hold 16
-        ramp.astype(np.int32) * 7 - 1000,  # a range of its own
+        ramp.astype(np.int32),  # 16-bit values in 32 bits
+        ramp.astype(np.int32) * 7 - 1000,  # an unusual range
         (expected / 255).astype(np.float32),
         expected.astype(np.float32),
         (expected * 1e6 - 5e7).astype(np.float32),
@@ -117,8 +117,8 @@ def test_transparent_is_white(tmp_path, mode):
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_photos_are_upright(tmp_path, name, orientation):
-    upright = Image.fromarray(HALVES)  # dark left, bright right; now as a camera held otherwise stores it
-    upright.paste((0, 255, 0), (40, 0, 64, 12))  # and a mark at the top right
+    upright = Image.fromarray(HALVES)  # dark on the left, bright on the right
+    upright.paste((0, 255, 0), (40, 0, 64, 12))  # a mark at the top right
     undo = [
         *(None, None, "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM"),
         *("TRANSPOSE", "ROTATE_90", "TRANSVERSE", "ROTATE_270"),
@@ -165,7 +165,7 @@ def test_a_photo_with_two_pictures_is_a_jpeg(tmp_path):
 
 
 def png(width: int, height: int) -> bytes:
-    """A file of a few bytes that claims any size."""
+    """Return a PNG file of a few bytes that claims to have this size."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -186,7 +186,7 @@ def test_bombs_are_refused_by_their_header(tmp_path, shape, monkeypatch):
 
 
 def test_a_bomb_in_a_gifs_frame_is_refused(tmp_path):
-    """The screen is small, the first frame is not."""
+    """The header claims a small screen, but the first frame is huge."""
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65_535, 65_535, 0)
     (tmp_path / "a.gif").write_bytes(
         b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6) + frame + b"\x02\0\x3b"
@@ -228,7 +228,7 @@ def test_what_is_no_image_is_refused_without_a_decoder(tmp_path, monkeypatch):
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"
     )  # Pillow would run Ghostscript
     png_as_jpg = saved(tmp_path / "d.jpg", Image.fromarray(HALVES), format="PNG")
-    os.mkfifo(tmp_path / "e.png")  # to open it would wait for ever
+    os.mkfifo(tmp_path / "e.png")  # opening it would wait for ever
     (tmp_path / "f.png").symlink_to("/dev/zero")
     (tmp_path / "g.png").symlink_to(tmp_path / "gone")
     (tmp_path / "h.png").mkdir()

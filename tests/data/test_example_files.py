@@ -1,4 +1,4 @@
-"""Images of a known data set as files: which, where, the same again; a data set of 40 stands for the known ones."""
+"""Write images of a known data set as files. A data set of 40 images stands in for the known ones."""
 
 import csv
 from pathlib import Path
@@ -18,7 +18,7 @@ TOTAL = 40
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    """Make fashion_mnist a small set with a class whose name is no name of a folder."""
+    """Make fashion_mnist a small set with a class whose name cannot be the name of a folder."""
     pool = shapes(TOTAL)
     pool = ImageSet(pool.images, pool.ids, ("T-shirt/top", "b", "c"), pool.truth)
     monkeypatch.setattr(standard, "load", lambda name, root: (pool, pool))

@@ -1,4 +1,4 @@
-"""Decoded images on disk: what is read and decoded again, and that pixels are right whatever happens."""
+"""Decoded images on disk: which files are read and decoded again, and that pixels are right whatever happens."""
 
 import errno
 import gc
@@ -23,13 +23,13 @@ COLOUR = re.compile(r"(\d+)\.png$")
 
 
 def put(path: Path, value: int) -> None:
-    """A grey image, all of it of one value."""
+    """Write a grey image in which every pixel has the same value."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((8, 8), value, np.uint8)).save(path)
 
 
 class Files:
-    """A folder of images, and what is done to them."""
+    """A folder of images. Records which of them are read and decoded."""
 
     def __init__(self, tmp_path: Path, monkeypatch) -> None:
         self.root, self.cache = tmp_path / "images", tmp_path / "cache"
@@ -53,7 +53,10 @@ class Files:
             put(self.root / f"{name}.png", value)
 
     def load(self, *ids: str, size: int = 8, channels: int = 1):
-        """Pixels by name, and reasons; what was read and decoded for it."""
+        """Return the value of each image and the reason of each file without one, by name.
+
+        Record which files are read and decoded for it.
+        """
         self.read.clear()
         self.decoded.clear()
         ids = ids or tuple(sorted(path.name for path in self.root.iterdir()))
@@ -264,7 +267,7 @@ def test_progress_is_said_now_and_then(monkeypatch):
         shown.advance(500)
     lines = out.getvalue().splitlines()
     assert len(lines) == 2
-    assert re.fullmatch(r"decoding: 1,000 of 2,000 images, [\d,]+ a second, some [\d,]+ s left", lines[1])
+    assert re.fullmatch(r"decoding: 1,000 of 2,000 images, [\d,]+ a second, about [\d,]+ s left", lines[1])
     terminal = io.StringIO()
     with progress_bar.Bar(2000, Console(file=terminal, force_terminal=True, width=120)) as shown:
         shown.advance(1000)

@@ -1,4 +1,4 @@
-"""From files to a pool and a test set: pixels, labels, doubles, and a reason for whatever is left out."""
+"""Turn files into a pool and a test set: pixels, labels, duplicates, and a reason for every skipped file."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def put(path, pixels=None) -> np.ndarray:
-    """An image file; its pixels."""
+    """Write an image file and return its pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = RANDOM.integers(256, size=(16, 16, 3), dtype=np.uint8) if pixels is None else pixels
     Image.fromarray(pixels).save(path)
@@ -22,7 +22,7 @@ def put(path, pixels=None) -> np.ndarray:
 
 @pytest.fixture
 def load(config, tmp_path):
-    """Pool and test set of a folder `images`, decoded into a cache of the test's own."""
+    """Return a function that loads the pool and the test set of the folder `images`, with a cache for this test."""
 
     def loaded(*words):
         root, cache = tmp_path / "images", tmp_path / "cache"
@@ -145,7 +145,7 @@ def test_a_large_pool_stays_on_disk_and_gives_the_same_batches(load, root, words
         put(root / "ab"[number % 2] / f"{number}.png")
     tensor, _ = load(*words)
     monkeypatch.setattr(image_folder, "IN_MEMORY", 0)
-    monkeypatch.setattr(decode, "pixels", None)  # all is decoded
+    monkeypatch.setattr(decode, "pixels", None)  # every image is decoded already
     mapped, _ = load(*words)
     assert isinstance(tensor.images, torch.Tensor)
     assert isinstance(mapped.images, Mapped)

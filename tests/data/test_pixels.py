@@ -57,7 +57,7 @@ def test_pages_are_forgotten_and_come_again(tmp_path, monkeypatch):
     gc.collect()
 
     def resident() -> int:
-        """MiB of files that are mapped and in memory."""
+        """Return how many MiB of mapped files are in memory."""
         return next(
             int(line.split()[1]) >> 10
             for line in Path("/proc/self/status").read_text().splitlines()

@@ -6,7 +6,7 @@ from alearn.errors import AlearnError
 
 
 def load(config):
-    """Pool and test set of a config."""
+    """Load the pool and the test set of a config."""
     return sources.load(config.data, config.seed)
 
 
@@ -15,7 +15,7 @@ def test_mnist_is_a_pool_and_a_test_set(config, mnist_root):
     assert (len(pool), len(test), tuple(pool.images.shape[1:])) == (60_000, 10_000, (1, 28, 28))
     assert len(pool) == standard.SIZES["mnist"]
     assert pool.classes == tuple("0123456789")
-    assert pool.truth[:5].tolist() == [5, 0, 4, 1, 9]  # as in every picture of MNIST's beginning
+    assert pool.truth[:5].tolist() == [5, 0, 4, 1, 9]  # the well-known first digits of MNIST
 
 
 def test_a_limit_takes_a_seeded_subset_that_knows_where_it_comes_from(config, mnist_root):
@@ -53,7 +53,7 @@ def test_what_can_be_known_before_anything_is_loaded(config, tmp_path, monkeypat
     assert sources.check(config("data.imbalance.shape=step").data) is None
     folder = config("data=folder", f"data.root='{tmp_path}'").data
     assert sources.check(folder) is None
-    with pytest.raises(AlearnError, match=r"data\.root=\?\?\?: there is no such folder; give the one of your images"):
+    with pytest.raises(AlearnError, match=r"data\.root=\?\?\?: there is no such folder; give the folder of"):
         sources.check(config("data=folder").data)
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
     with pytest.raises(AlearnError, match=r"data=svhn: .*scipy.* is not installed; pip install 'alearn\[svhn\]'"):

@@ -1,4 +1,4 @@
-"""The loading code, on small files in the formats that the originals have."""
+"""Load small files in the formats of the original data sets."""
 
 import hashlib
 import pickle
@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
-    """No test fetches anything."""
+    """Let no test download anything."""
 
     def refused(*args, **kwargs):
         raise urllib.error.URLError("there is no network")
@@ -25,12 +25,17 @@ def offline(monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", refused)
 
 
+def load(config):
+    """Load the pool and the test set of a config."""
+    return sources.load(config.data, config.seed)
+
+
 def md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
 def idx(root: Path, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """IDX files of 30 and 20 images; what is in them, by split."""
+    """Write IDX files of 30 and 20 images. Return their content by split."""
     folder, there = root / name / "raw", {}
     folder.mkdir(parents=True)
     for split, count in (("train", 30), ("t10k", 20)):
@@ -48,7 +53,7 @@ def idx(root: Path, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def batches(root: Path, monkeypatch, kind: type, names: tuple[str, ...], key: str, classes: list[str]) -> dict:
-    """CIFAR's pickles, 20 images each, the last one the test set's; what is in them, by split."""
+    """Write CIFAR's pickles of 20 images each; the last is the test set. Return their content by split."""
     folder = root / kind.base_folder
     folder.mkdir()
     found: dict = {"train": ([], []), "t10k": ([], [])}
@@ -68,7 +73,7 @@ def batches(root: Path, monkeypatch, kind: type, names: tuple[str, ...], key: st
 
 
 def mat(root: Path, monkeypatch) -> dict:
-    """SVHN's MATLAB files, where a 0 is labeled 10."""
+    """Write SVHN's MATLAB files, in which the digit 0 has the label 10. Return their content by split."""
     io = pytest.importorskip("scipy.io")
     there, listed = {}, dict(datasets.SVHN.split_list)
     for split, name, count in (("train", "train", 30), ("t10k", "test", 20)):
@@ -99,9 +104,8 @@ def made(name: str, root: Path, monkeypatch) -> dict[str, tuple[np.ndarray, np.n
 @pytest.mark.parametrize("name", standard.KNOWN)
 def test_the_splits_are_pool_and_test_set_in_file_order(name, config, tmp_path, monkeypatch):
     there = made(name, tmp_path, monkeypatch)
-    for split, found in zip(
-        ("train", "t10k"), sources.load(config(f"data={name}", f"data.root='{tmp_path}'")), strict=True
-    ):
+    loaded = load(config(f"data={name}", f"data.root='{tmp_path}'"))
+    for split, found in zip(("train", "t10k"), loaded, strict=True):
         images, truth = there[split]
         np.testing.assert_array_equal(found.images.numpy(), images)
         np.testing.assert_array_equal(found.truth, truth)
@@ -118,11 +122,11 @@ def test_what_is_missing_and_cannot_be_fetched_is_one_message(name, config, tmp_
     if name == "svhn":
         pytest.importorskip("scipy")
     with pytest.raises(AlearnError) as error:
-        sources.load(config(f"data={name}", f"data.root='{tmp_path / 'new'}'"))
+        load(config(f"data={name}", f"data.root='{tmp_path / 'new'}'"))
     text = str(error.value)
-    assert text.startswith(f"data={name}: data.root={tmp_path}/new does not hold all of it")
+    assert text.startswith(f"data={name}: files in data.root={tmp_path}/new are missing or damaged")
     assert "there is no network" in text
-    assert "give the place of torchvision's files as data.root=FOLDER" in text
+    assert "give the folder of torchvision's files as data.root=FOLDER" in text
     assert "\n" not in text
     assert f"data={name}: not in {tmp_path}/new" in capsys.readouterr().err
 
@@ -134,17 +138,17 @@ def test_damaged_files_are_the_same_message(config, tmp_path, monkeypatch):
         made(name, root, monkeypatch)
         path = next(path for path in sorted(root.rglob("*")) if path.is_file() and path.stat().st_size > 1000)
         path.write_bytes(path.read_bytes()[:500])
-        with pytest.raises(AlearnError, match=f"data={name}: .*Delete what is there if it is damaged"):
-            sources.load(config(f"data={name}", f"data.root='{root}'"))
+        with pytest.raises(AlearnError, match=f"data={name}: .*Delete damaged files and run this again"):
+            load(config(f"data={name}", f"data.root='{root}'"))
 
 
 def test_a_folder_that_cannot_be_written_is_that_message_too(config):
-    with pytest.raises(AlearnError, match=r"data=kmnist: data\.root=/dev/null/x does not hold"):
-        sources.load(config("data=kmnist", "data.root=/dev/null/x"))
+    with pytest.raises(AlearnError, match=r"data=kmnist: files in data\.root=/dev/null/x are missing"):
+        load(config("data=kmnist", "data.root=/dev/null/x"))
 
 
 def test_what_is_fetched_is_loaded(config, tmp_path, monkeypatch):
-    """The download is torchvision's; here it brings our file."""
+    """Torchvision downloads; here its download writes a file of the test."""
     there = {}
 
     def download(self):
@@ -152,7 +156,7 @@ def test_what_is_fetched_is_loaded(config, tmp_path, monkeypatch):
             there.update(idx(tmp_path, "FashionMNIST"))
 
     monkeypatch.setattr(datasets.FashionMNIST, "download", download)
-    pool, test = sources.load(config("data=fashion_mnist", f"data.root='{tmp_path}'"))
+    pool, test = load(config("data=fashion_mnist", f"data.root='{tmp_path}'"))
     assert (len(pool), len(test)) == (30, 20)
     np.testing.assert_array_equal(pool.images.numpy(), there["train"][0])
 
