@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,11 @@ NONE_HEAVY = {"alearn", "numpy"}
 def test_each_command_module_is_a_subcommand():
     modules = {path.stem.removesuffix("_command") for path in Path(cli.__path__[0]).glob("*_command.py")}
     assert modules - {"run"} == set(SUBCOMMANDS), "run_command is the one without a subcommand"
+
+
+def test_there_is_one_command():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"alearn": "alearn.cli.main:main"}
 
 
 @pytest.fixture(scope="module")

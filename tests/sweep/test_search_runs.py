@@ -1,4 +1,4 @@
-"""A search as a user types it, in a process of its own."""
+"""A search as a user types it, killed on the way."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.command import alearn, start
+from tests.command import alearn, alearn_apart, start
 from tests.test_end_to_end import QUICK
 
 
@@ -30,7 +30,7 @@ def test_a_search_killed_half_way_goes_on_and_leaves_its_front(mnist_root, tmp_p
     check_front(tmp_path, 2)
 
     side_by_side = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2")
-    code, out, err = alearn(*words, "hydra.sweeper.n_trials=4", *side_by_side)
+    code, out, err = alearn_apart(*words, "hydra.sweeper.n_trials=4", *side_by_side)
     assert code == 0, err
     assert "search: 4 of 4 trials finished; front of" in out
     assert check_front(tmp_path, 4) in out
