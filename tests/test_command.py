@@ -41,7 +41,8 @@ def test_a_trial_a_sweep_and_a_mistake_leave_the_process_as_it_was(mnist_root, t
         "trial=t4",
         "data.limit=40",
         "train.steps=10",
-        "policy.init_fraction=0.9",
+        "policy.init_fraction=0.5",
+        "policy.stop_rounds=1",
         f"data.root={mnist_root}",
     ]
     before = process()
@@ -50,16 +51,16 @@ def test_a_trial_a_sweep_and_a_mistake_leave_the_process_as_it_was(mnist_root, t
     assert f"labels: {tmp_path / 'trial'}/labels.csv" in out
     assert (tmp_path / "trial" / "alearn.log").read_text()
     assert process() == before
-    code, out, err = alearn("-m", *small, "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    code, out, err = alearn("-m", *small, f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert (code, err) == (0, "")
-    assert "sweep: 2 of 2 done" in out
+    assert "sweep: 1 of 1 done" in out
     assert process() == before
     assert alearn("seed=one", cwd=tmp_path).code == 1
     assert process() == before
 
 
 def test_it_is_the_same_in_a_process_of_its_own(tmp_path):
-    for args in (["seed=one"], ["verify", tmp_path], ["plan", "--items", "9", "--target-error", "0.5"], ["swim"]):
+    for args in (["seed=one"], ["verify", tmp_path]):
         assert alearn(*args, cwd=tmp_path) == alearn_apart(*args, cwd=tmp_path)
 
 
