@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from alearn.audit import plan
-from alearn.audit.plan import Plan
+from alearn.audit.plan import ANYWHERE, Plan, plans, reachable
 from alearn.audit.rules import Terms
 from alearn.values import Array
 
 TAIL = 0.03
-"""The wrong labels are taken to lie at the end of the order, ever fewer towards its start: by a factor of e for this
-share of the items. plan.ANYWHERE of them are taken to be anywhere."""
+"""Wrong labels are assumed to gather at the end of the order: towards its start, their density falls by a factor of e
+over this share of the items. A share ANYWHERE of them is assumed to be anywhere."""
 BAR, STAGES, PLANS = 40, 5, 8
 """Characters of the longest bar, stages that a line shows, and plans that the table shows."""
 
@@ -25,7 +24,7 @@ def profile(items: int, errors: float) -> Array:
             low = middle
         else:
             high = middle
-    result: Array = (1 - plan.ANYWHERE) * np.minimum(0.5, high * density) + plan.ANYWHERE * errors / items
+    result: Array = (1 - ANYWHERE) * np.minimum(0.5, high * density) + ANYWHERE * errors / items
     return result
 
 
@@ -44,22 +43,22 @@ def cost_table(items: int, terms: Terms, errors: float, budget: int | None = Non
     """
     sizes = [len(part) for part in np.array_split(np.arange(items), classes)]
     promise = terms.promise(items, classes)
-    floor = plan.reachable(promise, sizes, budget)
-    plans = plan.plans(promise, profile(sizes[0], errors / classes), terms.kind)
-    best = plans[0]
+    floor = reachable(promise, sizes, budget)
+    candidates = plans(promise, profile(sizes[0], errors / classes), terms.kind)
+    best = candidates[0]
     each, together = "", ""
     if classes > 1:
         each, together = f" in each of {classes} classes", " for all classes at once"
     heading = f"  checked (may be wrong){', a class' if classes > 1 else ''}"
-    shown = sorted(plans[:PLANS], key=lambda one: (one.stages[0][1], len(one.stages)))
-    longest = max(one.high for one in shown)
+    shown = sorted(candidates[:PLANS], key=lambda plan: (plan.stages[0][1], len(plan.stages)))
+    longest = max(plan.high for plan in shown)
     lines = [
         f"{items:,} labels, {errors:,.0f} of them expected to be wrong; at most {promise.allowed(sizes[0]):,} "
         f"({terms.target_error:.4g}){each} shall be, risk {terms.risk:g}{together}.",
         f"floor: {floor:,} labels must be checked, however good the others are.",
         "",
         f"{heading:54}  mean cost    median   90 % at most",
-        *(_line(one, longest, mark="*" if one is best else " ") for one in shown),
+        *(_line(plan, longest, mark="*" if plan is best else " ") for plan in shown),
         "",
         "cost: labels checked, and labels beyond the cut, by hand. # up to the median, = up to the 90th percentile.",
         "A line with several numbers is one audit that may stop at each of them.",
@@ -69,10 +68,10 @@ def cost_table(items: int, terms: Terms, errors: float, budget: int | None = Non
     return "\n".join(lines)
 
 
-def _line(one: Plan, longest: float, mark: str) -> str:
-    stages = " ".join(f"{size:,}({tolerated})" for size, tolerated in one.stages[:STAGES])
-    if len(one.stages) > STAGES:
+def _line(plan: Plan, longest: float, mark: str) -> str:
+    stages = " ".join(f"{size:,}({tolerated})" for size, tolerated in plan.stages[:STAGES])
+    if len(plan.stages) > STAGES:
         stages += " ..."
-    bar = "#" * round(BAR * one.median / longest)
-    bar = bar.ljust(round(BAR * one.high / longest), "=")
-    return f"{mark} {stages:52} {one.mean:11,.0f} {one.median:9,.0f} {one.high:14,.0f}  {bar}"
+    bar = "#" * round(BAR * plan.median / longest)
+    bar = bar.ljust(round(BAR * plan.high / longest), "=")
+    return f"{mark} {stages:52} {plan.mean:11,.0f} {plan.median:9,.0f} {plan.high:14,.0f}  {bar}"

@@ -215,6 +215,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: python -m alearn.audit.verify DIR", file=sys.stderr)
+        sys.exit(2)
     valid, text = verdict(Path(sys.argv[1]))
     print(text, file=sys.stdout if valid else sys.stderr)
     sys.exit(not valid)

@@ -122,7 +122,7 @@ def with_resumed(args: list[str]) -> list[str]:
     try:
         overrides = [str(override) for override in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
         mode = OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.mode")
-        if mode == RunMode.MULTIRUN.name and not any(re.fullmatch(r"threads=\d+", one) for one in overrides):
+        if mode == RunMode.MULTIRUN.name and not any(re.fullmatch(r"threads=\d+", override) for override in overrides):
             overrides.append("threads=1")  # as a job of a sweep has it
     except FileNotFoundError:
         raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None

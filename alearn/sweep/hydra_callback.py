@@ -44,13 +44,13 @@ class Guard(Callback):
             hydra_front.installed(config.hydra.sweeper._target_)
             resume.check_writable(folder)
             jobs = hydra_front.jobs(config)
-            found = [
+            checked = [
                 *(_problem(config, f"job {number} ({' '.join(job)})", job, number) for number, job in enumerate(jobs)),
                 *(_problem(config, "the search", probe) for probe in probes(config)),
             ]
         except MISTAKES as error:
             _refuse(_explained(error))
-        problems = dict.fromkeys(problem for problem in found if problem)  # each once
+        problems = dict.fromkeys(problem for problem in checked if problem)  # each once
         if problems:
             _refuse("\n".join(["no job was started:", *problems]))
         if config.hydra.launcher.get("n_jobs") == -1:  # joblib's word for every core: GPUs are fewer

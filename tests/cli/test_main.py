@@ -101,8 +101,14 @@ def test_only_the_module_of_the_subcommand_is_imported():
     assert done.stdout.splitlines()[-1] == "['alearn.cli.plan_command']"
 
 
-def test_a_certificate_is_checked_without_the_command(tmp_path):
-    words = [sys.executable, "-m", "alearn.audit.verify", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"NOT VALID: {tmp_path / 'certificate.json'}: cannot be read (No such file or directory)\n"
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["nowhere"], 1, "NOT VALID: nowhere/certificate.json: cannot be read (No such file or directory)"),
+        ([], 2, "usage: python -m alearn.audit.verify DIR"),
+    ],
+)
+def test_a_certificate_is_checked_without_the_command(args, code, message):
+    command = [sys.executable, "-m", "alearn.audit.verify", *args]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"{message}\n")
