@@ -71,12 +71,16 @@ class Distortion:
         The displacement is linear in the random numbers, so one product with a basis replaces an upsampling per image.
         """
         batch, _, height, width = x_bchw.shape
-        angle, shear = draw.uniform() * self.rotation, draw.uniform() * self.shear
+        angle = draw.uniform() * self.rotation
+        shear = draw.uniform() * self.shear
         scale = 1 + draw.uniform(2) * self.scale
-        shift_x, shift_y = draw.uniform() * self.shift, draw.uniform() * self.shift
+        shift_x = draw.uniform() * self.shift
+        shift_y = draw.uniform() * self.shift
         if not (self.rotation or self.scale or self.shear or self.wave):
-            shift_x, shift_y = shift_x.round(), shift_y.round()
-        cos, sin = angle.cos(), angle.sin()
+            shift_x = shift_x.round()
+            shift_y = shift_y.round()
+        cos = angle.cos()
+        sin = angle.sin()
         top = torch.stack([cos * scale[:, 0], shear - sin * scale[:, 1], shift_x * (2 / width)], 1)
         bottom = torch.stack([sin * scale[:, 0], cos * scale[:, 1], shift_y * (2 / height)], 1)
         weight_b2d = torch.stack([top, bottom], 1)

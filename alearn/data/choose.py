@@ -135,7 +135,8 @@ class Sample:
     @classmethod
     def of(cls, data: Folder) -> Self:
         """Read the headers of up to HEADERS files, evenly spaced in the pool. Leave out files that are not images."""
-        root, (pool, _) = Path(data.root).expanduser(), listing.listed(data)
+        root = Path(data.root).expanduser()
+        (pool, _) = listing.listed(data)
         shapes, reasons = _each(decode.header, [root / name for name in _evenly(pool.ids, HEADERS)])
         if not shapes:
             skipped = [*pool.skipped, *((str(path.relative_to(root)), reason) for path, reason in reasons.items())]
@@ -202,7 +203,9 @@ def line_drawn(grey_nss: Array) -> float:
     ink_nss = off_nss > INK
     around = np.pad(ink_nss, ((0, 0), (2, 2), (2, 2)))
     broad_nss = np.lib.stride_tricks.sliding_window_view(around, (5, 5), axis=(1, 2)).all((3, 4))
-    ink, broad, paper = ink_nss.mean((1, 2)), broad_nss.mean((1, 2)), (off_nss < PAPER).mean((1, 2))
+    ink = ink_nss.mean((1, 2))
+    broad = broad_nss.mean((1, 2))
+    paper = (off_nss < PAPER).mean((1, 2))
     return float(np.mean((ink > 0.02) & (broad < 0.25 * ink) & (paper > 0.5)))
 
 

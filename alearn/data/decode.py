@@ -120,7 +120,8 @@ def pixels(data: bytes, path: str | Path, size: tuple[int, int], channels: int) 
 
     path: the name of the file. Raise NotReadError if its suffix belongs to another format.
     """
-    mode, (height, width) = "L" if channels == 1 else "RGB", size
+    mode = "L" if channels == 1 else "RGB"
+    (height, width) = size
     with _opened(io.BytesIO(data), path) as image:
         image.draft(mode, (max(size), max(size)))  # decode a large JPEG no larger than necessary
         resized = np.asarray(_plain(image).convert(mode).resize((width, height), 2))  # 2: bilinear
@@ -251,10 +252,12 @@ def _eight_bits(values_hw: Array, sixteen: bool) -> Array:
     0 to 1, 0 to 255 and 0 to 65,535 that holds all values, or else the range of the values themselves.
     """
     values_hw = np.nan_to_num(values_hw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values_hw.min()), float(values_hw.max())
+    low = float(values_hw.min())
+    high = float(values_hw.max())
     for usual in (65_535.0,) if sixteen else (1.0, 255.0, 65_535.0):
         if low >= 0 and high <= usual:
-            low, high = 0.0, usual
+            low = 0.0
+            high = usual
             break
     return np.round((values_hw - low) * (255 / max(high - low, 1e-300))).astype(np.uint8)
 

@@ -128,8 +128,11 @@ class _Store:
 
     def __init__(self, folder: Path, root: Path, row: tuple[int, int, int]) -> None:
         """row: (C, H, W)."""
-        self._root, self._row, self._stride = root, row, math.prod(row)
-        self._array, self._index = folder / "images.u8", folder / "index.sqlite"
+        self._root = root
+        self._row = row
+        self._stride = math.prod(row)
+        self._array = folder / "images.u8"
+        self._index = folder / "index.sqlite"
         self._readers = _Readers(folder / "readers")
         self._row_of = dict[bytes, int]()  # by the SHA-256 of the content
 
@@ -210,7 +213,9 @@ class _Store:
 
         An entry without a SHA-256 must not be kept: the next call has to read the file again.
         """
-        path, stamp, sha256 = self._root / name, self._stamp(name), None
+        path = self._root / name
+        stamp = self._stamp(name)
+        sha256 = None
         try:
             data = decode.content(path)
             sha256 = hashlib.sha256(data).digest()
@@ -239,4 +244,5 @@ def _write(file: int, pixels: Array, offset: int) -> None:
     left = memoryview(pixels.tobytes())
     while left:
         written = os.pwrite(file, left, offset)
-        left, offset = left[written:], offset + written
+        left = left[written:]
+        offset += written

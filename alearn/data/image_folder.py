@@ -43,7 +43,8 @@ def load(data: Folder) -> tuple[ImageSet, ImageSet]:
     """
     assert data.size != "auto"
     assert data.channels != "auto"
-    root, (pool, test) = Path(data.root).expanduser().absolute(), listing.listed(data)
+    root = Path(data.root).expanduser().absolute()
+    (pool, test) = listing.listed(data)
     if data.imbalance.shape != "none" and not pool.known:
         raise AlearnError(
             f"data.imbalance.shape={data.imbalance.shape}: needs the true labels of all images; without them "
@@ -72,7 +73,8 @@ def _imageset(root: Path, listed: Listing, decoded: Decoded, start: int, shape: 
             skipped.append((listed.ids[at], f"is the same image as {_original(listed, label, first[row], at)}"))
         else:
             first[row] = at
-    kept, rows = np.array([*first.values()], np.int64), np.array([*first], np.int64)
+    kept = np.array([*first.values()], np.int64)
+    rows = np.array([*first], np.int64)
     label = label[kept]
     return ImageSet(
         images=_images(decoded, rows, shape),
@@ -94,7 +96,9 @@ def _images(decoded: Decoded, rows: Array, shape: tuple[int, int, int]) -> Image
 
 def _original(listed: Listing, label: Array, first: int, at: int) -> str:
     """Say which image the duplicate `at` is the same as. If only the duplicate has a label, give it to that image."""
-    name, ours, theirs = listed.ids[first], label[first], label[at]
+    name = listed.ids[first]
+    ours = label[first]
+    theirs = label[at]
     if ours < 0 <= theirs:
         label[first] = theirs
         return f"{name}, which takes its label, {listed.classes[theirs]}"

@@ -37,9 +37,11 @@ def read(root: Path, name: str, classes: Sequence[str] | None) -> list[tuple[str
         raise AlearnError(f"data.labels={name}: there is no file {path}") from None
     except OSError as error:
         raise AlearnError(f"data.labels={name}: {path} cannot be read ({error.strerror})") from None
-    rows, lines = list[tuple[str, str | None]](), dict[PurePosixPath, int]()
+    rows = list[tuple[str, str | None]]()
+    lines = dict[PurePosixPath, int]()
     for line, where, label in (_manifest if path.suffix.lower() in MANIFEST else _table)(path, content):
-        at, pure = f"{path}: line {line}", PurePosixPath(where)
+        at = f"{path}: line {line}"
+        pure = PurePosixPath(where)
         if not where.strip():
             raise AlearnError(f"{at}: the path is missing")
         if pure.is_absolute() or ".." in pure.parts or "://" in where:

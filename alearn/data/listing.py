@@ -78,7 +78,8 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
             f"{root}/{prefix}{strange[0]}: {strange[0]} is none of data.classes=[{','.join(data.classes)}]; add it "
             "or move the folder, or set data.layout=unlabeled if folders are no classes"
         )
-    pool, test = list[Labeled](), list[Labeled]()
+    pool = list[Labeled]()
+    test = list[Labeled]()
     for path in paths:
         parts = path.removeprefix(prefix).split("/") if path.startswith(prefix) else [""]
         if path.startswith(f"{UNLABELED}/") or parts[0] == UNLABELED:
@@ -136,7 +137,8 @@ _IMAGES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 def _both(
     data: Folder, pool: list[Labeled], test: list[Labeled], names: Iterable[str], skipped: list[Skipped]
 ) -> tuple[Listing, Listing]:
-    ids, labels = tuple(path for path, _ in pool), tuple(label for _, label in pool)
+    ids = tuple(path for path, _ in pool)
+    labels = tuple(label for _, label in pool)
     classes: Sequence[str] = tuple(data.classes or sorted(names))
     if data.classes is None and (not labels or None in labels):
         classes = list(classes)  # people may add some
@@ -158,12 +160,16 @@ def _classes(root: Path) -> tuple[str, list[str]]:
 
 def _walk(root: Path) -> tuple[list[str], list[Skipped]]:
     """Return the paths of all files below root, relative to it and sorted, and what cannot be listed."""
-    paths, skipped, seen = list[str](), list[Skipped](), set[tuple[int, int]]()
-    folders, links = [""], list[str]()
+    paths = list[str]()
+    skipped = list[Skipped]()
+    seen = set[tuple[int, int]]()
+    folders = [""]
+    links = list[str]()
     while folders or links:
         prefix = folders.pop() if folders else links.pop()  # links last: a folder's own name goes before a link to it
         try:
-            inside, status = _inside(root, root / prefix), os.stat(root / prefix)
+            inside = _inside(root, root / prefix)
+            status = os.stat(root / prefix)
         except (OSError, AlearnError) as error:
             if not prefix:
                 raise

@@ -39,7 +39,8 @@ class Mapping:
             row: (C, H, W).
             held: An object that must live as long as the mapping, for example a lock.
         """
-        self._held, self._delivered = held, 0
+        self._held = held
+        self._delivered = 0
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         total = len(self._map) // math.prod(row)
@@ -61,7 +62,9 @@ class Mapped:
 
     def __init__(self, mapping: Mapping, rows: Array, device: torch.device | None = None) -> None:
         """rows: int64 [N], existing rows of the array of the mapping."""
-        self._mapping, self._rows, self.device = mapping, rows, device or torch.device("cpu")
+        self._mapping = mapping
+        self._rows = rows
+        self.device = device or torch.device("cpu")
 
     @property
     def shape(self) -> Sequence[int]:

@@ -28,7 +28,9 @@ class Bar:
             disable=not self._out.is_terminal,
         )
         self._task = self._bar.add_task("", total=total, rate=0.0)
-        self._total, self._done, self._start = total, 0, monotonic()
+        self._total = total
+        self._done = 0
+        self._start = monotonic()
         self._last = self._start
 
     def __enter__(self) -> Self:

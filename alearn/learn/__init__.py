@@ -1,1 +1,1 @@
-"""The device, the models, training and scoring: everything that spends arithmetic."""
+"""Training and scoring, and the device that they run on."""

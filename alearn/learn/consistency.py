@@ -1,6 +1,6 @@
-"""Learning from images without labels while training.
+"""Learn from images without labels, during training.
 
-Shape letters: B batch, P images without a label of a human.
+Shape letters: B batch, P images without a hand label.
 """
 
 import torch
@@ -15,20 +15,24 @@ from alearn.values import Images
 
 
 class Consistency:
-    """What the model says of an image, if it is sure of it, it shall say of the distorted image too: FixMatch's loss
-    (Sohn et al. 2020, eq. 4).
+    """The loss of FixMatch (Sohn et al. 2020, eq. 4).
 
-    Unlike auto labels, which are as old as the last round, these guesses get better while the model does.
+    If the model is sure of its guess for an image, it should make the same guess for the distorted image. Auto labels
+    are as old as the last round; these guesses, in contrast, improve together with the model.
     """
 
     def __init__(self, train: Train, runtime: Runtime, model: nn.Module, pool_p: Tensor) -> None:
-        """pool_p: int64, indices of the images to learn from, on runtime.device; at least one."""
-        self._train, self._runtime, self._model, self._pool_p = train, runtime, model, pool_p
+        """pool_p: int64 [P], indices of the images to learn from, on runtime.device; at least one."""
+        self._train = train
+        self._runtime = runtime
+        self._model = model
+        self._pool_p = pool_p
         self._augment = AUGMENT[train.augment]
 
     def __call__(self, images_nchw: Images) -> Tensor:
-        """The loss of a batch that is drawn now, a scalar on the device, times train.consistency."""
-        train, pool_p = self._train, self._pool_p
+        """Draw a batch and return its loss times train.consistency, a scalar on the device."""
+        train = self._train
+        pool_p = self._pool_p
         drawn_b = torch.randint(len(pool_p), (train.consistency_batch,), device=pool_p.device)
         x_bchw = to_float(images_nchw[pool_p[drawn_b]])
         with torch.no_grad(), self._runtime.autocast():

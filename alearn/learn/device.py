@@ -1,4 +1,4 @@
-"""Where the arithmetic runs, and in which precision."""
+"""Choose the device and the precision of the computation."""
 
 import ctypes
 import os
@@ -21,37 +21,44 @@ class Runtime:
 
     @property
     def chunk(self) -> int:
-        """Images a forward pass when scoring: what stays in a CPU's cache, what fills a GPU."""
+        """Images per forward pass when scoring: few enough for the cache of a CPU, enough to fill a GPU."""
         return 256 if self.device.type == "cpu" else 4096
 
     def autocast(self) -> AbstractContextManager[object]:
-        """bf16 where it is on; the models keep their logits out of it."""
+        """Return a context that runs operations in bf16 if bf16 is on. The models compute logits outside of it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def synchronize(self) -> None:
-        """Wait for the device: for the clock, never inside a step."""
+        """Wait for the device. This is for measuring time; never call it inside a training step."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def describe(self) -> str:
-        """Hardware and precision, in words."""
+        """Return the hardware and the precision, in words."""
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
         else:
             threads = torch.get_num_threads()
-            name = f"{_cpu_name()}, {threads} thread{'s' * (threads > 1)}"
+            name = f"{_cpu_name()}, {threads} {'threads' if threads > 1 else 'thread'}"
         return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
 
 
 def choose(device: str, precision: str, threads: str | int = "auto", job: int = 0) -> Runtime:
-    """From the config's names. job: number of a sweep's job; jobs take the GPUs in turn.
+    """Choose the device and its settings.
 
-    Raises AlearnError for a GPU that is not there and a precision that it does not have.
+    Args:
+        device: auto, cpu or cuda.
+        precision: auto, fp32 or bf16.
+        threads: CPU threads; "auto" leaves torch's number as it is.
+        job: The number of a job of a sweep. The jobs take the GPUs in turn.
+
+    Raises:
+        AlearnError: There is no GPU, or it does not have the precision.
     """
-    there = torch.cuda.is_available()
-    if device == "cuda" and not there:
+    gpu = torch.cuda.is_available()
+    if device == "cuda" and not gpu:
         raise AlearnError("device=cuda: torch finds no usable GPU here; use device=cpu or device=auto")
-    if there and device != "cpu":
+    if gpu and device != "cpu":
         chosen = torch.device("cuda", job % torch.cuda.device_count())
         torch.cuda.set_device(chosen)
     else:
@@ -68,12 +75,12 @@ def choose(device: str, precision: str, threads: str | int = "auto", job: int = 
 
 
 def seed(value: int) -> None:
-    """Seed torch's global generators: weights, dropout and the draws of training follow."""
+    """Seed torch's global generators, which draw initial weights, dropout masks and training batches."""
     torch.manual_seed(value)
 
 
 def _cpu_has_bf16() -> bool:
-    """Whether bf16 is in the hardware: emulated, it is slower than fp32."""
+    """Return whether the CPU has bf16 in hardware. Emulated bf16 is slower than fp32."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     known = [bool(capabilities[key]) for key in ("avx512_bf16", "amx_bf16", "bf16") if key in capabilities]
     return any(known) if known else bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
@@ -81,14 +88,14 @@ def _cpu_has_bf16() -> bool:
 
 @cache
 def _tune(device: torch.device) -> None:
-    """Settings that cost nothing and change no result but in speed, or that make results repeat."""
+    """Apply settings that make results repeatable, or that make the computation faster and change nothing else."""
     torch.backends.cudnn.deterministic = True
-    torch.set_flush_denormal(True)  # Adadelta's running means decay into denormals, which CPUs are slow at
+    torch.set_flush_denormal(True)  # Adadelta's running means decay into denormals, which are slow on CPUs
     if device.type == "cpu" and sys.platform == "linux" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        # glibc returns every large block to the kernel when it is freed, and each step pays for the same pages anew: a
-        # fifth of the time of a step of batch 32. Keep up to half a gigabyte instead. (M_MMAP_THRESHOLD is -3,
-        # M_TRIM_THRESHOLD -1.)
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        # glibc returns every large block to the kernel when it is freed, and each step has to map the same pages again,
+        # which takes a fifth of the time of a step of batch 32. Keep up to half a gigabyte instead. (M_MMAP_THRESHOLD
+        # is -3, M_TRIM_THRESHOLD -1.)
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has no mallopt
         if mallopt is not None:
             mallopt(-3, 1 << 25)
             mallopt(-1, 1 << 29)

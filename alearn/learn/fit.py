@@ -1,6 +1,6 @@
-"""Training from scratch on the labeled images.
+"""Train a model from scratch on the labeled images.
 
-The images stay where they are, on the device, as uint8; a batch is an index into them.
+The images stay on the device as uint8. A batch is an index into them.
 
 Shape letters: N data set, B batch, C channels, H height, W width.
 """
@@ -29,11 +29,12 @@ from alearn.models.classifier import to_float
 from alearn.values import Array, Fitted, Images
 
 MIN_STEPS = 20
-
+"""The fewest steps of an epoch if the number of steps is fixed. See `epochs`."""
 
 Network = Callable[[tuple[int, int, int], int], nn.Module]
-"""Makes a freshly initialised model from (the shape of an image [C, H, W], the number of classes). Its weights follow
-torch's global generator. A model maps float images in [0, 1], [B, C, H, W], to fp32 logits [B, K]."""
+"""A function that makes a freshly initialised model from the shape of an image (C, H, W) and the number K of classes.
+torch's global generator draws the weights. A model maps float images in [0, 1], [B, C, H, W], to fp32 logits [B, K].
+"""
 
 
 def fit(
@@ -48,10 +49,21 @@ def fit(
     round: int,  # noqa: A002
     on_progress: OnProgress = ignore,
 ) -> Fitted:
-    """Train a new model and report after every epoch.
+    """Train a new model, and report progress after every epoch.
 
-    images_nchw: the whole data set, uint8, on runtime.device. Raises AlearnError if nothing is left for training or
-    validation, or if the loss is no longer a number.
+    Args:
+        train: The recipe.
+        network: Makes the model.
+        images_nchw: The whole data set, uint8, on runtime.device.
+        labeled: The images to train on, and their labels.
+        classes: The number of classes.
+        runtime: The device and the precision.
+        seed: Every random draw follows from the seed and the round.
+        round: The number of the round.
+        on_progress: Called with an `EpochDone` after every epoch.
+
+    Raises:
+        AlearnError: No image is left for training or validation, or the loss is not a finite number.
     """
     held = split(train, labeled.hand, rng.generator(seed, round, "split"))
     for what, where in {"training": ~held, "validation": held}.items():
@@ -61,8 +73,10 @@ def fit(
                 f"{train.validation}. Label more first (policy.init_fraction), or change that share"
             )
     on = runtime.device
-    train_i, train_y = _to(on, labeled.index[~held]), _to(on, labeled.label[~held])
-    val_i, val_y = _to(on, labeled.index[held]), _to(on, labeled.label[held])
+    train_i = _to(on, labeled.index[~held])
+    train_y = _to(on, labeled.label[~held])
+    val_i = _to(on, labeled.index[held])
+    val_y = _to(on, labeled.label[held])
 
     device.seed(rng.derive(seed, round, "weights"))
     channels, height, width = images_nchw.shape[1:]
@@ -74,16 +88,20 @@ def fit(
     step = Step(train, runtime, model, budget, consistent)
 
     best: dict[str, Tensor] | None = None
-    best_accuracy, waited, steps, samples = -1.0, 0, 0, 0
+    best_accuracy = -1.0
+    waited = 0
+    steps = 0
+    samples = 0
     curve: list[tuple[int, float, float | None]] = []
     for epoch, batches in enumerate(epochs(train, _to(on, labeled.hand[~held])), start=1):
-        device.seed(rng.derive(seed, round, "epoch", epoch))  # whatever a listener drew since the last one
+        device.seed(rng.derive(seed, round, "epoch", epoch))  # listeners may have drawn numbers meanwhile
         model.train()
-        total = torch.zeros((), device=on)  # summed on the device: reading a loss in a step would stop the GPU
+        total = torch.zeros((), device=on)  # summed on the device: reading the loss of a step would wait for the GPU
         seen = 0
         for batch in batches:
             total += step(images_nchw, train_i[batch], train_y[batch]) * len(batch)
-            seen, steps = seen + len(batch), steps + 1
+            seen += len(batch)
+            steps += 1
             if steps == budget:
                 break
         samples += seen
@@ -99,7 +117,9 @@ def fit(
         if train.patience is not None and accuracy is not None:
             waited += 1
             if accuracy > best_accuracy:
-                best_accuracy, waited, best = accuracy, 0, deepcopy(model.state_dict())
+                best_accuracy = accuracy
+                waited = 0
+                best = deepcopy(model.state_dict())
             last = waited >= train.patience
         curve.append((epoch, loss, accuracy))
         on_progress(EpochDone(epoch, loss, accuracy, None if budget is None else steps / budget))
@@ -111,10 +131,16 @@ def fit(
 
 
 def split(train: Train, hand: Array, generator: np.random.Generator) -> Array:
-    """bool [n]: which of the labeled images (in order of labeling) are held out for validation.
+    """Return which of the n labeled images are held out for validation, bool [n].
 
-    "last": the last share of them, int(n x (1 - share)) being kept, as Keras does. "random": that share of the hand
-    labels, drawn at random, for an auto label proves nothing.
+    If train.split is "last", the last images in the order of labeling are held out, and the first int(n x (1 - share))
+    are kept for training, as Keras does. If it is "random", that share of the hand labels is drawn at random. Auto
+    labels are not drawn, because agreeing with them proves nothing.
+
+    Args:
+        train: Holds the split, and the share as `validation`.
+        hand: bool [n], in the order of labeling, whether a human labeled the image.
+        generator: Draws the random split.
     """
     held = np.zeros(len(hand), bool)
     if train.split == "last":
@@ -126,10 +152,10 @@ def split(train: Train, hand: Array, generator: np.random.Generator) -> Array:
 
 
 class Step:
-    """One training step, with all that lasts from step to step: optimizer and learning rate schedule, which ends after
-    `steps` steps if it has an end.
+    """One training step. The object keeps the optimizer and the learning rate schedule from step to step.
 
-    It never waits for the device. Adadelta has the constants of Keras of 2019: rho 0.95, epsilon 1e-7.
+    A step never waits for the device. Adadelta has the constants that Keras had in 2019: rho 0.95, epsilon 1e-7. steps:
+    the number of steps after which a schedule ends; None only if there is no schedule.
     """
 
     def __init__(
@@ -141,11 +167,15 @@ class Step:
         consistency: Consistency | None = None,
     ) -> None:
         self._consistency = consistency
-        self._model, self._runtime, self._augment = model, runtime, AUGMENT[train.augment]
-        parameters, lr, decay = list(model.parameters()), train.lr, train.weight_decay
+        self._model = model
+        self._runtime = runtime
+        self._augment = AUGMENT[train.augment]
+        parameters = list(model.parameters())
+        lr = train.lr
+        decay = train.weight_decay
         self._optimizer: torch.optim.Optimizer
         if train.optimizer == "adadelta":
-            at_once = runtime.device.type == "cuda"  # all tensors at once pays on a GPU; a CPU's cache is too small
+            at_once = runtime.device.type == "cuda"  # all tensors together: faster on a GPU, too much for a CPU's cache
             self._optimizer = torch.optim.Adadelta(parameters, lr, 0.95, 1e-7, decay, foreach=at_once)
         else:
             self._optimizer = torch.optim.AdamW(parameters, lr, weight_decay=decay, fused=True)
@@ -155,7 +185,7 @@ class Step:
             self._schedule = OneCycleLR(self._optimizer, lr, steps, pct_start=0.2, final_div_factor=50)
 
     def __call__(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
-        """Train on the images `index_b`; returns the mean loss before the step, a scalar on the device."""
+        """Train on the images `index_b`. Return the mean loss before the step, a scalar on the device."""
         x_bchw = self._augment(to_float(images_nchw[index_b]))
         with self._runtime.autocast():
             loss: Tensor = F.cross_entropy(self._model(x_bchw), label_b)
@@ -170,7 +200,7 @@ class Step:
 
 
 def measure(runtime: Runtime, model: nn.Module, images_nchw: Images, index_n: Tensor, label_n: Tensor) -> float:
-    """Share of the images that the model classifies right."""
+    """Return the share of the images `index_n` for which the model predicts `label_n`."""
     model.eval()
     right = torch.zeros((), dtype=torch.int64, device=index_n.device)
     with torch.inference_mode(), runtime.autocast():
@@ -180,15 +210,22 @@ def measure(runtime: Runtime, model: nn.Module, images_nchw: Images, index_n: Te
 
 
 def epochs(train: Train, hand_n: Tensor) -> Iterator[Iterator[Tensor]]:
-    """Epochs without end, each of them its batches: positions among the n training images.
+    """Yield endless epochs. Each epoch yields batches, which are positions among the n training images.
 
-    hand_n: bool [n], on the device. Nothing is drawn before an epoch's first batch is asked for. Without a fixed number
-    of steps an epoch is a random order of all images, its last batch smaller. With one, all batches are full,
-    `train.hand_share` of each is drawn from the hand labels and the rest from the others (each in random orders, one
-    after the other), and an epoch has at least MIN_STEPS batches: what is done once an epoch, reading the loss, must
-    not set the pace.
+    If train.steps is None, an epoch goes through all images once in random order, and its last batch can be smaller.
+
+    If train.steps is set, all batches are full. The share `train.hand_share` of each batch is drawn from the hand
+    labels, and the rest from the other labels. Both parts go through their images in one random order after another. An
+    epoch has at least MIN_STEPS batches, because the loss is read once per epoch, which must not slow down training.
+
+    Nothing is drawn before the first batch of an epoch is requested.
+
+    Args:
+        train: The recipe.
+        hand_n: bool [n], on the device, whether a human labeled the image.
     """
-    total, on = len(hand_n), hand_n.device
+    total = len(hand_n)
+    on = hand_n.device
     if train.steps is None:
         while True:
             yield _shuffled(total, train.batch, on)
@@ -201,12 +238,12 @@ def epochs(train: Train, hand_n: Tensor) -> Iterator[Iterator[Tensor]]:
 
 
 def _shuffled(total: int, size: int, on: torch.device) -> Iterator[Tensor]:
-    """0..total-1 in random order, `size` at a time, the last time fewer."""
+    """Yield the numbers from 0 to total - 1 in random order, `size` at a time. The last batch can be smaller."""
     yield from torch.split(torch.randperm(total, device=on), size)
 
 
 def _cycle(positions: Tensor, size: int) -> Iterator[Tensor]:
-    """`size` of the positions at a time, without end; all come once before any comes again."""
+    """Yield `size` positions at a time, without end. Every position comes once before any position comes again."""
     left = positions[:0]
     while True:
         while len(left) < size:

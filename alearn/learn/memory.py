@@ -1,4 +1,4 @@
-"""Probabilities averaged over rounds: every round's model is a member of an ensemble that costs nothing extra."""
+"""Average probabilities over rounds. The models of all rounds form an ensemble at no extra cost."""
 
 from dataclasses import replace
 
@@ -12,9 +12,15 @@ from alearn.values import Scores
 
 
 def averaged(policy: Policy, scores: Scores, ledger: Ledger) -> Scores:
-    """P <- memory P + (1 - memory) P_new, where P was scored in round policy.memory_from or later; the scores of that.
+    """Return the scores of averaged probabilities: P <- memory P + (1 - memory) P_new.
 
-    Models of the first rounds, trained on a handful of labels, are not worth remembering.
+    The average starts in round policy.memory_from. The models of earlier rounds were trained on a handful of labels and
+    are not worth remembering.
+
+    Args:
+        policy: Holds `memory`; 0 turns averaging off.
+        scores: The scores of this round, with probabilities.
+        ledger: Holds the averaged probabilities of the rounds before.
     """
     if not policy.memory or scores.probs is None or ledger.probs is None or ledger.rounds < policy.memory_from:
         return scores

@@ -1,4 +1,4 @@
-"""The scores that decide a round: the model's, a second look at unsure images, the probabilities of earlier rounds."""
+"""Compute the scores of a round: from the model, a second look at unsure images, and the scores of earlier rounds."""
 
 import numpy as np
 from torch import nn
@@ -28,10 +28,20 @@ def score_pool(
     round: int,  # noqa: A002
     on_progress: OnProgress = ignore,
 ) -> Scores:
-    """Score the pool `index` (int64 [n]).
+    """Score the images of the pool. The ledger is read, not written.
 
-    images_nchw: the whole data set, uint8, on runtime.device. want: what else of `Scores` to fill in. The ledger is
-    read, not written.
+    Args:
+        policy: Says whether to look again (`views`) and whether to average over rounds (`memory`).
+        model: A `Classifier`.
+        images_nchw: The whole data set, uint8, on runtime.device.
+        ledger: Which images have hand labels, and the scores of earlier rounds.
+        index: int64 [n], the pool.
+        want: Which optional fields of `Scores` to fill in.
+        runtime: The device and the precision.
+        distortion: A key of `alearn.data.augment.AUGMENT`, for the second look.
+        seed: Every random draw follows from the seed and the round.
+        round: The number of the round.
+        on_progress: Called with the progress of scoring.
     """
     if policy.memory or policy.views:
         want |= {"probs"}

@@ -1,4 +1,4 @@
-"""What a round trains on."""
+"""The images that a round trains on."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,8 +13,11 @@ from alearn.values import Array
 class TrainingSet:
     """n labeled images in the order of labeling, and p images without a hand label.
 
-    index, label: int64 [n], label is the class. hand: bool [n], which of them a human labeled. pool: int64 [p], for
-    train.consistency.
+    Attributes:
+        index: int64 [n], the labeled images.
+        label: int64 [n], their classes.
+        hand: bool [n], whether a human labeled the image.
+        pool: int64 [p], the images without a hand label, for train.consistency.
     """
 
     index: Array
@@ -24,7 +27,7 @@ class TrainingSet:
 
     @classmethod
     def of(cls, ledger: Ledger) -> Self:
-        """Everything that the ledger knows."""
+        """Return the training set of everything that is labeled in the ledger."""
         labeled = ledger.labeled
         return cls(labeled, ledger.label[labeled], ledger.hand[labeled], np.flatnonzero(~ledger.hand))
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation of the images that it can change something for.
+"""Test-time augmentation of those images whose scores it can change.
 
 Shape letters: B batch, K classes, n images that were scored, u of them that the model is unsure of.
 """
@@ -19,7 +19,7 @@ from alearn.models.classifier import to_float
 from alearn.values import Images, Scores
 
 UNSURE = 0.9
-"""Below this probability a second look is worth its time: few images are, and among them are most wrong guesses."""
+"""Images whose p_max is below this get a second look. They are few, and most wrong guesses are among them."""
 
 
 def look_again(
@@ -33,18 +33,28 @@ def look_again(
     seed: int,
     on_progress: OnProgress = ignore,
 ) -> Scores:
-    """Average the probabilities of unsure images over `views` distorted copies and themselves; none if views is 0.
+    """Average the probabilities of unsure images over each image and its distorted copies.
 
-    distortion: a key of AUGMENT. images_nchw: the whole data set, on runtime.device. The copies follow from the seed.
+    Args:
+        views: The number of distorted copies; 0 leaves the scores as they are.
+        distortion: A key of AUGMENT.
+        model: Maps float images to logits.
+        images_nchw: The whole data set, uint8, on runtime.device.
+        scores: The scores so far, with probabilities.
+        runtime: The device and the precision.
+        seed: The distortions follow from it.
+        on_progress: Called with a `ScoreProgress` after every batch.
     """
     unsure = np.flatnonzero(scores.doubt > math.log1p(-UNSURE))
     if not views or not len(unsure):
         return scores
     assert scores.probs is not None
-    augment, on = AUGMENT[distortion], runtime.device
+    augment = AUGMENT[distortion]
+    on = runtime.device
     device.seed(seed)
     index_u = torch.from_numpy(scores.index[unsure]).to(on)
-    found, done = [], 0
+    sums = []
+    done = 0
     model.eval()
     for index_b in torch.split(index_u, runtime.chunk):
         x_bchw = to_float(images_nchw[index_b])
@@ -54,11 +64,11 @@ def look_again(
                 distorted_bchw = augment(x_bchw)
                 with runtime.autocast():
                     sum_bk = sum_bk + model(distorted_bchw).softmax(1)
-        found.append(sum_bk)
+        sums.append(sum_bk)
         done += len(index_b)
         on_progress(ScoreProgress(done, len(unsure)))
     at = torch.from_numpy(unsure).to(on)
-    probs_uk = (torch.cat(found) + scores.probs[at]) / (views + 1)
+    probs_uk = (torch.cat(sums) + scores.probs[at]) / (views + 1)
     again = replace(scores, probs=scores.probs.index_copy(0, at, probs_uk))
     for name, new in zip(("guess", "doubt", "margin"), judge_probs(probs_uk), strict=True):
         column = getattr(scores, name).copy()

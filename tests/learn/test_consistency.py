@@ -31,7 +31,7 @@ def linear() -> nn.Module:
 
 
 def test_it_is_the_cross_entropy_of_sure_guesses_over_the_whole_batch():
-    """Without a distortion it can be computed by hand: the guesses of which the model is sure, divided by all."""
+    """Without a distortion the loss is the sum over the sure guesses, divided by the number of all guesses."""
     model, pool = linear(), torch.arange(100, 300)
     torch.manual_seed(5)
     drawn = pool[torch.randint(200, (50,))]
@@ -59,7 +59,7 @@ def test_the_gradient_flows_through_the_distorted_image_only():
 
 
 def test_images_without_a_label_teach():
-    """One label a class; in the pool the squares are fainter the later the image: its own guesses lead the model on."""
+    """There is one label per class. Later images of the pool have fainter squares, so the model learns step by step."""
     images = IMAGES.images.clone()
     noise = torch.randint(0, 60, images.shape, generator=torch.Generator().manual_seed(9))
     share = torch.linspace(1, 0.12, 400)[:, None, None, None]

@@ -54,7 +54,7 @@ def test_it_repeats_bit_for_bit_whatever_its_listeners_draw(recipe):
     known = TrainingSet(index, IMAGES.truth[index], np.ones(200, bool), np.arange(200, 300))
 
     def listen(step):
-        torch.rand(7)  # somebody else draws
+        torch.rand(7)  # a listener that draws from the global generator
 
     two = fitted(config, CPU, IMAGES.images, known, 3, 1, on_progress=listen)
     for a, b in zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True):
@@ -64,7 +64,7 @@ def test_it_repeats_bit_for_bit_whatever_its_listeners_draw(recipe):
 
 
 def test_patience_keeps_the_best_weights_and_stops_after_so_many_epochs():
-    """Labels are noise, so validation accuracy wanders and its maximum is not at the end."""
+    """The labels are noise, so validation accuracy goes up and down and its maximum is not at the end."""
     noise = np.random.default_rng(0).integers(3, size=100)
     options = ("train=source", "train.batch=8", "train.patience=4")
     index = np.arange(100)
@@ -113,7 +113,7 @@ def test_a_loss_that_is_no_number_names_the_round_and_what_to_try():
 
 
 def test_adadelta_is_keras_adadelta():
-    """Against Keras's update written out in NumPy."""
+    """Compare with the update of Keras, written in NumPy."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(400, 3))
     step = fit.Step(settings(), CPU, model, 60)
@@ -154,7 +154,7 @@ def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
 
 
 def test_an_epoch_without_a_budget_is_every_image_once():
-    """With a smaller last batch, as Keras does."""
+    """The last batch is smaller, as in Keras."""
     first, second = islice(fit.epochs(settings(batch=32), torch.ones(100, dtype=torch.bool)), 2)
     batches = list(first)
     assert [len(batch) for batch in batches] == [32, 32, 32, 4]

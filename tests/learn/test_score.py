@@ -109,16 +109,16 @@ def test_what_is_wanted_is_there_and_changes_nothing_else():
     torch.testing.assert_close(full.labeled_features, expected[[8, 2, 100]])
     assert {t.dtype for t in (full.probs, full.features, full.labeled_features)} == {torch.float32}
     assert (full.information.dtype, full.information.shape) == (np.float32, (150,))
-    full.probs.add_(1)  # others may compute with it: it is no tensor of inference mode
+    full.probs.add_(1)  # must not be a tensor of inference mode, so that others can compute with it
     for name in ALL:
         one = scored(model, frozenset({name}), index)
         assert [other for other in extra if getattr(one, other) is not None] == [name]
 
 
 def test_information_is_that_of_plain_monte_carlo_dropout():
-    """The same masks go through the whole model, and a library has the formula."""
+    """Use the same masks with the whole model, and the formula of a library."""
     model = dropping()
-    model.head.weight.data.mul_(20)  # else all samples say the same
+    model.head.weight.data.mul_(20)  # otherwise all samples agree
     made = scored(model, frozenset({"information"}), np.arange(200), seed=5).information
     torch.manual_seed(rng.derive(5, "score", 0))
     model.eval()
@@ -148,7 +148,7 @@ def test_it_repeats_whatever_its_listeners_draw_and_follows_the_seed(monkeypatch
     for seed, noise in ((0, 0), (0, 3), (1, 0)):
 
         def listen(step, noise=noise):
-            torch.rand(noise)  # somebody else draws
+            torch.rand(noise)  # a listener that draws from the global generator
 
         found.append(score(CPU, model, shapes(300).images, np.arange(300), ALL, None, seed, listen).information)
     assert (found[0] == found[1]).all()
@@ -180,7 +180,7 @@ def test_what_has_no_dropout_is_computed_once_a_chunk_and_stays_in_evaluation_mo
 
 
 def test_layers_that_work_in_place_do_no_harm():
-    """Dropout in place on what is computed once would drop more and more of it."""
+    """Dropout that writes in place on a shared input would drop more of it with every mask."""
     found = []
     for inplace in (False, True):
         torch.manual_seed(0)

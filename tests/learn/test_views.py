@@ -17,12 +17,12 @@ IMAGES = shapes(300).images
 
 @pytest.fixture
 def model() -> nn.Module:
-    """Sure of some images, unsure of others."""
+    """Return a model that is sure of some images and unsure of others."""
     torch.manual_seed(0)
-    made = Classifier(nn.Flatten(), 400, 3)
+    model = Classifier(nn.Flatten(), 400, 3)
     with torch.no_grad():
-        made.head.weight.mul_(150)
-    return made
+        model.head.weight.mul_(150)
+    return model
 
 
 def scored(model, index):
