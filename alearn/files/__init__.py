@@ -1,1 +1,1 @@
-"""Files that several rooms read and write: whole files, CSV tables, labels.csv."""
+"""What several rooms read and write: files replaced as a whole, CSV tables, and labels.csv."""

@@ -1,11 +1,14 @@
-"""Files that are either there and whole, or not there."""
+"""Write files so that each is either complete or absent."""
 
 import os
 from pathlib import Path
 
 
 def replace(path: Path, content: bytes | str) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one: temporary, sync, rename, sync."""
+    """Replace the content of a file so that a crash at any moment leaves either the old content or the new.
+
+    The content goes into a temporary file, which is synced and renamed; then the folder is synced.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:

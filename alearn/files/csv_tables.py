@@ -1,4 +1,4 @@
-"""CSV files: read strictly, written in one dialect. No other module knows the library csv."""
+"""Read CSV files strictly, and write them in one dialect. No other module uses the library csv."""
 
 import csv
 import io
@@ -10,25 +10,27 @@ from pathlib import Path
 from alearn.errors import AlearnError
 
 Lines = dict[int, dict[str, str]]
-"""The lines below the header: fields by column, by the number of the line in the file."""
+"""The lines below the header: the fields of each line by column, keyed by the line's number in the file."""
 
 NEEDS_QUOTES = re.compile('[,"\r\n]').search
 
 
 def to_text(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """Return a whole CSV file. The hashes of a certificate rest on these bytes, so no version of a library has a say.
+    """Return the text of a CSV file.
+
+    The hashes in a certificate depend on these bytes. So we write them ourselves: versions of a library may differ.
 
     Args:
-        header: Names of the columns.
-        rows: A field for each column; None is an empty one.
+        header: The names of the columns.
+        rows: One field for each column. None becomes an empty field.
     """
     return "".join(map(line, chain([header], rows)))
 
 
 def line(fields: Iterable[object]) -> str:
-    """Return one line with its line feed. A field is quoted only where it must be."""
+    """Return one line, with a line feed at its end. A field is quoted only if it has to be."""
     text = ",".join("" if field is None else _field(str(field)) for field in fields)
-    return (text or '""') + "\n"  # a line without any text would be a blank one
+    return (text or '""') + "\n"  # without the quotes, a single empty field would be a blank line
 
 
 def _field(text: str) -> str:
@@ -36,7 +38,11 @@ def _field(text: str) -> str:
 
 
 def read(path: Path, columns: Sequence[str], exact: bool = False) -> Lines:
-    """Return the lines of a CSV file; see `parse`. Raises AlearnError if the file cannot be read."""
+    """Return the lines of a CSV file: see `parse`.
+
+    Raises:
+        AlearnError: The file cannot be read, or `parse` rejects it.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -45,18 +51,19 @@ def read(path: Path, columns: Sequence[str], exact: bool = False) -> Lines:
 
 
 def parse(where: object, content: bytes, columns: Sequence[str], exact: bool = False) -> Lines:
-    """Return the lines of a CSV file. Blank lines and the mark that spreadsheets put before UTF-8 are skipped.
+    """Return the lines of a CSV file, without blank lines and without the byte order mark that spreadsheets write.
 
     Args:
-        where: What messages call the file.
+        where: The name of the file in messages.
         content: The bytes of the file.
-        columns: The columns that it must have, one at least; it may have others, which a line may leave out at its end.
-        exact: Accept these columns in this order and nothing else, neither blank lines nor the mark: what every reader
-            takes for the same.
+        columns: The columns that the file must have, at least one. The file may have more columns. A line may omit
+            fields at its end if no required column is among them.
+        exact: Accept only these columns in this order, and neither blank lines nor a byte order mark. Every reader
+            sees the same table in such a file.
 
     Raises:
-        AlearnError: The content is not CSV in UTF-8, a column is missing or there twice, or a line has more or fewer
-            fields than the header.
+        AlearnError: The content is not CSV in UTF-8, a column is missing or appears twice, or a line has more or
+            fewer fields than the header.
     """
     try:
         text = content.decode("utf-8" if exact else "utf-8-sig")
@@ -76,14 +83,15 @@ def parse(where: object, content: bytes, columns: Sequence[str], exact: bool = F
 
 
 def _rows(where: object, text: str) -> dict[int, list[str]]:
-    """Return the fields of each line, the header and blank lines included, by the number of the line."""
+    """Return the fields of each line by the number of the line, including the header and blank lines."""
     rows: dict[int, list[str]] = {}
-    limit = csv.field_size_limit(len(text) + 1)  # a picture in a field is longer than what csv allows by default
+    limit = csv.field_size_limit(len(text) + 1)  # a picture in a field exceeds the default limit
     try:
-        reader, number = csv.reader(io.StringIO(text, newline=""), strict=True), 1
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        number = 1
         for row in reader:
             rows[number] = row
-            number = reader.line_num + 1  # a quoted field may go over several lines
+            number = reader.line_num + 1  # a quoted field may span several lines
     except csv.Error as error:
         raise AlearnError(f"{where}: line {number}: is not CSV ({error})") from None
     finally:
@@ -92,9 +100,9 @@ def _rows(where: object, text: str) -> dict[int, list[str]]:
 
 
 def _check_header(where: object, header: Sequence[str], columns: Sequence[str], exact: bool) -> None:
-    """Raise AlearnError if a header is not as required."""
+    """Raise AlearnError if the header is not as `parse` requires."""
     if exact and list(header) != list(columns):
-        raise AlearnError(f"{where}: its header: found {','.join(header)}, must be {','.join(columns)}")
+        raise AlearnError(f"{where}: its header is {','.join(header)}; it must be {','.join(columns)}")
     missing = [name for name in columns if name not in header]
     if missing:
         hint = "; are they separated by commas?" if len(header) == 1 else ""

@@ -1,4 +1,4 @@
-"""labels.csv: the product. One line an image, in data set order, rewritten whole after every round."""
+"""labels.csv, the product: one line for each image, in data set order. Every round rewrites the whole file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,34 +13,39 @@ HEADER = ("index", "id", "label", "source", "purpose", "round", "confidence")
 
 
 def write(folder: Path, ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> None:
-    """Write labels.csv whole."""
+    """Write labels.csv."""
     atomic.replace(folder / NAME, to_csv(ledger, ids, classes))
 
 
 def ids(folder: Path) -> list[str] | None:
-    """Return the images of the trial in a folder, in data set order; None before its first round.
+    """Return the ids of the images of the trial in a folder, in data set order; None if it has no labels.csv yet.
 
-    Raises AlearnError if the file cannot be read.
+    Raises:
+        AlearnError: The file cannot be read.
     """
-    path = folder / "labels.csv"
+    path = folder / NAME
     return [line["id"] for line in csv_tables.read(path, HEADER).values()] if path.exists() else None
 
 
 def to_csv(ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> str:
     """Return the text of labels.csv.
 
-    label: a class name. source: hand or auto. purpose, of hand labels: first, query, audit or rest, and given
-    for those that were there before. round: 0 is before the first.
+    Its columns, besides index and id:
+        label: The name of a class.
+        source: hand or auto.
+        purpose: For hand labels only: first, query, audit or rest; given for labels that existed before the trial.
+        round: The round in which the label was given; 0 is before the first round.
+        confidence: 1 for a human's label. For an auto label, the model's probability at the time; empty if unknown.
 
-    confidence: 1 for a human's label; for an auto label the probability that it was given by, empty where that is not
-    known. Where a human could not tell, label and confidence are empty. Without a label all these are.
+    If a human could not tell, label and confidence are empty. If an image has no label yet, all of these are empty.
     """
     return csv_tables.to_text(HEADER, _rows(ledger, ids, classes))
 
 
 def _rows(ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> Iterator[tuple[object, ...]]:
     """Yield the fields of each image."""
-    confidence, aside = -np.expm1(ledger.doubt.astype(np.float64)), ledger.aside
+    confidence = -np.expm1(ledger.doubt.astype(np.float64))
+    aside = ledger.aside
     for i, (name, source) in enumerate(zip(ids, map(Source, ledger.source), strict=True)):
         if source is Source.NONE:
             yield i, name, "", "", "", "", ""

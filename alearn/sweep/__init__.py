@@ -1,1 +1,1 @@
-"""Many trials: Hydra's callback, the worker, progress, tables, search."""
+"""Many trials together: Hydra's callback, the worker, progress, tables and search."""

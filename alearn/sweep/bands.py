@@ -1,6 +1,6 @@
-"""Mean curves over the seeds of a setting, with a band of one standard deviation: runs of their own below a sweep.
+"""Mean curves over the seeds of a setting, with a band of one standard deviation, as TensorBoard runs below a sweep.
 
-Written without torch, from the trials' files, so that a sweep's own process can do it after every job.
+They come from the trials' files and need no torch, so that a sweep's own process can write them after every job.
 """
 
 import io
@@ -21,10 +21,10 @@ from alearn.sweep.seeds import Run
 from alearn.trial import metrics_jsonl, row
 
 FOLDER = "mean"
-"""Below a sweep's folder: a folder, and so a run, for every setting with two seeds or more."""
+"""The folder below a sweep's folder. It has a folder, and so a run, for each setting with two seeds or more."""
 EVENTS = "events.out.tfevents.*.mean"
 LONGEST = 150
-"""Characters of a run's name."""
+"""The most characters in the name of a run."""
 
 Trial = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]
 """The metrics of a trial's rounds, and its row."""
@@ -35,8 +35,9 @@ Curve = Mapping[int, tuple[float, float]]
 def write(folder: Path) -> list[Path]:
     """Write the mean curves of all finished trials below a sweep's folder; return the folders of the runs.
 
-    A second call replaces what the first one wrote. A run's name ends in the number of its seeds: one more seed is
-    another run in the place of the old one, for a reader that has points of a run keeps those before the first new one.
+    A second call replaces what the first call wrote. A run's name ends with the number of its seeds, so another seed
+    makes a new run instead of changing the old one. A reader would keep the points of the old run that come before the
+    first new point.
     """
     settings: dict[str, dict[int, tuple[dict[str, Any], Path]]] = {}
     for path in sorted(folder.rglob(row.NAME)):
@@ -57,7 +58,7 @@ def write(folder: Path) -> list[Path]:
 
 
 def curves(trials: Sequence[Trial]) -> dict[str, Curve]:
-    """Return the mean curves by tag. A step needs two trials that know a value."""
+    """Return the mean curves by tag. A curve has the steps at which two trials or more know the value."""
     spreads = {}
     for tag, metric in tags.SCALARS.items():
         runs = [[(at["round"], metric.of(at)) for at in rounds] for rounds, _ in trials]
@@ -76,19 +77,19 @@ def curves(trials: Sequence[Trial]) -> dict[str, Curve]:
 
 
 def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The settings' names, given their flat configs, as names of folders."""
-    found: dict[str, str] = {}
+    """Return the name of a folder for each setting, given its flat config."""
+    folders: dict[str, str] = {}
     for setting, name in sweep_table.names(configs).items():
         plain = re.sub(r"[^\w ,.+-]", "_", name.replace("=", " "))
-        clash = len(plain) > LONGEST or plain in found.values()
-        found[setting] = f"{plain[:LONGEST]} {setting[:8]}" if clash else plain
-    return found
+        clash = len(plain) > LONGEST or plain in folders.values()
+        folders[setting] = f"{plain[:LONGEST]} {setting[:8]}" if clash else plain
+    return folders
 
 
 def events(curves: Mapping[str, Curve], wall_time: float) -> bytes:
-    """The content of an event file: the curves, and the layout of their charts.
+    """Return the content of an event file: the curves, and the layout of their charts.
 
-    It opens with the mark of a restart at step 0, upon which a reader that has seen an older file of the run drops it.
+    It begins with the mark of a restart at step 0, so that a reader drops what it has read from older files of the run.
     """
     content = io.BytesIO()
     records = RecordWriter(content)
@@ -110,10 +111,10 @@ def events(curves: Mapping[str, Curve], wall_time: float) -> bytes:
 
 
 def _replace(run: Path, content: bytes) -> None:
-    """Make `content` all that the event files of a run hold.
+    """Make `content` the only content of the event files of a run.
 
-    TensorBoard's readers go on from a file to the one that sorts after it, and hang if the one that they are at is
-    gone: so the new one gets a new name, and the old ones stay, empty.
+    A reader of TensorBoard goes from one file to the next in sorted order, and hangs if its current file is deleted.
+    So the content goes into a file with a new name, and the old files stay, but are emptied.
     """
     run.mkdir(parents=True, exist_ok=True)
     old = sorted(run.glob(EVENTS))

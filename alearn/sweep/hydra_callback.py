@@ -1,4 +1,4 @@
-"""What happens around Hydra's jobs: all are checked before the first one starts, and watched to the last."""
+"""Hydra's callback: it checks all jobs before the first one starts, and watches them until the last one ends."""
 
 import os
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from alearn.sweep import running_sweep
 SEARCH = "hydra_plugins.alearn_search.OptunaSweeper"
 """The `_target_` of hydra/sweeper=optuna."""
 MISTAKES = (AlearnError, OmegaConfBaseException, HydraException)
-"""What a wrong config raises."""
+"""The exceptions that a wrong config raises."""
 
 
 class Guard(Callback):
-    """Hydra's callback. It ends the program by SystemExit, which Hydra does not turn into a warning."""
+    """The callback. It ends the program with SystemExit, because Hydra turns other exceptions into warnings."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the trial before Hydra touches its folder."""
@@ -35,7 +35,10 @@ class Guard(Callback):
             _refuse(str(error))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every job of the sweep (of a search, the ends of what it may choose), take its folder, watch it."""
+        """Check every job of the sweep, lock its folder, and start to watch it.
+
+        A search decides later which jobs it runs. Instead, jobs at the ends of what it may choose are checked.
+        """
         from alearn.trial import resume
 
         try:
@@ -50,27 +53,27 @@ class Guard(Callback):
             ]
         except MISTAKES as error:
             _refuse(_explained(error))
-        problems = dict.fromkeys(problem for problem in checked if problem)  # each once
+        problems = dict.fromkeys(problem for problem in checked if problem)  # each message once
         if problems:
             _refuse("\n".join(["no job was started:", *problems]))
-        if config.hydra.launcher.get("n_jobs") == -1:  # joblib's word for every core: GPUs are fewer
+        if config.hydra.launcher.get("n_jobs") == -1:  # to joblib, one worker for each core; GPUs are fewer
             config.hydra.launcher.n_jobs = workers()
         try:
             _begin(config, folder, jobs)
         except AlearnError as error:
             _refuse(str(error))
-        except OSError as error:  # Hydra would turn it into a warning, and go on without us
+        except OSError as error:  # Hydra would only warn, and continue without this callback
             _refuse(f"{folder}: cannot be written ({error.strerror})")
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
-        """In a sweep that runs its jobs in this process: look at what came out."""
+        """Report the job, in a sweep that runs its jobs in this process."""
         sweep = running_sweep.current()
         if sweep is not None and hydra_front.in_process(config.hydra.launcher._target_):
             sweep.update(Path(config.hydra.runtime.output_dir))
 
 
 def workers() -> int:
-    """Return how many jobs this machine runs at once: one a GPU that this process may see, or else one a core."""
+    """Return how many jobs to run at once: one for each GPU that this process may use, or else one for each core."""
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = glob("/dev/nvidia[0-9]*")
     if seen is not None:
@@ -79,7 +82,7 @@ def workers() -> int:
 
 
 def probes(config: DictConfig) -> list[list[str]]:
-    """Return the overrides of jobs at the ends of what a search may choose; none for other sweepers."""
+    """Return the overrides of jobs at the ends of what a search may choose; [] if the sweep is not a search."""
     if config.hydra.sweeper._target_ != SEARCH:
         return []
     parse_search(config)
@@ -87,7 +90,11 @@ def probes(config: DictConfig) -> list[list[str]]:
 
 
 def _begin(config: DictConfig, folder: Path, jobs: Iterable[list[str]]) -> None:
-    """Take the sweep's folder, and watch its jobs. Raises AlearnError if another sweep has it."""
+    """Lock the sweep's folder, and start to watch its jobs.
+
+    Raises:
+        AlearnError: Another sweep is running in the folder.
+    """
     from alearn.sweep.sweep_progress import Progress
 
     sweep = running_sweep.current()
@@ -101,7 +108,14 @@ def _begin(config: DictConfig, folder: Path, jobs: Iterable[list[str]]) -> None:
 
 
 def _problem(config: DictConfig, name: str, overrides: list[str], number: int | None = None) -> str | None:
-    """Return what is wrong with a job of a sweep; number: None for one that only stands for others."""
+    """Return what is wrong with a job of a sweep, None if nothing is.
+
+    Args:
+        config: The config of the sweep.
+        name: The name of the job in the message.
+        overrides: The overrides of the job.
+        number: The number of the job, None for a job that will not run and has no folder.
+    """
     try:
         job = hydra_front.job(config, overrides, number)
         folder = Path(job.hydra.sweep.dir)

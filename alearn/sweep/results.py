@@ -1,4 +1,4 @@
-"""The results of a sweep, or of several: tables for people and for programs."""
+"""The results of one sweep or of several sweeps, as tables for people and for programs."""
 
 import json
 import operator
@@ -20,13 +20,17 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def table(*folders: Path, rows: Sequence[dict[str, Any]] | None = None) -> str:
-    """Write table.md, table.csv and table.json of the trials below some folders into the first; returns table.md.
+    """Write table.md, table.csv and table.json into the first folder; return the text of table.md.
 
-    rows: the ones that are wanted, in their order; all that there are if it is not given.
+    Args:
+        folders: The folders below which the trials are.
+        rows: The rows to use, in this order; None for all rows of these trials.
     """
     rows = status.rows(*folders) if rows is None else rows
-    lines, missing = list(aggregate(rows).values()), status.missing(*folders)
-    text, into = markdown(lines, missing), folders[0]
+    lines = list(aggregate(rows).values())
+    missing = status.missing(*folders)
+    text = markdown(lines, missing)
+    into = folders[0]
     atomic.replace(into / "table.md", text)
     atomic.replace(into / "table.csv", to_csv(lines))
     atomic.replace(into / "table.json", json.dumps({"settings": lines, "trials": rows, "missing": missing}) + "\n")
@@ -34,23 +38,28 @@ def table(*folders: Path, rows: Sequence[dict[str, Any]] | None = None) -> str:
 
 
 def pictures(folder: Path) -> None:
-    """Draw what a sweep has come to so far."""
+    """Write the pictures of a sweep so far: the trade-off, the report and the mean curves."""
     tradeoff.save(folder, status.rows(folder))
     sweep_page.write(folder)
     bands.write(folder)
 
 
 def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
-    """Return the rows that meet a condition such as "policy.threshold>=0.999"."""
+    """Return the rows that meet a condition such as "policy.threshold>=0.999".
+
+    Raises:
+        AlearnError: The condition cannot be understood, or no row has its key.
+    """
     parts = re.fullmatch(r"([^=!<>]+)(!=|<=|>=|=|<|>)(.*)", condition)
     if parts is None:
-        raise AlearnError(f"--where {condition}: must be KEY=VALUE, or with != < <= > >= in between")
+        raise AlearnError(f"--where {condition}: must be KEY=VALUE, or have one of != < <= > >= in place of =")
     key, sign, text = parts.groups()
     try:
         wanted: Any = json.loads(text)
     except ValueError:
         wanted = text
-    equality, compare = sign in ("=", "!="), COMPARE[sign]
+    equality = sign in ("=", "!=")
+    compare = COMPARE[sign]
     values = _values(rows, key)
     if not equality and not isinstance(wanted, int | float):
         raise AlearnError(f"--where {condition}: {sign} needs a number")
@@ -62,7 +71,7 @@ def where(rows: Sequence[dict[str, Any]], condition: str) -> list[dict[str, Any]
 
 
 def sort(rows: Sequence[dict[str, Any]], key: str, descending: bool = False) -> list[dict[str, Any]]:
-    """Return the rows in the order of a key: numbers before text, and rows without a value last either way."""
+    """Return the rows sorted by a key: numbers before text. Rows without a value are last in both directions."""
     pairs = list(zip(_values(rows, key), rows, strict=True))
     known = sorted((pair for pair in pairs if pair[0] is not None), key=_order, reverse=descending)
     return [row for _, row in known] + [row for value, row in pairs if value is None]
@@ -74,9 +83,14 @@ def _order(pair: tuple[Any, dict[str, Any]]) -> tuple[bool, float, str]:
 
 
 def _values(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
-    """Return the values of a key of the config, of the row or of a metric, None where a row has none.
+    """Return the value of a key for each row, None if the row does not have it.
 
-    Raises AlearnError for a key that no row has.
+    Args:
+        rows: The rows.
+        key: A key of the config, a key of the row, or the key of a metric.
+
+    Raises:
+        AlearnError: No row has the key.
     """
     metrics = [metric for metric in METRICS if metric.in_row]
     flat = [row["config"] | {metric.key: metric.of(row) for metric in metrics} | row | row["config"] for row in rows]

@@ -1,6 +1,6 @@
-"""The sweep that a process has started: the command owns it, and Hydra's callback, which Hydra creates, finds it here.
+"""The sweep that this process runs. The command owns it. Hydra creates its callback itself, which finds the sweep here.
 
-A process that runs a single trial, or a job for a launcher, has none.
+A process that runs a single trial, or a job for a launcher, has no sweep.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class RunningSweep:
     """The lock on a sweep's folder and the watch over its jobs, from before the first job to the end of the command.
 
-    progress: None until the sweep has begun, and again once it has ended.
+    Attributes:
+        progress: The watch. It is None before the sweep has begun and after it has ended.
     """
 
     def __init__(self) -> None:
@@ -26,29 +27,33 @@ class RunningSweep:
         self._lock: FileLock | None = None
 
     def lock(self, folder: Path) -> None:
-        """Make the sweep's folder, and hold it. Raises AlearnError if another process does."""
+        """Create the sweep's folder, and lock it until `release`.
+
+        Raises:
+            AlearnError: Another process has locked it.
+        """
         from alearn.trial import status
 
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = status.lock(folder, "sweep")
 
     def begin(self, progress: "Progress", watch: bool) -> None:
-        """Take note of what ends from now on. watch: whether the jobs run in other processes."""
+        """Begin to report the jobs that end. watch: Whether to look for them, because they run in other processes."""
         self.progress = progress
         if watch:
             progress.watch()
 
     def update(self, job: Path) -> None:
-        """Take note of a job that has ended in this process, if it is one of a sweep."""
+        """Report a job that has ended in this process, if it belongs to a sweep."""
         if self.progress is not None:
             self.progress.update(job)
 
     def again(self) -> str:
-        """Return the command that goes on with it."""
+        """Return the command that continues the sweep, in words."""
         return self.progress.again() if self.progress else "the same command"
 
     def end(self) -> str:
-        """Write the last results, and return what to do about failed jobs: "" if there are none."""
+        """Write the last results, and return what to do about failed jobs ("" if there are none)."""
         if self.progress is None:
             return ""
         progress, self.progress = self.progress, None
@@ -56,7 +61,7 @@ class RunningSweep:
         return progress.failures()
 
     def release(self) -> None:
-        """Let other processes have the folder."""
+        """Unlock the folder."""
         if self._lock is not None:
             self._lock.release()
 
@@ -65,13 +70,13 @@ _current: ContextVar[RunningSweep] = ContextVar("running_sweep")
 
 
 def current() -> RunningSweep | None:
-    """Return the sweep that the command of this process owns."""
+    """Return the sweep that the command of this process owns, None if it owns none."""
     return _current.get(None)
 
 
 @contextmanager
 def owned() -> Iterator[RunningSweep]:
-    """Own the sweep that Hydra may start inside of the `with` block; it ends with the block."""
+    """Own the sweep that Hydra may start inside the `with` block. It ends with the block."""
     sweep = RunningSweep()
     token = _current.set(sweep)
     try:

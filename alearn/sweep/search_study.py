@@ -1,4 +1,4 @@
-"""The study of a search: what was asked and what came of it, kept by Optuna in a database that survives a restart."""
+"""The study of a search: its trials and their results, which Optuna keeps in a database that survives a restart."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,18 +32,26 @@ Values = tuple[float, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial to run: its number and its choices by key, as words for the command line."""
+    """A trial to run.
+
+    Attributes:
+        number: Its number.
+        choices: What the search chose for it, by key, as values for the command line.
+    """
 
     number: int
-    words: Mapping[str, str]
+    choices: Mapping[str, str]
 
 
 class Study:
-    """The trials of one space under one config; `opened` makes it."""
+    """The trials of one search space under one config. `opened` opens it."""
 
     def __init__(self, study: optuna.Study, space: Space, seed: int, folder: Callable[[Asked], str]) -> None:
-        self._study, self._space, self._seed, self._folder = study, space, seed, folder
-        self._distributions = {key: distribution(one) for key, one in space.dimensions.items()}
+        self._study = study
+        self._space = space
+        self._seed = seed
+        self._folder = folder
+        self._distributions = {key: distribution(dimension) for key, dimension in space.dimensions.items()}
 
     def run(
         self,
@@ -52,12 +60,17 @@ class Study:
         launch: Callable[[Sequence[Asked]], Sequence[Values | None]],
         report: Callable[[], None],
     ) -> None:
-        """Go on until so many trials have finished, those of earlier runs included. A trial that fails is replaced by
-        another in the next run, not in this one: what fails always would never end. A trial that repeats the choices of
-        a finished one finishes as that did, without being run.
+        """Run trials until `trials` of them have finished, including those of earlier runs.
 
-        launch: runs at most `at_once` trials; for each its objectives, None if it failed. report: called after each
-        launch. The trials that were under way when the last run was killed come first, as they were.
+        The trials that were under way when the last run was killed come first, with the choices that they had. A trial
+        that fails is replaced in the next run, not in this one, because a search in which all trials fail would never
+        end. A trial that repeats the choices of a finished trial gets its results, and is not run.
+
+        Args:
+            trials: How many trials must have finished.
+            at_once: How many trials to launch at once, at most.
+            launch: Runs trials. It returns the objectives of each, None for a trial that failed.
+            report: Is called after each launch.
         """
         stale = self._stale()
         for start in range(0, len(stale), at_once):
@@ -69,46 +82,52 @@ class Study:
             self._finish([new for _ in range(size) if (new := self._ask())], launch, report)
 
     def points(self) -> list[Point]:
-        """The finished trials."""
+        """Return the finished trials."""
         return [
-            Point(one.number, self._words(one.params), (one.values[0], one.values[1]), one.user_attrs["folder"])
-            for one in self._trials(TrialState.COMPLETE)
+            Point(
+                number=trial.number,
+                choices=self._choices(trial.params),
+                values=(trial.values[0], trial.values[1]),
+                folder=trial.user_attrs["folder"],
+            )
+            for trial in self._trials(TrialState.COMPLETE)
         ]
 
     def failed(self) -> int:
-        """How many trials have failed."""
+        """Return how many trials have failed."""
         return len(self._trials(TrialState.FAIL))
 
     def _ask(self) -> Asked | None:
-        """A new trial; None if it repeats a finished one.
+        """Return a new trial, None if it repeats the choices of a finished trial.
 
-        Asks TPE: after its ten random trials it learns from each, where a genetic algorithm (NSGA-II) would still be
-        drawing its first generation. Its seed follows from the number: a search goes on as if never interrupted.
+        TPE chooses it. After ten random trials, TPE learns from every trial, while a genetic algorithm (NSGA-II) would
+        still be drawing its first generation. The seed follows from the trial's number, so an interrupted search
+        continues as if it had never been interrupted.
         """
         number = len(self._study.get_trials(deepcopy=False))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that some of the options are experimental, in some versions
+            warnings.simplefilter("ignore")  # some versions warn that some options are experimental
             self._study.sampler = TPESampler(
                 seed=derive(self._seed, number, "search") % 2**32,
-                multivariate=True,  # the three numbers of a policy work together
-                constant_liar=True,  # so that trials asked at once are not all alike
+                multivariate=True,  # the numbers of a policy work together
+                constant_liar=True,  # trials that are asked at the same time should differ
             )
             trial = self._study.ask(self._distributions)
-        asked = Asked(trial.number, self._words(trial.params))
-        twin = next((point for point in self.points() if point.words == asked.words), None)
-        trial.set_user_attr("folder", twin.folder if twin else self._folder(asked))  # last: now the trial is whole
+        asked = Asked(trial.number, self._choices(trial.params))
+        twin = next((point for point in self.points() if point.choices == asked.choices), None)
+        trial.set_user_attr("folder", twin.folder if twin else self._folder(asked))  # set last: the trial is complete
         if twin is None:
             return asked
         self._study.tell(trial, twin.values)
         return None
 
     def _stale(self) -> list[Asked]:
-        """What was under way when the last run was killed; what was only half asked then has failed."""
+        """Return the trials that were under way when the last run was killed. Incomplete ones become failed trials."""
         running = self._trials(TrialState.RUNNING)
-        for one in running:
-            if "folder" not in one.user_attrs:
-                self._study.tell(one.number, state=TrialState.FAIL)
-        return [Asked(one.number, self._words(one.params)) for one in running if "folder" in one.user_attrs]
+        for trial in running:
+            if "folder" not in trial.user_attrs:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        return [Asked(trial.number, self._choices(trial.params)) for trial in running if "folder" in trial.user_attrs]
 
     def _finish(
         self,
@@ -126,18 +145,26 @@ class Study:
     def _trials(self, state: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=[state])
 
-    def _words(self, params: Mapping[str, Any]) -> dict[str, str]:
-        return {key: word(one, params[key]) for key, one in self._space.dimensions.items()}
+    def _choices(self, params: Mapping[str, Any]) -> dict[str, str]:
+        return {key: choice(dimension, params[key]) for key, dimension in self._space.dimensions.items()}
 
 
 @contextmanager
 def opened(
     search: Search, space: Space, folder: Path, config: Mapping[str, Any], trial_folder: Callable[[Asked], str]
 ) -> Iterator[Study]:
-    """The study of a search, new or as it was left. folder: the sweep's; trial_folder: a trial's within it.
+    """Open the study of a search: a new one, or the one that an earlier run left.
 
-    config: what all trials share, flat. Raises AlearnError if the study there has another space, config or objective,
-    and whenever its database cannot be read or written.
+    Args:
+        search: How to search.
+        space: What the search may choose.
+        folder: The folder of the sweep.
+        config: The config that all trials share, flat.
+        trial_folder: Returns the folder of a trial, relative to the folder of the sweep.
+
+    Raises:
+        AlearnError: The existing study has another space, config or objective, or the database cannot be read or
+            written.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     where = "hydra.sweeper.storage" if search.storage else str(folder / DATABASE)
@@ -160,20 +187,20 @@ def opened(
             storage.engine.dispose()
     except (OptunaError, SQLAlchemyError) as error:
         raise AlearnError(
-            f"{where}: the search cannot be kept there ({str(error).splitlines()[0]}); mend it, or start anew in "
-            "another hydra.sweep.dir"
+            f"{where}: the search cannot be kept there ({str(error).splitlines()[0]}); correct that, or start again "
+            "with another hydra.sweep.dir"
         ) from error
 
 
 def _identity(search: Search, space: Space, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What must not change while a study goes on."""
-    shared = {"hydra.sweep.dir": str(folder.absolute())} if search.storage else {}  # one study, one folder
-    dimensions = {key: str(one) for key, one in space.dimensions.items()}
+    """Return what must stay the same as long as a study continues."""
+    shared = {"hydra.sweep.dir": str(folder.absolute())} if search.storage else {}  # a study belongs to one folder
+    dimensions = {key: str(dimension) for key, dimension in space.dimensions.items()}
     return {"objectives": ", ".join(OBJECTIVES)} | shared | dict(config) | dimensions
 
 
 def _claim(study: optuna.Study, where: str, here: Mapping[str, Any]) -> None:
-    """Raises AlearnError if the study is another search's."""
+    """Record in a new study which search it belongs to. Raise AlearnError if it belongs to another search."""
     there = study.user_attrs.get("search")
     if there is None and not study.get_trials(deepcopy=False):
         study.set_user_attr("search", here)
@@ -188,7 +215,10 @@ def _claim(study: optuna.Study, where: str, here: Mapping[str, Any]) -> None:
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
-    """Optuna's. Ordered options are numbered, so that neighbours are taken to be alike, whatever their distance."""
+    """Return Optuna's distribution for a dimension.
+
+    Ordered options become their positions, so that neighbours count as similar, whatever their distance.
+    """
     if isinstance(dimension, Interval):
         if dimension.whole:
             return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
@@ -198,8 +228,8 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     return CategoricalDistribution(dimension.words)
 
 
-def word(dimension: Dimension, value: Any) -> str:
-    """A value of `distribution` as a word for the command line."""
+def choice(dimension: Dimension, value: Any) -> str:
+    """Return a value of `distribution` as a value for the command line."""
     if isinstance(dimension, Interval):
         return repr(value)
     return dimension.words[value] if dimension.ordered else str(value)

@@ -1,4 +1,4 @@
-"""Mean and standard deviation over the seeds of a setting. Tables, pages, pictures and TensorBoard average here."""
+"""Mean and standard deviation over the seeds of a setting, for tables, pages, pictures and TensorBoard."""
 
 import statistics
 from bisect import bisect_right
@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 
 
 class Spread(NamedTuple):
-    """Mean and standard deviation (the sample's). None where too few values are known: one, or two."""
+    """Mean and sample standard deviation. The mean is None without a known value, sd is None without two."""
 
     mean: float | None
     sd: float | None
 
 
 class Run(NamedTuple):
-    """How a value went in a trial.
+    """The course of a value in a trial.
 
-    points: (step, value), in order. finished: whether the trial keeps its last value from then on.
+    Attributes:
+        points: (step, value), in the order of the steps.
+        finished: Whether the trial has finished. If so, it keeps its last value at all later steps.
     """
 
     points: Sequence[tuple[int, float | None]]
@@ -24,7 +26,7 @@ class Run(NamedTuple):
 
 
 def spread(values: Iterable[float | None]) -> Spread:
-    """Return mean and standard deviation of the values that are known."""
+    """Return the mean and the standard deviation of the known values."""
     known = [value for value in values if value is not None]
     return Spread(
         mean=statistics.fmean(known) if known else None,
@@ -33,7 +35,7 @@ def spread(values: Iterable[float | None]) -> Spread:
 
 
 def by_setting(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each setting, in order of first appearance: those that differ in their seed alone."""
+    """Return the rows of each setting, in order of first appearance. They differ only in their seed."""
     settings: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         settings.setdefault(row["setting"], []).append(row)
@@ -41,9 +43,9 @@ def by_setting(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
 
 
 def average(runs: Iterable[Run]) -> dict[int, Spread]:
-    """Return the spread of runs at each step that one of them has, from the first at which all have a point.
+    """Return the spread of the runs at each step that any of them has, once all of them have had a point.
 
-    A run holds its value until its next point.
+    A run keeps its value until its next point.
     """
     runs = [run for run in runs if run.points]
     if not runs:
@@ -54,7 +56,7 @@ def average(runs: Iterable[Run]) -> dict[int, Spread]:
 
 
 def _at(run: Run, step: int) -> float | None:
-    """Return the value of a run at a step that is not before its first one."""
+    """Return the value of a run at a step, which must not come before its first point."""
     place = bisect_right(run.points, step, key=lambda point: point[0]) - 1
     last_step, value = run.points[place]
     ended = place == len(run.points) - 1 and step > last_step and not run.finished

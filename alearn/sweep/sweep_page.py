@@ -1,4 +1,4 @@
-"""What the report of a sweep shows: its table, what it trades, its rounds by setting, and how each job stands."""
+"""The content of a sweep's report: its table, its trade-off, its curves by setting, and the status of each job."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,17 +23,25 @@ from alearn.trial.metrics import BY_KEY, METRICS
 from alearn.trial.status import Status
 
 CURVES = 8
-"""Settings in a picture, at most: so many colours can be told apart."""
+"""The most settings in a picture. More colours would be hard to tell apart."""
 OF_A_TRIAL = [BY_KEY[key] for key in ("rounds", "hand", "auto", "wrong_auto", "mislabeled_auto", "seconds.total")]
-"""What the table of trials shows."""
+"""The metrics in the table of trials."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial of the sweep. name: its folder, relative to the sweep's. link: to its own report, "" where there is none.
+    """A trial of the sweep.
 
-    numbers: OF_A_TRIAL as a page shows them, so far if it has not finished; empty before the first round. config:
-    flat, empty where it cannot be read. setting: equal for jobs that differ in their seed alone.
+    Attributes:
+        name: Its folder, relative to the folder of the sweep.
+        folder: Its folder.
+        link: The address of its own report, "" if there is none.
+        row: Its row, None if it has not finished.
+        numbers: The values of OF_A_TRIAL as text, so far if it has not finished; "" before the first round.
+        config: Its config, flat; {} if it cannot be read.
+        setting: A name that is the same for jobs that differ only in their seed.
+        status: Its status.
+        reason: Why it failed, "" if it did not.
     """
 
     name: str
@@ -48,17 +56,25 @@ class Job:
 
     @property
     def resume(self) -> str:
-        """The command that goes on with it."""
+        """The command that resumes it."""
         return f"alearn resume={quote(str(self.folder.absolute()))}"
 
 
 def write(folder: Path) -> None:
-    """Write the report.html of all trials below a folder into it. Raises AlearnError if there are none."""
+    """Write a report.html about all trials below a folder into that folder.
+
+    Raises:
+        AlearnError: There is no trial.
+    """
     page.write(folder, "sweep.html.j2", **content(folder))
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """Return everything that templates/sweep.html.j2 asks for. Raises AlearnError if no trial lies below the folder."""
+    """Return everything that templates/sweep.html.j2 needs.
+
+    Raises:
+        AlearnError: There is no trial in the folder or below it.
+    """
     jobs = [_job(path, folder) for path in status.trials(folder)]
     if not jobs:
         raise AlearnError(f"{folder} holds no trial, and neither does a folder below it")
@@ -84,29 +100,32 @@ def content(folder: Path) -> dict[str, Any]:
         "unfinished": [job for job in jobs if job.status in (Status.FAILED, Status.INTERRUPTED)],
         "command": (again := command(folder)),
         "go_on": again and f"{again} {quote(f'hydra.sweep.dir={folder.absolute()}')}",
-        "commits": sorted({one["git_commit"] or "an installed package" for one in rows}),
-        "hardware": sorted({one["hardware"] for one in rows}),
+        "commits": sorted({done["git_commit"] or "an installed package" for done in rows}),
+        "hardware": sorted({done["hardware"] for done in rows}),
         "versions": sorted(
-            {", ".join(f"{name} {version}" for name, version in one["versions"].items()) for one in rows}
+            {", ".join(f"{name} {version}" for name, version in done["versions"].items()) for done in rows}
         ),
     }
 
 
 def _job(folder: Path, sweep: Path) -> Job:
-    """Read how the trial in a folder stands."""
-    done, (state, reason), name = row.load(folder), status.of(folder), str(folder.relative_to(sweep))
+    """Return the trial in a folder, with its status."""
+    done = row.load(folder)
+    state, reason = status.of(folder)
+    name = str(folder.relative_to(sweep))
     config, setting = ({}, name) if done is None else (done["config"], done["setting"])
     if done is None:
-        with suppress(AlearnError):  # it may have failed before it had a config: its reason says more
+        with suppress(AlearnError):  # a trial without a config may have failed early, and has a reason
             parsed = load(folder / "config.yaml")
-            config, setting = flatten(parsed.model_dump()), parsed.setting()
+            config = flatten(parsed.model_dump())
+            setting = parsed.setting()
     link = quote_url(os.fsencode(f"{name}/{page.NAME}")) if (folder / page.NAME).exists() else ""
     numbers = _numbers(_so_far(folder) if done is None else done)
     return Job(name, folder, link, done, numbers, config, setting, state, reason)
 
 
 def _so_far(folder: Path) -> dict[str, Any]:
-    """Return what the rounds of a trial have come to, with a row's keys; nothing before the first one."""
+    """Return the metrics of a trial that has not finished, with the keys of a row; {} before its first round."""
     history = metrics_jsonl.load(folder)
     if not history:
         return {}
@@ -115,14 +134,14 @@ def _so_far(folder: Path) -> dict[str, Any]:
 
 
 def _numbers(values: Mapping[str, Any]) -> list[str]:
-    """Return OF_A_TRIAL as a page shows them, blank before the first round."""
+    """Return the values of OF_A_TRIAL as a page shows them, "" before the first round."""
     return [page.text(metric, metric.of(values)) if values else "" for metric in OF_A_TRIAL]
 
 
 def sentence(jobs: Sequence[Job], settings: int) -> str:
-    """Say how many there are, and how they stand."""
-    stand = [job.status for job in jobs]
-    parts = [f"{stand.count(state)} {state.value}" for state in Status if stand.count(state)]
+    """Return a sentence that says how many settings and trials there are, and the status of the trials."""
+    states = [job.status for job in jobs]
+    parts = [f"{states.count(state)} {state.value}" for state in Status if states.count(state)]
     return f"{_plural(settings, 'setting')}, {_plural(len(jobs), 'trial')}: {', '.join(parts)}."
 
 
@@ -131,22 +150,22 @@ def _plural(number: int, what: str) -> str:
 
 
 def best(by_setting: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return the settings with the fewest wrong and the fewest hand labels: the respect, the setting, its numbers."""
+    """Return the settings with the fewest wrong labels and the fewest hand labels: title, name, numbers as text."""
     ends = {"Fewest wrong labels": "mislabeled_total_mean", "Fewest hand labels": "hand_mean"}
     tiles = []
-    for respect, key in ends.items():
+    for title, key in ends.items():
         known = {setting: line for setting, line in by_setting.items() if line[key] is not None}
         if known:
             setting, line = min(known.items(), key=lambda item: item[1][key])
             text = f"{_mean(BY_KEY['hand'], line)} hand labels"
             if line["mislabeled_mean"] is not None:
                 text += f", {_mean(BY_KEY['mislabeled_auto'], line)} of the auto labels wrong"
-            tiles.append((respect, names.get(setting, setting), f"{text} ({_plural(line['seeds'], 'seed')})"))
+            tiles.append((title, names.get(setting, setting), f"{text} ({_plural(line['seeds'], 'seed')})"))
     return tiles
 
 
 def _rank(line: Mapping[str, Any] | None) -> tuple[float, float]:
-    """Fewest wrong labels first, then fewest hand labels; settings without a finished trial last."""
+    """Return a sort key: fewest wrong labels first, then fewest hand labels; settings without a row last."""
     if line is None:
         return float("inf"), float("inf")
     wrong = line["mislabeled_total_mean"]
@@ -154,14 +173,14 @@ def _rank(line: Mapping[str, Any] | None) -> tuple[float, float]:
 
 
 def columns(by_setting: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the headings of the table's columns: what differs between settings, then what was measured."""
+    """Return the headings of the table's columns: first what differs between settings, then the metrics."""
     line = next(iter(by_setting.values()), {})
     heads = [sweep_table.HEADINGS.get(key, key) for key in sweep_table.heads(line)]
     return heads + [page.title(metric) for metric in sweep_table.measured(line)]
 
 
 def cells(line: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return a line of the table: in each column what is shown, and the published value ("" where there is none)."""
+    """Return the cells of a line of the table: each has a text, and the published value ("" if there is none)."""
     heads = [(str(line[key]), "") for key in sweep_table.heads(line)]
     return heads + [(_mean(metric, line), _published(metric, line)) for metric in sweep_table.measured(line)]
 
@@ -169,7 +188,7 @@ def cells(line: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _mean(metric: Metric, line: Mapping[str, Any]) -> str:
     mean, sd = (line[f"{metric.table}_{kind}"] for kind in ("mean", "sd"))
     text = page.text(metric, mean)
-    if sd is None or metric.unit is Unit.SECONDS:  # machines differ more than seeds
+    if sd is None or metric.unit is Unit.SECONDS:  # times differ between machines more than between seeds
         return text
     return f"{text.removesuffix(' %')} ± {page.text(metric, sd)}"
 
@@ -180,9 +199,9 @@ def _published(metric: Metric, line: Mapping[str, Any]) -> str:
 
 
 def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:
-    """Draw the mean over the seeds of a setting, round by round, with a band of one standard deviation.
+    """Draw the mean over the seeds of each setting, round by round, with a band of one standard deviation.
 
-    A finished trial keeps its last value; one that has not finished counts as far as it came.
+    A finished trial keeps its last value. An unfinished trial counts only for the rounds that it has completed.
     """
     histories: dict[str, list[tuple[bool, list[dict[str, Any]]]]] = {setting: [] for setting in names}
     for job in jobs:
@@ -200,16 +219,16 @@ def curves(jobs: Sequence[Job], names: Mapping[str, str]) -> list[Chart]:
 def _series(
     metric: Metric, number: int, name: str, histories: Sequence[tuple[bool, Sequence[Mapping[str, Any]]]]
 ) -> Series:
-    """Return the line of a setting. histories: whether a trial is finished, and the metrics of its rounds."""
+    """Return the line of a setting. histories: Whether each trial has finished, and its rounds' metrics."""
     runs = [Run(list(enumerate(map(metric.of, history), 1)), finished) for finished, history in histories]
     spreads = seeds.average(runs).values()
     return Series(name, f"s{number}", [mean for mean, _ in spreads], sd=[sd or 0.0 for _, sd in spreads])
 
 
 def command(folder: Path) -> str:
-    """Return the command that the sweep was started with; "" where Hydra left no record of it."""
+    """Return the command that started the sweep, "" if Hydra left no record of it."""
     try:
         overrides = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
-    except Exception:  # it may be damaged, or not Hydra's
+    except Exception:  # the file may be missing, damaged, or not written by Hydra
         return ""
     return join(["alearn", "-m", *map(str, overrides)])

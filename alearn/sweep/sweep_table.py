@@ -1,4 +1,4 @@
-"""The table of a sweep: a line a setting, mean and standard deviation over its seeds, the published row beside it."""
+"""The table of a sweep: each setting has a line with means and standard deviations over its seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,38 +13,38 @@ SETTINGS = ("init_fraction", "threshold", "hand_fraction")
 KNOWN = ("trial.name", *(f"policy.{name}" for name in SETTINGS))
 """Config keys that the table shows in any case."""
 UNBALANCED = 2.0
-"""The worst class has a column if the largest class of some trial has more than so many times the smallest's images."""
+"""The worst class has a column if, in some trial, one class has more than this many times the images of another."""
 MEASURED = [metric for metric in METRICS if metric.table]
 NUMBERS = {f"{metric.table}_{kind}" for metric in MEASURED for kind in ("mean", "sd", "published")}
-"""Keys of a line that do not say which setting it is."""
+"""The keys of a line with numbers. All other keys say which setting it is."""
 FORMS = {Unit.COUNT: "{:.0f}", Unit.FEW: "{:.1f}", Unit.SECONDS: "{:.0f}"}
-"""How table.md writes a unit; all others have four decimals."""
+"""The formats in table.md. Units that are not listed have four decimals."""
 HEADINGS = {"init_fraction": "initial", "hand_fraction": "hand"}
 
 
 def relevant(key: str, configs: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a key tells settings (flat configs) apart."""
+    """Return whether a key can distinguish settings, given their flat configs."""
     return key != "seed" and any(key not in free(config) for config in configs)
 
 
 def varied(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The config keys in which the settings of some rows differ."""
-    heads = list({one["setting"]: one["config"] for one in rows}.values())
-    keys = {key: None for head in heads for key in head}  # a dict keeps their order
-    return [key for key in keys if relevant(key, heads) and len({repr(head.get(key)) for head in heads}) > 1]
+    """Return the config keys in which the settings of the rows differ."""
+    configs = list({row["setting"]: row["config"] for row in rows}.values())
+    keys = {key: None for config in configs for key in config}  # a dict keeps their order
+    return [key for key in keys if relevant(key, configs) and len({repr(config.get(key)) for config in configs}) > 1]
 
 
 def names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """A short name for each setting: the values of as few keys as tell them apart, the trial's name first."""
+    """Return a short name for each setting: the values of keys that distinguish them, the trial's name first."""
     leading = ("trial.name", *(f"policy.{key}" for key in SETTINGS))
     keys = dict.fromkeys([*leading, *(key for config in configs.values() for key in config)])
     chosen: list[str] = ["trial.name"]
 
-    def told_apart(by: Sequence[str]) -> int:
+    def distinct(by: Sequence[str]) -> int:
         return len({repr([config.get(key) for key in by]) for config in configs.values()})
 
     for key in keys:
-        if relevant(key, configs.values()) and told_apart(chosen) < told_apart([*chosen, key]):
+        if relevant(key, configs.values()) and distinct(chosen) < distinct([*chosen, key]):
             chosen.append(key)
     if len(chosen) > 1 and len({config.get("trial.name") for config in configs.values()}) == 1:
         chosen.remove("trial.name")
@@ -61,17 +61,18 @@ def _short(key: str) -> str:
 
 
 def aggregate(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return a line for each setting, that is, for all rows that differ in their seed alone.
+    """Return a line for each setting, that is, for all rows that differ only in their seed.
 
-    Its keys: "trial", the settings, every other config key in which the lines differ, "seeds", and for a measured
-    column x the numbers x_mean, x_sd (the sample's, None of one seed) and, where it was published, x_published. The
-    worst class is a column where the classes are unbalanced.
+    The keys of a line are "trial", SETTINGS, every other config key in which the lines differ, and "seeds". Then come
+    x_mean and x_sd (of the sample; None for one seed) for each measured column x, and x_published if published results
+    have x. The worst class has a column only if classes are unbalanced.
     """
     differ = [key for key in varied(rows) if key not in KNOWN]
     measured = [metric for metric in MEASURED if metric.key != "worst_class_error" or any(map(unbalanced, rows))]
     lines: dict[str, dict[str, Any]] = {}
     for setting, group in seeds.by_setting(rows).items():
-        first, published = group[0], group[0]["published"] or {}
+        first = group[0]
+        published = first["published"] or {}
         line: dict[str, Any] = {"trial": first["trial"]} | {key: first[key] for key in SETTINGS}
         line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({row["seed"] for row in group})}
         for metric in measured:
@@ -83,8 +84,9 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def unbalanced(row: Mapping[str, Any]) -> bool:
-    """Whether some classes of a trial's images are much rarer than others."""
-    images = [one["images"] for one in (row.get("per_class") or {}).values() if one["images"]]
+    """Return whether some classes of a trial's images are much rarer than others."""
+    per_class = (row.get("per_class") or {}).values()
+    images = [counted["images"] for counted in per_class if counted["images"]]
     return bool(images) and max(images) > UNBALANCED * min(images)
 
 
@@ -99,14 +101,16 @@ def measured(line: Mapping[str, Any]) -> list[Metric]:
 
 
 def to_csv(lines: Sequence[dict[str, Any]]) -> str:
-    """Return table.csv: all keys, all digits."""
+    """Return the text of table.csv, with all keys and all digits."""
     return csv_tables.to_text(lines[0], (line.values() for line in lines)) if lines else ""
 
 
 def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None = None) -> str:
-    """Return table.md, for people: mean ± sd, and the published value in a column of its own.
+    """Return the text of table.md, for people: mean ± sd, and the published value in a separate column.
 
-    failed: Why a job has no row, by its name.
+    Args:
+        lines: The lines, see `aggregate`.
+        failed: Why a job has no row, by the name of the job.
     """
     cells: list[list[str]] = []
     for line in lines:

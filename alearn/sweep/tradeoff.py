@@ -1,6 +1,6 @@
-"""What a label costs: the share of hand labels against the share of wrong ones, as a picture of a sweep.
+"""What labels cost: a picture of a sweep that shows the share of hand labels against the share of wrong labels.
 
-Matplotlib is slow to import, and a sweep's workers never draw: it is imported when something is drawn.
+Matplotlib is slow to import, and a sweep's workers never draw. So it is imported only when something is drawn.
 """
 
 import io
@@ -23,12 +23,13 @@ Point = tuple[float, float]
 """Share of hand labels, share of wrong labels; both of all images."""
 
 COLOURS = [LIGHT[f"s{number}"] for number in range(8)]
-"""Of settings; where there are more of these, all look the same."""
+"""The colours of settings. If there are more settings, all have the same colour."""
 
 
 def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
-    """Return the mean over trials of one setting: where each would have been, had it finished after a round, for the
-    numbers of hand labels that all of them had at the end of some round.
+    """Return where the trials of one setting would have ended on average if they had finished earlier.
+
+    There is a point for each number of hand labels that all of these trials had at the end of some round.
     """
     runs = [{hand: wrong for hand, wrong in row.get("learning_curve", ()) if wrong is not None} for row in rows]
     means = {hand: seeds.spread(run[hand] for run in runs).mean for hand in sorted(set.intersection(*map(set, runs)))}
@@ -37,32 +38,38 @@ def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
 
 
 def published(row: dict[str, Any]) -> Point | None:
-    """Where the published trial of the same settings lies; its wrong labels are given as a share of the auto labels."""
-    there = row["published"]
-    if there is None:
+    """Return the point of the published trial that a trial is compared with, None if there is none.
+
+    The published share of wrong labels is a share of the auto labels. Here it becomes a share of all images.
+    """
+    result = row["published"]
+    if result is None:
         return None
-    total = there["hand"] + there["auto"]
-    return there["hand"] / total, there["mislabeled"] * there["auto"] / total
+    total = result["hand"] + result["auto"]
+    return result["hand"] / total, result["mislabeled"] * result["auto"] / total
 
 
 def front(points: Sequence[Point]) -> list[int]:
-    """The Pareto front: which points no other one beats in one share without losing in the other; by hand labels."""
-    found: list[int] = []
+    """Return the Pareto front: the indices of the points that no other point beats, sorted by hand labels.
+
+    A point beats another if it is not worse in either share, and better in at least one.
+    """
+    best: list[int] = []
     for number in sorted(range(len(points)), key=lambda i: points[i]):
-        if not found or points[number][1] < points[found[-1]][1] or points[number] == points[found[-1]]:
-            found.append(number)
-    return found
+        if not best or points[number][1] < points[best[-1]][1] or points[number] == points[best[-1]]:
+            best.append(number)
+    return best
 
 
 def save(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write tradeoff.png and tradeoff.svg; nothing if no row knows how many of its labels are wrong."""
+    """Write tradeoff.png and tradeoff.svg. Write nothing if no row knows how many of its labels are wrong."""
     if any(row["mislabeled_total"] is not None for row in rows):
         for kind in ("png", "svg"):
             atomic.replace(folder / f"tradeoff.{kind}", _drawn(rows, kind, "white"))
 
 
 def svg(rows: Sequence[dict[str, Any]]) -> str:
-    """The picture as an <svg> element for a page, "" if no row knows how many of its labels are wrong."""
+    """Return the picture as an <svg> element for a page, "" if no row knows how many of its labels are wrong."""
     if all(row["mislabeled_total"] is None for row in rows):
         return ""
     return inline(_drawn(rows, "svg", "none").decode(), "tradeoff")
@@ -79,8 +86,10 @@ def _drawn(rows: Sequence[dict[str, Any]], kind: str, background: str) -> bytes:
 
 
 def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
-    """A point a trial; mean, standard deviation and learning curve of a setting; the published points; the front of the
-    means.
+    """Draw the picture.
+
+    It has a point for each trial; a mean, a standard deviation and a learning curve for each setting; the published
+    points; and the Pareto front of the means.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -89,19 +98,21 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     groups = seeds.by_setting(rows)
     figure = Figure(figsize=(7.2, 4), layout="constrained")
     axes = figure.subplots()
-    few, called = len(groups) <= len(COLOURS), names({row["setting"]: row["config"] for row in rows})
+    few = len(groups) <= len(COLOURS)
+    titles = names({row["setting"]: row["config"] for row in rows})
     means: list[Point] = []
     for number, (setting, group) in enumerate(groups.items()):
         colour = COLOURS[number] if few else COLOURS[0]
         hand, wrong = zip(*map(objectives, group), strict=True)
-        (mean_hand, sd_hand), (mean_wrong, sd_wrong) = seeds.spread(hand), seeds.spread(wrong)
+        mean_hand, sd_hand = seeds.spread(hand)
+        mean_wrong, sd_wrong = seeds.spread(wrong)
         assert mean_hand is not None
         assert mean_wrong is not None
         means.append((mean_hand, mean_wrong))
-        if few and (passed := learning_curve(group)):
-            axes.plot(*zip(*passed, strict=True), color=colour, lw=1.2, alpha=0.8)
+        if few and (curve := learning_curve(group)):
+            axes.plot(*zip(*curve, strict=True), color=colour, lw=1.2, alpha=0.8)
         axes.scatter(hand, wrong, s=14, color=colour, alpha=0.5, linewidths=0)
-        label = called[setting] if few else "_none"  # an underscore keeps it out of the legend
+        label = titles[setting] if few else "_none"  # an underscore keeps it out of the legend
         axes.errorbar(*means[-1], sd_wrong or 0, sd_hand or 0, fmt="o", ms=5, capsize=3, color=colour, label=label)
     best = [means[number] for number in front(means)]
     x, y = zip(*best, strict=True)
@@ -111,7 +122,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     else:
-        axes.set_yscale("symlog", linthresh=max(1 / row["images"] for row in rows))  # has a place for none
+        axes.set_yscale("symlog", linthresh=max(1 / row["images"] for row in rows))  # this scale has a place for 0
         axes.set_ylim(bottom=0)
     axes.set(xlabel="hand labels, share of all images", ylabel="wrong labels, share of all images")
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -122,17 +133,17 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
 
 
 def _draw_published(axes: "Axes", rows: Sequence[dict[str, Any]]) -> None:
-    """A cross for each published point, and the names of the trials that are compared with it."""
-    theirs: dict[Point, set[str]] = {}
+    """Draw a cross for each published point, with the names of the trials that are compared with it."""
+    compared: dict[Point, set[str]] = {}
     for row in rows:
-        if (there := published(row)) is not None:
-            theirs.setdefault(there, set()).add(row["trial"])
-    if not theirs:
+        if (point := published(row)) is not None:
+            compared.setdefault(point, set()).add(row["trial"])
+    if not compared:
         return
-    x, y = zip(*theirs, strict=True)
+    x, y = zip(*compared, strict=True)
     axes.scatter(x, y, marker="x", s=40, color=LIGHT["ink"], label="published")
     middle = sum(axes.get_xlim()) / 2
-    for (hand, wrong), trials in theirs.items():
+    for (hand, wrong), trials in compared.items():
         left = hand > middle
         axes.annotate(
             ", ".join(sorted(trials)),

@@ -1,6 +1,7 @@
-"""A job of a sweep in a process of its own: whatever ends that process costs one trial, not the launcher's pool.
+"""Run a job of a sweep in a separate process. If that process dies, one trial is lost, and not the launcher's pool.
 
-The launcher's worker stays light. It waits, and takes down how the process ended; that one ends with its worker.
+The launcher's worker imports little. It waits for the process, and records how it ended. The process ends if the
+worker ends.
 """
 
 import logging
@@ -20,16 +21,17 @@ LOG = "alearn.log"
 
 
 def run(folder: Path, job: int) -> dict[str, Any]:
-    """Run the trial that Hydra composed in a folder (its .hydra/config.yaml); returns its row.
+    """Run the trial that Hydra composed in a folder (in .hydra/config.yaml), and return its row.
 
-    Raises AlearnError if the trial fails, or its process is killed; status.failure(folder) has the reason then.
+    Raises:
+        AlearnError: The trial failed, or its process was killed. status.failure(folder) has the reason.
     """
     from alearn.trial import row, status
 
     if not status.locked(folder):
-        (folder / status.FAILED).unlink(missing_ok=True)  # an earlier attempt's
-    words = [sys.executable, "-m", "alearn.sweep.worker", str(folder.absolute()), str(job)]
-    with (folder / LOG).open("a") as log, Popen(words, stdin=PIPE, stdout=DEVNULL, stderr=log) as process:
+        (folder / status.FAILED).unlink(missing_ok=True)  # from an earlier attempt
+    args = [sys.executable, "-m", "alearn.sweep.worker", str(folder.absolute()), str(job)]
+    with (folder / LOG).open("a") as log, Popen(args, stdin=PIPE, stdout=DEVNULL, stderr=log) as process:
         code = process.wait()
     if code == 0 and (done := row.load(folder)) is not None:
         return done
@@ -37,18 +39,24 @@ def run(folder: Path, job: int) -> dict[str, Any]:
     if reason is None:
         reason = f"its process ended with exit code {code}: see {folder / LOG}"
         if code < 0:
-            reason = f"its process was ended by {signal.Signals(-code).name}"
-            reason += " (the system does so when memory runs out)" * (signal.Signals(-code).name == "SIGKILL")
-        if not status.locked(folder):  # otherwise a trial is alive there, and this one was refused
+            name = signal.Signals(-code).name
+            reason = f"its process was ended by {name}"
+            if name == "SIGKILL":
+                reason += " (the system does so when memory runs out)"
+        if not status.locked(folder):  # otherwise another process is running the trial, and refused this one
             status.fail(folder, reason)
     raise AlearnError(reason)
 
 
 def main() -> None:
-    """The trial's process: python -m alearn.sweep.worker FOLDER JOB; its input is a pipe that ends with the worker."""
-    folder, job = Path(sys.argv[1]), int(sys.argv[2])
+    """Run a trial in its own process: python -m alearn.sweep.worker FOLDER JOB.
+
+    Its standard input is a pipe that closes when the launcher's worker ends.
+    """
+    folder = Path(sys.argv[1])
+    job = int(sys.argv[2])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)  # a cluster signals all processes of a job, and the worker knows why
+        signal.signal(number, signal.SIG_IGN)  # a cluster also signals the worker, which knows what to do
     Thread(target=_end_with_the_worker, daemon=True).start()
     logging.basicConfig(
         filename=folder / LOG, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s  %(message)s"
@@ -58,18 +66,18 @@ def main() -> None:
     from alearn.trial.row import Origin
 
     composed = OmegaConf.load(folder / ".hydra" / "config.yaml")
-    words = tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
+    overrides = tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
     assert isinstance(composed, DictConfig)
     try:
-        run_shown(parse(composed).in_sweep(), folder, Origin(words, job))
+        run_shown(parse(composed).in_sweep(), folder, Origin(overrides, job))
     except AlearnError as error:
         sys.exit(f"error: {error}")
 
 
 def _end_with_the_worker() -> None:
-    while os.read(0, 1):  # not sys.stdin: its lock, held here, would abort the interpreter's own end
+    while os.read(0, 1):  # not sys.stdin, whose lock would make the interpreter abort at its end
         pass
-    os._exit(1)  # at once, as if killed: nothing that is labeled is lost
+    os._exit(1)  # end at once, as if killed; no label is lost
 
 
 if __name__ == "__main__":

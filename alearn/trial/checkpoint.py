@@ -1,4 +1,4 @@
-"""checkpoint.pt: all that a trial needs to go on, saved whole at every commit."""
+"""checkpoint.pt: everything that a trial needs to resume. Every commit rewrites the whole file."""
 
 import io
 import json
@@ -19,10 +19,13 @@ NAME = "checkpoint.pt"
 
 @dataclass
 class State:
-    """Where a trial stands.
+    """The state of a trial.
 
-    history: the metrics of each round so far. model: the weights of the last round's model, None before the first.
-    classes: their names by number, including those that people added.
+    Attributes:
+        ledger: The labels.
+        history: The metrics of each round so far.
+        model: The weights of the last round's model, None before the first round.
+        classes: The names of the classes by number, including those that people added.
     """
 
     ledger: Ledger
@@ -32,7 +35,7 @@ class State:
 
 
 def save(folder: Path, digest: str, state: State) -> None:
-    """Write the state, with the version and the digest of the config that it belongs to."""
+    """Write the state, with the version of alearn and the digest of the trial's config."""
     buffer = io.BytesIO()
     torch.save(
         {
@@ -49,10 +52,17 @@ def save(folder: Path, digest: str, state: State) -> None:
 
 
 def load(folder: Path, digest: str, total: int) -> State:
-    """Read the state of the trial in a folder; a fresh one for `total` images if there is none.
+    """Return the saved state of the trial in a folder, or a new state for `total` images if none is saved.
 
-    digest: of the trial's config. No code in the file is run. Raises AlearnError if it is damaged, or belongs to
-    another config, version or number of images.
+    No code in the file is run.
+
+    Args:
+        folder: The folder of the trial.
+        digest: The digest of the trial's config.
+        total: The number of images.
+
+    Raises:
+        AlearnError: The file is damaged, or belongs to another config, another version or another number of images.
     """
     path = folder / NAME
     if not path.exists():
@@ -67,7 +77,9 @@ def load(folder: Path, digest: str, total: int) -> State:
             f"{path} cannot be read ({type(error).__name__}): it is damaged; labels.csv beside it has the labels"
         ) from error
     if version != __version__:
-        raise AlearnError(f"{path} was written by alearn {version}, this is {__version__}: resume it with that version")
+        raise AlearnError(
+            f"{path} was written by alearn {version}, but this is alearn {__version__}: resume the trial with {version}"
+        )
     if saved_digest != digest or len(ledger) != total:
         raise AlearnError(f"{path} belongs to a trial with another config: give another folder")
     return state

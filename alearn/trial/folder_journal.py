@@ -1,4 +1,4 @@
-"""The journal of a trial in a folder: measures each entry, writes the files in order, then tells the reporters."""
+"""The journal of a trial in a folder. It measures each entry, writes the files in order, then tells the reporters."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,10 +20,18 @@ from alearn.trial.row import Origin
 
 @dataclass(frozen=True)
 class Setting:
-    """What a trial in a folder is made of, for its journal and its reporters.
+    """The parts of a trial in a folder, for its journal and its reporters.
 
-    pool, test: on runtime.device; test may be empty. names: as the loop has them. state: kept up to date by the
-    journal. notes: sentences to show before the first round.
+    Attributes:
+        folder: The folder of the trial.
+        config: The config of the trial, in which nothing is left to choose.
+        origin: What started the trial.
+        pool: The images to label, on runtime.device.
+        test: The test set, on runtime.device. It may be empty.
+        names: The names of images and classes that the loop uses.
+        state: The state of the trial. The journal keeps it up to date.
+        runtime: Where and how to compute.
+        notes: Sentences to show before the first round.
     """
 
     folder: Path
@@ -44,28 +52,32 @@ class Reporter(Protocol):
         """Show how far the work is."""
 
     def committed(self, entry: Entry) -> None:
-        """Take an entry that is on disk, with its metrics. Its arrays are valid during the call only."""
+        """Show an entry that is on disk, with its metrics. Its arrays are valid only during the call."""
 
     def close(self) -> None:
-        """Take leave: the trial is finished, has failed, or was interrupted."""
+        """Stop reporting. The trial has finished, has failed or was interrupted."""
 
 
 class FolderJournal:
-    """Keeps the trial's folder.
+    """The journal that keeps the files of a trial's folder.
 
-    `commit` writes labels.csv and metrics.jsonl, then what an audit rests on, then checkpoint.pt: what the checkpoint
-    holds, the files before it hold too. A trial that is killed anywhere in between starts again from the last
-    checkpoint and writes the same files. Only then the reporters hear of it, so no bug of theirs costs a label.
-    `row` is the trial's row once it has finished.
+    `commit` writes labels.csv and metrics.jsonl first, then the files of an audit, then checkpoint.pt. So the other
+    files always contain what the checkpoint contains. A trial that is killed between two of these files starts again
+    from the last checkpoint and writes the same files. The reporters hear of an entry only after all files are
+    written, so a bug in a reporter costs no label.
+
+    Attributes:
+        row: The trial's row. It is empty until the trial has finished.
     """
 
     def __init__(self, setting: Setting, reporters: Sequence[Reporter]) -> None:
-        self._setting, self._reporters = setting, reporters
+        self._setting = setting
+        self._reporters = reporters
         self.row: dict[str, Any] = {}
         metrics_jsonl.write(setting.folder, setting.state.history)
 
     def progress(self, step: Progress) -> None:
-        """Tell the reporters."""
+        """Pass the progress on to the reporters."""
         for reporter in self._reporters:
             reporter.progress(step)
 
@@ -97,7 +109,8 @@ class FolderJournal:
         state.model = {key: value.cpu() for key, value in entry.fitted.model.state_dict().items()}
 
     def _row(self, entry: Finished) -> dict[str, Any]:
-        setting, ledger = self._setting, entry.ledger
+        setting = self._setting
+        ledger = entry.ledger
         final = measure.of_labels(ledger, setting.pool.truth, setting.pool.classes)
         if ledger.audit is not None:
             terms = protocol.terms(setting.config.policy)
@@ -105,7 +118,7 @@ class FolderJournal:
         return row.build(setting.config, setting.origin, setting.state.history, final, setting.runtime)
 
     def _write(self, entry: Entry) -> None:
-        """Write every file that the entry changes, the checkpoint after what it vouches for."""
+        """Write every file that the entry changes. The checkpoint comes after the files that must match it."""
         setting, ledger = self._setting, entry.ledger
         folder, pool, state = setting.folder, setting.pool, setting.state
         if isinstance(entry, Round):

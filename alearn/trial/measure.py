@@ -1,4 +1,7 @@
-"""The measuring code: how good the labels and the model are. The only reader of the true labels besides the oracle."""
+"""Measure how good the labels and the model are.
+
+The true labels are for the oracle, for this module and for the reports that show them. No decision depends on them.
+"""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -17,13 +20,17 @@ from alearn.values import Array
 
 CLASS_ERRORS = ("worst_class_error", "mean_class_error", "per_class")
 NAMED = 10
-"""Classes that a warning names, at most."""
+"""The most classes that a warning names."""
 
 
 def of_round(entry: Round, truth: Array | None, test: ImageSet, runtime: Runtime) -> dict[str, Any]:
-    """Measure a round: its labels, its classes, its model, its seconds.
+    """Return the metrics of a round: of its labels, its classes, its model and its seconds.
 
-    truth: int64 [N], or None where nobody knows it. test: on runtime.device.
+    Args:
+        entry: The round.
+        truth: The true classes, int64 [N]; None if nobody knows them.
+        test: The test set, on runtime.device.
+        runtime: Where and how to compute.
     """
     start = perf_counter()
     metrics = labels(entry.ledger, truth, entry.number) | by_class(entry.ledger, truth, test.classes)
@@ -33,16 +40,22 @@ def of_round(entry: Round, truth: Array | None, test: ImageSet, runtime: Runtime
 
 
 def of_labels(ledger: Ledger, truth: Array | None, classes: Sequence[str]) -> dict[str, Any]:
-    """Measure the labels at the end. classes: their names."""
+    """Return the metrics of the labels at the end of a trial. classes: The names of the classes."""
     return labels(ledger, truth, None) | by_class(ledger, truth, classes)
 
 
 def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, Any]:  # noqa: A002
-    """Return the counts of labels by source, and how many are wrong, in all and in one round.
+    """Return the numbers of labels by source, and how many of them are wrong, in total and for one round.
 
-    `alearn.trial.metrics` says what each means. A value is None where nobody knows it.
+    `alearn.trial.metrics` says what each value means. A value that nobody knows is None.
+
+    Args:
+        ledger: The labels.
+        truth: The true classes, int64 [N]; None if nobody knows them.
+        round: The round to count separately; None for no round.
     """
-    total, auto = len(ledger), ledger.auto
+    total = len(ledger)
+    auto = ledger.auto
     counts = {"hand": ledger.paid, "auto": int(auto.sum()), "unlabeled": len(ledger.unlabeled)}
     result: dict[str, Any] = counts | {f"{name}_share": count / total for name, count in counts.items()}
     result |= {
@@ -73,17 +86,24 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
 
 
 def estimated(ledger: Ledger) -> float | None:
-    """The share of the auto labels that is probably wrong: see `audit.protocol.error_profile`. None without any."""
+    """Estimate the share of wrong auto labels by `audit.protocol.error_profile`; None if there are no auto labels."""
     auto = np.flatnonzero(ledger.auto & ~np.isnan(ledger.doubt))
     return float(error_profile(ledger, auto, aside=False).mean()) if len(auto) else None
 
 
 def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[str, Any]:
-    """What became of the images of each class, and the classes of which there is no hand label. names: of the classes.
+    """Return how well the images of each class are labeled, and how many classes have no hand label yet.
 
-    per_class: by the name of the true class its images, how many of them a human labeled, how many have a wrong auto
-    label, and error, wrong / images (None of no images). worst_class_error, mean_class_error: over the classes. All of
-    these None where the truth is not known.
+    Args:
+        ledger: The labels.
+        truth: The true classes, int64 [N]; None if nobody knows them.
+        names: The names of the classes.
+
+    Returns:
+        per_class: For each true class, by its name: images, how many it has; hand, how many of them a human labeled;
+            wrong, how many have a wrong auto label; error, which is wrong / images, or None if there are no images.
+        worst_class_error, mean_class_error: The largest error of a class, and the mean error of the classes.
+        missing_classes: How many classes have no hand label yet. The other values are None if the truth is unknown.
     """
     missing = {"missing_classes": len(without_hand_label(ledger, len(names)))}
     if truth is None:
@@ -94,38 +114,38 @@ def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[
     for name, images, hand, wrong in zip(names, *counts.values(), strict=True):
         error = wrong / images if images else None
         per_class[name] = {"images": images, "hand": hand, "wrong": wrong, "error": error}
-    errors = [one["error"] for one in per_class.values() if one["error"] is not None]
+    errors = [counted["error"] for counted in per_class.values() if counted["error"] is not None]
     figures = max(errors, default=None), float(np.mean(errors)) if errors else None, per_class
     return dict(zip(CLASS_ERRORS, figures, strict=True)) | missing
 
 
 def without_hand_label(ledger: Ledger, classes: int) -> Array:
-    """The classes that no human has given to an image yet, int64 [n], ascending."""
+    """Return the classes that no human has given to an image yet, int64 [n], ascending."""
     return np.flatnonzero(np.bincount(ledger.label[ledger.hand & ~ledger.aside], minlength=classes) == 0)
 
 
 def warning(ledger: Ledger, names: Sequence[str]) -> str:
-    """What to know of classes without a hand label, and what to do about them; "" if there are none."""
+    """Return a warning about classes without a hand label, with what to do about them; "" if there are none."""
     missing = [names[k] for k in without_hand_label(ledger, len(names))]
     if not missing:
         return ""
     several = len(missing) > 1
     shown = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
     return (
-        f"no hand label yet of class{'es' * several} {shown}: the model cannot know {'them' if several else 'it'}, and "
-        f"gives {'their' if several else 'its'} images other labels. Label more images first (policy.init_fraction or "
-        "policy.init_count), or draw them (policy.init=random)"
+        f"no hand label yet of {'classes' if several else 'class'} {shown}: the model cannot know "
+        f"{'them' if several else 'it'}, and gives {'their' if several else 'its'} images other labels. Label more "
+        "images first (policy.init_fraction or policy.init_count), or draw them at random (policy.init=random)"
     )
 
 
 def wrong(ledger: Ledger, truth: Array) -> Array:
-    """Indices of the auto labels that are wrong, int64 [n], the surest first. truth: int64 [N]."""
-    found = np.flatnonzero(ledger.auto & (ledger.label != truth))
-    return found[np.argsort(ledger.doubt[found], kind="stable")]
+    """Return the indices of the wrong auto labels, int64 [n], the most confident first. truth: int64 [N]."""
+    index = np.flatnonzero(ledger.auto & (ledger.label != truth))
+    return index[np.argsort(ledger.doubt[index], kind="stable")]
 
 
 def confusion(ledger: Ledger, truth: Array, classes: int) -> Array:
-    """How often an image of a class (row) was auto labeled as another (column): int64 [classes, classes]."""
+    """Count how often an image of one class (row) has the auto label of another (column), int64 [classes, classes]."""
     auto = ledger.auto
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (truth[auto], ledger.label[auto]), 1)
@@ -142,7 +162,8 @@ def _wrong(name: str, wrong: Array | None, among: Array) -> dict[str, Any]:
 
 
 def _training(entry: Round) -> dict[str, Any]:
-    fitted, seconds = entry.fitted, entry.seconds
+    fitted = entry.fitted
+    seconds = entry.seconds
     return {
         "epochs": fitted.epochs,
         "steps": fitted.steps,

@@ -1,4 +1,4 @@
-"""metrics.jsonl: a line a round."""
+"""metrics.jsonl: one line for each round."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ NAME = "metrics.jsonl"
 
 
 def write(folder: Path, history: Sequence[dict[str, Any]]) -> None:
-    """Write the file whole. history: the metrics of all rounds so far."""
+    """Write the whole file. history: The metrics of all rounds so far."""
     atomic.replace(folder / NAME, "".join(json.dumps(metrics) + "\n" for metrics in history))
 
 
@@ -23,8 +23,8 @@ def append(folder: Path, metrics: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> list[dict[str, Any]]:
-    """The rounds in a folder, up to the first line that is not whole; none if there is no file."""
-    found: list[dict[str, Any]] = []
+    """Return the metrics of the rounds in a folder, up to the first incomplete line; [] if there is no file."""
+    rounds: list[dict[str, Any]] = []
     with suppress(OSError, ValueError):
-        found.extend(json.loads(line) for line in (folder / NAME).read_text().splitlines())
-    return found
+        rounds.extend(json.loads(line) for line in (folder / NAME).read_text().splitlines())
+    return rounds

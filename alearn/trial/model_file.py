@@ -1,4 +1,4 @@
-"""model.pt: the last model of a trial, with all that it takes to use it on new images."""
+"""model.pt: the last model of a trial, with everything that is needed to use it on new images."""
 
 import io
 import json
@@ -21,8 +21,13 @@ NAME = "model.pt"
 
 @dataclass(frozen=True)
 class Saved:
-    """A trained network. classes: their names, by number. shape: [C, H, W] of the images that it takes, as uint8,
-    resized without regard to their proportions; 1 channel is grey, 3 are red, green and blue.
+    """A trained network.
+
+    Attributes:
+        network: The network.
+        classes: The names of its classes, by number.
+        shape: [C, H, W] of the images that it takes. They are uint8, and resized without keeping their proportions.
+            One channel is grey; three channels are red, green and blue.
     """
 
     network: Classifier
@@ -33,7 +38,15 @@ class Saved:
 def save(
     folder: Path, model: Model, weights: dict[str, torch.Tensor], classes: Sequence[str], shape: Sequence[int]
 ) -> None:
-    """Write model.pt. model: the config of the network. classes: their names; people may have added some since."""
+    """Write model.pt.
+
+    Args:
+        folder: The folder of the trial.
+        model: The config of the network.
+        weights: The weights of the network.
+        classes: The names of the classes. Those that people added after the training come last, and are not saved.
+        shape: [C, H, W] of the images.
+    """
     about = {
         "alearn": __version__,
         "model": model.model_dump(),
@@ -46,9 +59,10 @@ def save(
 
 
 def load(folder: Path) -> Saved:
-    """The model of a finished trial, on the CPU, ready to score. No code in the file is run.
+    """Return the model of a finished trial, on the CPU and ready to score. No code in the file is run.
 
-    Raises AlearnError if there is none, or if it is damaged.
+    Raises:
+        AlearnError: There is no model, or its file is damaged.
     """
     path = folder / NAME
     try:
@@ -59,9 +73,9 @@ def load(folder: Path) -> Saved:
         network = build(parse_section("model", about["model"]), shape, len(classes), pretrained=False)
         network.load_state_dict(saved["weights"])
     except FileNotFoundError:
-        raise AlearnError(f"{path}: there is no such file; a trial leaves it when it is finished") from None
+        raise AlearnError(f"{path}: there is no such file; a trial writes it when it finishes") from None
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(
-            f"{path} cannot be read as a model ({type(error).__name__}): damaged, or of another version"
+            f"{path} cannot be read as a model ({type(error).__name__}): it is damaged, or has another version"
         ) from error
     return Saved(network.eval(), classes, shape)

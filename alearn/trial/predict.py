@@ -1,4 +1,4 @@
-"""Labels for new images by the model that a trial left.
+"""Label new images with the model that a trial left.
 
 Shape letters: B batch, C channels, H height, W width.
 """
@@ -25,7 +25,7 @@ HEADER = ("path", "label", "confidence")
 
 
 def found(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files named, and all files below the folders named, sorted by name; hidden ones only if named."""
+    """Yield each file that is named and, sorted, the files below each folder that is named, except hidden ones."""
     for path in paths:
         if not path.is_dir():
             yield path
@@ -36,11 +36,12 @@ def found(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) -> list[str]:
-    """Write a line an image, in the order of the paths; returns what is wrong with those that could not be read.
+    """Write one line for each image, in the order of the paths; return a message for each image that cannot be read.
 
-    A chunk is decoded, in threads, and scored at a time: memory does not grow with the number of images.
+    Threads decode one chunk of images at a time, and then it is scored. So memory does not grow with their number.
     """
-    network, problems = saved.network.to(runtime.device), list[str]()
+    network = saved.network.to(runtime.device)
+    problems: list[str] = []
     out.write(csv_tables.line(HEADER))
 
     def read(path: Path) -> Array | NotReadError:
@@ -52,7 +53,8 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
     with ThreadPoolExecutor() as threads:
         rest = iter(paths)
         while chunk := list(islice(rest, runtime.chunk)):
-            good, pixels = list[Path](), list[Array]()
+            good: list[Path] = []
+            pixels: list[Array] = []
             for path, image in zip(chunk, threads.map(read, chunk), strict=True):
                 if isinstance(image, NotReadError):
                     problems.append(str(image))
@@ -71,7 +73,13 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
 
 
 def to_onnx(saved: Saved, path: Path) -> None:
-    """The network as ONNX: "pixels", float [batch, C, H, W] in [0, 1], to "logits" [batch, classes]."""
+    """Write the network as an ONNX file.
+
+    Its input is "pixels", float [batch, C, H, W] in [0, 1]. Its output is "logits", float [batch, classes].
+
+    Raises:
+        AlearnError: onnx or onnxscript is not installed.
+    """
     try:
         import onnxscript  # noqa: F401
     except ImportError:

@@ -7,9 +7,10 @@ from alearn.config import Data, Policy
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A row of the published trials table: three numbers of the policy, and the results.
+    """A row of the published table of trials: three numbers of the policy, and the results.
 
-    mislabeled: share of the auto labels that is wrong.
+    Attributes:
+        mislabeled: The share of the auto labels that is wrong.
     """
 
     init_fraction: float
@@ -27,7 +28,7 @@ TABLE = {
     "t3": PublishedRow(0.01, 0.999999, 0.01, rounds=9, hand=6000, auto=54_000, mislabeled=0.0041),
     "t4": PublishedRow(0.02, 0.9999, 0.02, rounds=5, hand=6797, auto=53_203, mislabeled=0.0043),
 }
-"""By the name of conf/trial/NAME.yaml, which has its settings."""
+"""The rows by name. conf/trial/NAME.yaml has the settings of a row."""
 BEST = TABLE["t3"]
 """The row with the fewest wrong labels."""
 
@@ -35,8 +36,8 @@ BEST = TABLE["t3"]
 def comparable(data: Data, policy: Policy) -> PublishedRow | None:
     """Return the published row that a trial may be compared with, or None.
 
-    Only trials on all of MNIST may be compared: the published policy with the row of its own three numbers, any other
-    policy with the best row.
+    Only trials on all of MNIST may be compared. The published policy is compared with the row that has the same three
+    numbers, any other policy with the best row.
     """
     if data.name != "mnist" or data.limit is not None or data.imbalance.shape != "none":
         return None

@@ -1,4 +1,4 @@
-"""What a trial in a folder was, for the same command to go on with it: its config, its images, its labels."""
+"""Resume the trial in a folder: restore its choices and its labels, and check that config and images are the same."""
 
 import os
 from pathlib import Path
@@ -15,13 +15,16 @@ from alearn.ledger import Source
 from alearn.trial import checkpoint
 
 MISSING = "???"
-"""What Hydra has where a value must be given."""
+"""The value that Hydra has for a key that must be given."""
 
 
 def state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
-    """Read where the trial stands; at its start, with the labels that exist already.
+    """Return the state of the trial. At its start, this includes the labels that the data set already has.
 
-    Adds to pool.classes those that people added. Raises AlearnError if the trial was of other images or classes.
+    Classes that people have added are appended to pool.classes.
+
+    Raises:
+        AlearnError: The trial began with other images or other classes.
     """
     before = labels_csv.ids(folder)
     if before is not None:
@@ -30,9 +33,10 @@ def state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
     if state.classes and list(state.classes[: len(pool.classes)]) != list(pool.classes):
         raise AlearnError(
             f"{folder}: this trial began with the classes {', '.join(state.classes)}, and now they are "
-            f"{', '.join(pool.classes)}; a label or a folder has a new name. Undo that, or start anew in another folder"
+            f"{', '.join(pool.classes)}: a label or a folder has a new name. Undo that, or start again in another "
+            "folder"
         )
-    if isinstance(pool.classes, list):  # the store of answers has them, too, if it is still there
+    if isinstance(pool.classes, list):  # if the store of answers still exists, it has them too
         pool.classes.extend(state.classes[len(pool.classes) :])
     state.classes = pool.classes
     if pool.given is not None and not state.ledger.source.any():
@@ -42,18 +46,19 @@ def state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
 
 
 def _check_images(before: list[str], config: Config, folder: Path, pool: ImageSet) -> None:
-    """Raise AlearnError if the images are not those of before, in their order."""
-    came, went = set(pool.ids) - set(before), set(before) - set(pool.ids)
-    if came or went:
+    """Raise AlearnError if the images are not the same as before, in the same order."""
+    added = set(pool.ids) - set(before)
+    removed = set(before) - set(pool.ids)
+    if added or removed:
         raise AlearnError(
             f"{folder}: this trial is of {len(before):,} images, and data.root={config.data.root} has changed since: "
-            f"{len(came):,} came{_example(came)}, {len(went):,} went{_example(went)}. Put them back, or start anew in "
-            "another folder; alearn export --format csv writes a data.labels with what humans labeled so far, to which "
-            "a line for each new image can be added"
+            f"{len(added):,} added{_example(added)}, {len(removed):,} removed{_example(removed)}. Undo that, or start "
+            "again in another folder. To keep the hand labels, alearn export --format csv writes them as a file for "
+            "data.labels, to which you can add a line for each new image"
         )
     if before != list(pool.ids):
         raise AlearnError(
-            f"{folder}: the images come in another order than when this trial began; give data.labels its old order"
+            f"{folder}: the images are in another order than when this trial began; restore the order of data.labels"
         )
 
 
@@ -67,7 +72,7 @@ def check_config(config: Config, folder: Path) -> None:
         there = flatten(OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")))  # type: ignore[arg-type]
     except FileNotFoundError:
         return
-    except Exception as error:  # whatever is wrong with it, it is not ours
+    except Exception as error:  # a file that alearn did not write can fail in any way
         raise AlearnError(
             f"{folder}/config.yaml cannot be read ({type(error).__name__}): give another folder"
         ) from None
@@ -82,9 +87,9 @@ def check_config(config: Config, folder: Path) -> None:
 
 
 def as_before(config: Config, folder: Path) -> Config:
-    """Return the config with what it leaves open as the trial in the folder has it, if there is one.
+    """Return the config, with its open choices made as in the trial that the folder holds, if it holds one.
 
-    A folder of images gets its whole path: what reads config.yaml later may run elsewhere.
+    The path of a folder of images becomes absolute, because config.yaml may later be read in another working directory.
     """
     if isinstance(config.data, Folder) and config.data.root != MISSING:
         root = str(Path(config.data.root).expanduser().absolute())
@@ -104,7 +109,7 @@ def as_before(config: Config, folder: Path) -> Config:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise AlearnError if the folder, or the first of its parents that exists, cannot be written."""
+    """Raise AlearnError if the folder cannot be written; if it does not exist, its closest existing parent counts."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise AlearnError(f"{folder}: this output folder cannot be written; give another as hydra.run.dir=FOLDER")

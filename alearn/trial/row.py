@@ -1,4 +1,4 @@
-"""row.json: what a finished trial comes to, and what it takes to run it again."""
+"""row.json: the results of a finished trial, and everything that is needed to run it again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from alearn.files import atomic
 from alearn.trial.metrics import METRICS
 from alearn.trial.published import comparable
 
-if TYPE_CHECKING:  # torch comes with it, and a sweep's own process only reads rows
+if TYPE_CHECKING:  # it imports torch, and a sweep's own process only reads rows
     from alearn.learn.device import Runtime
 
 NAME = "row.json"
@@ -28,7 +28,12 @@ PHASES = ("fit", "score", "decide", "ask", "measure")
 
 @dataclass(frozen=True)
 class Origin:
-    """What a trial was started by: the words of its command line, and its number in a sweep, None outside of one."""
+    """What started a trial.
+
+    Attributes:
+        overrides: The overrides on its command line.
+        job: Its number in a sweep, None outside of a sweep.
+    """
 
     overrides: Sequence[str] = ()
     job: int | None = None
@@ -40,11 +45,17 @@ UNKNOWN = Origin()
 def build(
     config: Config, origin: Origin, history: list[dict[str, Any]], final: dict[str, Any], runtime: Runtime
 ) -> dict[str, Any]:
-    """The row of a finished trial. history: the metrics of its rounds; final: of its labels.
+    """Return the row of a trial. `alearn.trial.metrics` says what its numbers mean.
 
-    `alearn.trial.metrics` says what its numbers mean.
+    Args:
+        config: The config of the trial.
+        origin: What started the trial.
+        history: The metrics of its rounds.
+        final: The metrics of its labels at the end.
+        runtime: Where and how it computed.
     """
-    policy, published = config.policy, comparable(config.data, config.policy)
+    policy = config.policy
+    published = comparable(config.data, policy)
     seconds = {phase: sum(metrics.get(f"seconds_{phase}", 0.0) for metrics in history) for phase in PHASES}
     images = images_of(final)
     return {
@@ -80,12 +91,12 @@ def images_of(metrics: Mapping[str, Any]) -> int:
 
 
 def save(folder: Path, row: dict[str, Any]) -> None:
-    """Write row.json, whole."""
+    """Write row.json."""
     atomic.replace(folder / NAME, json.dumps(row, indent=1) + "\n")
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The row in a folder, None if there is none that can be read. Read once as long as the file is the same."""
+    """Return the row in a folder, None if there is none that can be read. An unchanged file is read only once."""
     try:
         stat = (folder / NAME).stat()
         row = _parsed(folder / NAME, stat.st_mtime_ns, stat.st_size)
@@ -100,36 +111,36 @@ def _parsed(path: Path, changed: int, size: int) -> Any:
 
 
 def command(row: dict[str, Any]) -> str:
-    """The command line that runs the row's trial again, by itself and in a new folder."""
-    words = list(row["overrides"])
+    """Return the command line that runs the row's trial again, on its own and in a new folder."""
+    overrides = list(row["overrides"])
     if row["job"] is not None:
-        words.append(f"threads={row['config']['threads']}")  # a job of a sweep has one unless told otherwise
-    return shlex.join(["alearn", *words])
+        overrides.append(f"threads={row['config']['threads']}")  # in a sweep, the default is one thread
+    return shlex.join(["alearn", *overrides])
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Of what the result depends on."""
-    found = {"alearn": __version__, "python": platform.python_version()}
+    """Return the versions of the software that the results depend on, by name."""
+    by_name = {"alearn": __version__, "python": platform.python_version()}
     for name in ("torch", "torchvision", "numpy", "hydra-core"):
         try:
-            found[name] = version(name)
+            by_name[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+            by_name[name] = "unknown"
+    return by_name
 
 
 @cache
 def commit() -> str | None:
-    """The git commit of a checkout, with "+" if files differ from it; None for an installed package."""
+    """Return the git commit of a checkout, with "+" if files differ from it; None for an installed package."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:
         head, changes = (
-            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True).stdout.strip()
+            for args in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + "+" * bool(changes)
+    return f"{head}+" if changes else head

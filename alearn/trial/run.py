@@ -1,4 +1,4 @@
-"""One trial, from a config to a folder of results: checks it, builds its parts, runs the loop."""
+"""Run one trial, from a config to a folder of results: check it, build its parts, run the loop."""
 
 import logging
 import sys
@@ -32,18 +32,23 @@ log = logging.getLogger(__name__)
 SKIPPED = "skipped.csv"
 
 Reporters = Callable[[Setting], Sequence[Reporter]]
-"""Makes the reporters of a trial that is about to begin."""
+"""A function that returns the reporters of a trial that is about to begin."""
 
 
 def nobody(setting: Setting) -> Sequence[Reporter]:
-    """Report to nobody."""
+    """Return no reporters."""
     return ()
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A trial that can run. config: nothing is left to choose in it. notes: what was chosen, in sentences. row: of a
-    trial of this config that is finished in the folder, None if there is none.
+    """A trial that can run.
+
+    Attributes:
+        config: A config in which nothing is left to choose.
+        folder: The folder of the trial.
+        notes: Sentences that say what was chosen.
+        row: The row of the trial if it has finished already, otherwise None.
     """
 
     config: Config
@@ -53,24 +58,34 @@ class Prepared:
 
 
 def prepare(config: Config, folder: Path) -> Prepared:
-    """Check a trial and settle what its config leaves open. Raises AlearnError for what the user can mend."""
+    """Check a trial, and choose what its config leaves open.
+
+    Raises:
+        AlearnError: The trial cannot run for a reason that the user can correct.
+    """
     check(config, folder)
     cuda = torch.cuda.is_available() and config.device != "cpu"
     config = resume.as_before(config, folder)
     settled = choose.settle(config.data, config.train, config.model, cuda)
     config = config.model_copy(update=settled.sections())
     if isinstance(config.data, Folder) and config.oracle.name in SIMULATED and not sources.known(config.data):
-        raise oracle.nobody(config.oracle)  # before images are decoded for it
+        raise oracle.nobody(config.oracle)  # say so before any image is decoded
     done = row.load(folder)
     finished = done is not None and done["digest"] == config.digest()
     return Prepared(config, folder, settled.notes, done if finished else None)
 
 
 def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nobody) -> dict[str, Any]:
-    """Run a trial in its folder, or go on with the one that is there; return its row.
+    """Run or resume a trial in its folder, and return its row. A finished trial is not run again.
 
-    A trial that is finished is not run again. origin: recorded in the row. Raises AlearnError for everything that the
-    user can mend, and WaitingError if the trial goes on only once people have answered.
+    Args:
+        prepared: The trial.
+        origin: What started it, for the row.
+        reporters: A function that returns its reporters.
+
+    Raises:
+        AlearnError: The trial failed for a reason that the user can correct.
+        WaitingError: The trial cannot continue until people have answered.
     """
     if prepared.row is not None:
         return prepared.row
@@ -85,30 +100,31 @@ def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nob
 
 
 def _run(prepared: Prepared, origin: Origin, reporters: Reporters) -> dict[str, Any]:
-    """Run it. If it fails, leave word of why before the reporters close: the report repeats it."""
+    """Run a trial. If it fails, record the reason before the reporters close, because the report shows it."""
     folder = prepared.folder
     with ExitStack() as end:
         try:
             done = _label(prepared, origin, reporters, end)
         except (OSError, WaitingError):
-            raise  # a disk that is full has no room for the word
+            raise  # a full disk has no room for a reason, and waiting is no failure
         except AlearnError as error:
             log.error("%s", error)
             status.fail(folder, str(error))
             raise
-        except Exception as error:  # a bug of ours: the traceback goes on, its last line stays
+        except Exception as error:  # a bug in alearn: keep the last line of the traceback
             status.fail(folder, f"{type(error).__name__}: {error}")
             raise
-    row.save(folder, done)  # once everything else is there
+    row.save(folder, done)  # only after everything else is written
     return done
 
 
 def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitStack) -> dict[str, Any]:
-    """Build the parts of the trial, label, and return the row. end: closes what is open, whatever happens."""
-    config, folder = prepared.config, prepared.folder
+    """Build the parts of the trial, label, and return the row. `end` closes whatever was opened."""
+    config = prepared.config
+    folder = prepared.folder
     runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
     pool, test = sources.load(config.data, config.seed)
-    names = Names(pool.ids, pool.classes)  # before the classes that people added come back
+    names = Names(pool.ids, pool.classes)  # before resume.state restores the classes that people added
     state = resume.state(config, folder, pool)
     notes = [*prepared.notes, *_skipped(folder, [*pool.skipped, *test.skipped])]
     atomic.replace(folder / "config.yaml", config.yaml())
@@ -147,25 +163,25 @@ def _trial(setting: Setting, human: Oracle) -> loop.Trial:
 
 
 def _people(config: Config, folder: Path, pool: ImageSet, state: State, report: Callable[[int, int], None]) -> People:
-    """Open the way to people."""
+    """Open the oracle that asks people. On a terminal, print its link."""
     insight = Insight(state.ledger, lambda: measure.estimated(state.ledger))
     people = oracle.people(config.oracle, pool, insight, folder, report)
-    if people.link != people.where and sys.stdout.isatty():  # a link with a token is for a terminal, never for a log
+    if people.link != people.where and sys.stdout.isatty():  # a link with a token must not get into a log
         print(f"open {people.link}", flush=True)
     return people
 
 
 def _where(people: People, folder: Path) -> list[str]:
-    """Say where people answer."""
+    """Return notes that say where people answer."""
     notes = [f"people answer at {people.where}"]
     if people.link != people.where:
         token = folder / TOKEN
-        notes.append(f"they need the whole link, {people.where}/#TOKEN, with the token that is in {token}")
+        notes.append(f"they need the whole link, {people.where}/#TOKEN, and the token is in {token}")
     return notes
 
 
 def _skipped(folder: Path, skipped: list[tuple[str, str]]) -> list[str]:
-    """Write skipped.csv: files that are no images of the data set, and why. Return what to say of it, if anything."""
+    """Write skipped.csv: which files were skipped, and why. Return a note that says so, if there are any."""
     if skipped or (folder / SKIPPED).exists():
         atomic.replace(folder / SKIPPED, csv_tables.to_text(("path", "reason"), skipped))
     several = "1 file is" if len(skipped) == 1 else f"{len(skipped):,} files are"
@@ -173,10 +189,11 @@ def _skipped(folder: Path, skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def check(config: Config, folder: Path) -> None:
-    """Check what can be checked before anything is spent; change nothing.
+    """Check everything that can be checked before any time is spent on the trial. Change nothing.
 
-    Raises AlearnError if the trial cannot start: shares too small, a model or data set that cannot be had, a folder
-    that is in use, not writable, or holds another trial.
+    Raises:
+        AlearnError: The trial cannot start: a share is too small, the model or the data set is not available, or the
+            folder cannot be written or holds another trial.
     """
     config = resume.as_before(config, folder)
     build.check(config.model)

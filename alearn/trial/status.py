@@ -1,4 +1,4 @@
-"""How trials stand, read off their folders; and the lock that keeps a second one out of a folder."""
+"""The status of trials, read from their folders, and the lock that keeps a second process out of a folder."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from alearn.trial import row
 
 CONFIG, FAILED, LOCK = "config.yaml", "failed.json", ".lock"
 PATIENCE = 5.0
-"""Seconds to wait for a lock: a process that was killed a moment ago may still be on its way out."""
+"""Seconds to wait for a lock, because a process that was just killed may not have ended yet."""
 
 
 class Status(StrEnum):
-    """Of a trial. Interrupted ones can be resumed, failed ones too once their reason is mended."""
+    """The status of a trial. An interrupted trial can be resumed, and so can a failed one if its cause is fixed."""
 
     FINISHED = "finished"
     FAILED = "failed"
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 def of(folder: Path) -> tuple[Status, str]:
-    """Status of the trial in a folder, and why it failed ("" otherwise)."""
+    """Return the status of the trial in a folder, and why it failed ("" if it did not)."""
     if row.load(folder) is not None:
         return Status.FINISHED, ""
     if locked(folder):
@@ -37,41 +37,44 @@ def of(folder: Path) -> tuple[Status, str]:
 
 
 def trials(folder: Path) -> list[Path]:
-    """The folders below one that hold a trial in any state, job 10 after job 9."""
-    found = []
-    for at, inside, names in os.walk(folder):
-        inside[:] = [name for name in inside if not name.startswith(".")]  # Hydra's records have a config.yaml, too
-        if {CONFIG, FAILED, row.NAME} & set(names):
-            found.append(Path(at))
-    return sorted(found, key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts])
+    """Return all folders, from this one down, that hold a trial in any state. Job 10 comes after job 9."""
+    folders = []
+    for path, subfolders, files in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]  # .hydra has a config.yaml, too
+        if {CONFIG, FAILED, row.NAME} & set(files):
+            folders.append(Path(path))
+    return sorted(folders, key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts])
 
 
 def rows(*folders: Path) -> list[dict[str, Any]]:
-    """The rows of the finished trials below some folders."""
-    found = (row.load(path) for path in dict.fromkeys(path for folder in folders for path in trials(folder)))
-    return [one for one in found if one is not None]
+    """Return the rows of the finished trials below the folders."""
+    loaded = (row.load(path) for path in dict.fromkeys(path for folder in folders for path in trials(folder)))
+    return [values for values in loaded if values is not None]
 
 
 def missing(*folders: Path) -> dict[str, str]:
-    """Why the other trials below some folders have no row: trial's folder, relative to a single one, and reason."""
+    """Return why the other trials below the folders have no row: a reason for each trial's folder.
+
+    If there is only one folder, the trials' folders are relative to it.
+    """
     result = {}
     for path in dict.fromkeys(path for folder in folders for path in trials(folder)):
-        stands, reason = of(path)
-        if stands is not Status.FINISHED:
+        state, reason = of(path)
+        if state is not Status.FINISHED:
             name = str(path.relative_to(folders[0]) if len(folders) == 1 else path)
             if (path / row.NAME).exists():
                 reason = f"{row.NAME} cannot be read"
-            result[name] = " ".join(reason.split()) or stands.value
+            result[name] = " ".join(reason.split()) or state.value
     return result
 
 
 def fail(folder: Path, reason: str) -> None:
-    """Leave word of why the trial in a folder came to nothing."""
+    """Record why the trial in a folder failed."""
     atomic.replace(folder / FAILED, json.dumps({"reason": reason}, indent=1) + "\n")
 
 
 def failure(folder: Path) -> str | None:
-    """Why the last attempt at a trial failed, None if it did not."""
+    """Return why the last attempt at a trial failed, None if it did not fail."""
     try:
         return str(json.loads((folder / FAILED).read_text())["reason"])
     except FileNotFoundError:
@@ -81,20 +84,27 @@ def failure(folder: Path) -> str | None:
 
 
 def lock(folder: Path, what: str) -> FileLock:
-    """Hold a folder until the lock is released or the process ends, however it ends.
+    """Lock a folder until the lock is released or the process ends, however it ends.
 
-    what: "trial" or "sweep", for the AlearnError that is raised if another process holds it.
+    Args:
+        folder: The folder.
+        what: "trial" or "sweep", for the message of the error.
+
+    Raises:
+        AlearnError: Another process holds the lock.
     """
     held = FileLock(folder / LOCK)
     try:
         held.acquire(timeout=PATIENCE)
     except Timeout:
-        raise AlearnError(f"{folder}: another {what} is running in this folder; wait for it or give another") from None
+        raise AlearnError(
+            f"{folder}: another {what} is running in this folder; wait for it, or give another folder"
+        ) from None
     return held
 
 
 def locked(folder: Path) -> bool:
-    """Whether a process holds the folder."""
+    """Return whether a process holds the lock of the folder."""
     if not (folder / LOCK).exists():
         return False
     probe = FileLock(folder / LOCK)
@@ -102,7 +112,7 @@ def locked(folder: Path) -> bool:
         probe.acquire(timeout=0)
     except Timeout:
         return True
-    except OSError:  # a folder of somebody else's: nothing of ours runs there
+    except OSError:  # another user's folder: alearn cannot be running there for us
         return False
     probe.release()
     return False

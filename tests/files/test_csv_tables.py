@@ -1,4 +1,4 @@
-"""CSV files as other programs write them, as they should not be, and as this one writes them."""
+"""CSV files as other programs write them, CSV files with errors, and CSV files that alearn writes."""
 
 import csv
 import io
@@ -23,8 +23,10 @@ def test_any_text_comes_back_through_this_reader_and_the_librarys():
 
 def test_a_field_is_quoted_only_where_it_must_be():
     assert csv_tables.line(("a b", 'q"', None, 1, 0.1, np.float64(0.1), True)) == 'a b,"q""",,1,0.1,0.1,True\n'
-    assert csv_tables.line(("a\rb", ";", "'")) == '"a\rb",;,\'\n', "some versions of the library leave it bare"
-    assert csv_tables.line([""]) == '""\n', "a blank line would be none"
+    assert csv_tables.line(("a\rb", ";", "'")) == '"a\rb",;,\'\n', (
+        "some versions of the library do not quote a carriage return"
+    )
+    assert csv_tables.line([""]) == '""\n', "a blank line would be skipped"
 
 
 def parse(text: str, *columns: str, exact: bool = False) -> dict[int, dict[str, str]]:
@@ -63,7 +65,7 @@ def test_what_is_wrong_is_one_message_with_the_line(text, message):
     ("text", "message"),
     [
         ("\ufeffx,y\n1,2\n", "its header"),
-        ("y,x\n1,2\n", "f.csv: its header: found y,x, must be x,y"),
+        ("y,x\n1,2\n", "f.csv: its header is y,x; it must be x,y"),
         ("x,y,z\n1,2,3\n", "its header"),
         ("", "its header"),
         ("\nx,y\n1,2\n", "its header"),

@@ -31,7 +31,7 @@ def put(folder: Path, seed: int, metrics: list[dict[str, float | None]], setting
 
 SEEDS = [
     rounds([100, 200, 300], [0.04, 0.02, 0.01]),
-    rounds([120, 200], [0.06, 0.03]),  # ends earlier
+    rounds([120, 200], [0.06, 0.03]),  # this trial ends earlier
     rounds([100, 210, 400, 410], [0.08, 0.03, 0.02, 0.02]),
 ]
 
@@ -48,7 +48,7 @@ def test_the_curves_are_mean_and_sd_over_the_seeds(sweep):
     (run,) = bands.write(sweep)
     assert run == sweep / "mean" / "threshold 0.99, 3 seeds"
     events = read(run)
-    by_round = np.array(  # the last one after the last round, when the rest is labeled
+    by_round = np.array(  # the last values are from after the last round, when the remaining images are labeled
         [[0.04, 0.02, 0.01, 0.01, 0.01], [0.06, 0.03, 0.03, 0.03, 0.03], [0.08, 0.03, 0.02, 0.02, 0.02]]
     )
     over_hand = np.array(  # at 120 (the largest first number), 200, 210, 300, 400, 410 hand labels
@@ -68,8 +68,8 @@ def test_the_curves_are_mean_and_sd_over_the_seeds(sweep):
             assert [e.step for e in events.Scalars(name)] == steps
             np.testing.assert_allclose([e.value for e in events.Scalars(name)], expected, rtol=1e-6, atol=1e-9)
     assert [(e.step, e.value) for e in events.Scalars("auto_labels/mislabeled_of_data_set")] == [(4, 0.25), (5, 0.25)]
-    assert events.Scalars("labels/hand")[-1].value == 1, "of 0, 1 and 2, the rows"
-    assert "model/validation_accuracy" not in events.Tags()["scalars"], "nothing is known of it"
+    assert events.Scalars("labels/hand")[-1].value == 1, "the mean of the rows, which have 0, 1 and 2"
+    assert "model/validation_accuracy" not in events.Tags()["scalars"], "no trial knows it"
     (stored,) = events.Tensors("custom_scalars__config__")
     assert stored.tensor_proto.string_val == layout.of_bands().value[0].tensor.string_val
 
@@ -83,7 +83,7 @@ def test_a_value_that_fewer_than_two_know_is_left_out():
     mean, sd = pytest.approx(0.4), pytest.approx(np.std([0.5, 0.3], ddof=1))
     assert curves["model/test_accuracy"] == {2: (mean, sd)}
     assert curves["over_hand_labels/test_accuracy"] == {20: (mean, sd)}
-    assert curves["over_hand_labels/wrong_expected"] == {}, "none of them weighed an audit"
+    assert curves["over_hand_labels/wrong_expected"] == {}, "no trial considered an audit"
 
 
 def test_writing_again_replaces(sweep):
@@ -91,12 +91,12 @@ def test_writing_again_replaces(sweep):
     (first,) = run.iterdir()
     watching = read(run)
     assert bands.write(sweep) == [run]
-    assert list(run.iterdir()) == [first], "nothing was new"
+    assert list(run.iterdir()) == [first], "nothing has changed"
 
     put(sweep / "0", 0, rounds([150, 160], [0.5, 0.4]))  # a seed is run again
     assert bands.write(sweep) == [run]
     watching.Reload()
-    for events in (watching, read(run)):  # one that was open all the time, and a new one
+    for events in (watching, read(run)):  # a reader that was open all the time, and a new one
         assert [e.step for e in events.Scalars("auto_labels/mislabeled")] == [1, 2, 3, 4, 5]
         assert events.Scalars("auto_labels/mislabeled")[0].value == pytest.approx((0.5 + 0.06 + 0.08) / 3)
         assert events.Scalars("over_hand_labels/mislabeled")[0].step == 150

@@ -1,4 +1,4 @@
-"""One small sweep under every launcher, with a trial's process killed on the way: always the same labels."""
+"""One small sweep with every launcher. The process of a trial is killed, and still the labels are the same."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def labels(folder: Path) -> list[bytes]:
 
 
 def pids(text: str) -> list[int]:
-    """Processes whose command line holds a text."""
+    """Return the processes whose command line contains a text."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError, UnicodeDecodeError):
@@ -52,14 +52,20 @@ def pids(text: str) -> list[int]:
 
 
 def parent(pid: int) -> int:
-    """0 if the process is gone."""
+    """Return the parent of a process, 0 if the process is gone."""
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return 0
 
 
 def kill(text: str, process: subprocess.Popen, child: bool = False) -> None:
-    """Kill the first process of that kind that shows up while a command runs. child: only one that it has started."""
+    """Wait for a process whose command line contains a text, and kill it.
+
+    Args:
+        text: The text.
+        process: The command. It must still be running.
+        child: Whether the process must be a child of the command.
+    """
     while process.poll() is None:
         for pid in pids(text):
             if not child or parent(pid) == process.pid:
@@ -92,7 +98,7 @@ def test_a_killed_trial_costs_itself_alone_and_a_rerun_ends_with_the_same_labels
 
     code, out, err = alearn_apart(*command)
     assert code == 0, out + err
-    assert re.findall(r"^job (\d) .* by hand", out, re.MULTILINE) == ["1"], "only the one that failed has run"
+    assert re.findall(r"^job (\d) .* by hand", out, re.MULTILINE) == ["1"], "only the failed job runs again"
     assert labels(tmp_path) == labels(basic)
     rows = [json.loads((tmp_path / str(number) / "row.json").read_text()) for number in range(JOBS)]
     assert {row["config"]["threads"] for row in rows} == {1}

@@ -13,7 +13,7 @@ def points(*values: tuple[float, float]) -> list[Point]:
 def test_the_front_is_what_nothing_beats():
     random = np.random.default_rng(0)
     for size in (1, 2, 5, 60):
-        for grid in (3, 1000):  # many ties, hardly any
+        for grid in (3, 1000):  # first with many ties, then with hardly any
             some = points(*(tuple(pair) for pair in (random.integers(grid, size=(size, 2)) / grid).tolist()))
             brute = {
                 one.number

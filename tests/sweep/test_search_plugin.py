@@ -8,7 +8,7 @@ from alearn.sweep.search_study import Asked
 
 
 class Launcher:
-    """Runs jobs as Hydra's launchers do: what a job raises is in its return, a killed worker takes the whole launch."""
+    """A launcher like those of Hydra: a job returns what it raises, and a killed worker fails the whole launch."""
 
     def __init__(self, killed: frozenset[int] = frozenset(), **raised: Exception) -> None:
         self.killed, self.raised, self.launches = killed, raised, []
@@ -37,13 +37,15 @@ def launch(launcher: Launcher, *numbers: int):
 def test_consecutive_trials_are_launched_together():
     launcher = Launcher()
     assert launch(launcher, 2, 3, 7) == [(0.5, 0.2), (0.5, 0.3), (0.5, 0.7)]
-    assert launcher.launches == [[2, 3], [7]], "a job's number is its trial's"
+    assert launcher.launches == [[2, 3], [7]], "a job has the number of its trial"
 
 
 @pytest.mark.parametrize("error", [AlearnError("the loss is nan"), MemoryError("no memory left")])
 def test_a_job_that_fails_has_no_objectives(error, capsys):
     assert launch(Launcher(job1=error), 0, 1) == [(0.5, 0.0), None]
-    assert ("Traceback" in capsys.readouterr().err) == isinstance(error, MemoryError), "a message, or our bug"
+    assert ("Traceback" in capsys.readouterr().err) == isinstance(error, MemoryError), (
+        "an error of the user has a message, a bug has a traceback"
+    )
 
 
 def test_a_killed_worker_costs_its_own_trial_alone(capsys):

@@ -1,4 +1,4 @@
-"""A search as a user types it, killed on the way."""
+"""A search as a user types it, which is killed half way."""
 
 import csv
 import json
@@ -24,9 +24,9 @@ def test_a_search_killed_half_way_goes_on_and_leaves_its_front(mnist_root, tmp_p
 
     code, out, err = alearn(*words, "hydra.sweeper.n_trials=2")
     assert code == 0, err
-    assert "finished already" not in out, "what was done is left alone"
+    assert "finished already" not in out, "finished trials are not started again"
     assert "search: 2 of 2 trials finished; front of" in out
-    assert chosen(tmp_path / "1" / "config.yaml") == begun, "what was under way went on as it was"
+    assert chosen(tmp_path / "1" / "config.yaml") == begun, "the interrupted trial resumes with the same choices"
     check_front(tmp_path, 2)
 
     side_by_side = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2")
@@ -41,7 +41,7 @@ def chosen(config: Path) -> list[str]:
 
 
 def check_front(folder: Path, trials: int) -> str:
-    """pareto.csv against the rows of the trials, by brute force; returns pareto.md."""
+    """Compare pareto.csv with the rows of the trials, by brute force; return the text of pareto.md."""
     rows = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/row.json")}
     assert rows.keys() == {str(n) for n in range(trials)}
     found = {name: (row["hand"] / row["images"], row["mislabeled_total"]) for name, row in rows.items()}

@@ -7,7 +7,7 @@ import pytest
 from alearn.config import Search
 from alearn.config.search_space import Interval, Options, Space
 from alearn.errors import AlearnError
-from alearn.sweep.search_study import distribution, opened, word
+from alearn.sweep.search_study import choice, distribution, opened
 
 SPACE = Space(
     {
@@ -21,24 +21,26 @@ CONFIG = {"seed": 0, "a": 0.01}
 
 
 class Killed(BaseException):
-    """What a kill is to the code under way."""
+    """A kill, as far as the running code can see it."""
 
 
 class Jobs:
-    """A launcher that computes its objectives at once, and can be made to fail or to die."""
+    """A launcher that computes objectives itself, and that can be told which trials fail or kill it."""
 
     def __init__(self, fails: tuple[int, ...] = (), dies: int | None = None) -> None:
-        self.fails, self.dies, self.launched = fails, dies, {}
+        self.fails = fails
+        self.dies = dies
+        self.launched = {}
 
     def __call__(self, batch):
         values = []
         for asked in batch:
             if asked.number == self.dies:
                 raise Killed
-            self.launched[asked.number] = dict(asked.words)
-            a, b = float(asked.words["a"]), float(asked.words["b"])
+            self.launched[asked.number] = dict(asked.choices)
+            a, b = float(asked.choices["a"]), float(asked.choices["b"])
             bad = asked.number in self.fails
-            values.append(None if bad else (a + (asked.words.get("c") == "x"), (1 - b) / a))
+            values.append(None if bad else (a + (asked.choices.get("c") == "x"), (1 - b) / a))
         return values
 
 
@@ -49,7 +51,7 @@ def settings(**keys) -> Search:
 
 
 def run(folder: Path, trials: int, jobs: Jobs, at_once: int = 1, space: Space = SPACE, config=CONFIG, **keys):
-    """Search on in a folder: the finished points and the number of failed trials."""
+    """Start or continue a search in a folder; return its points and how many trials failed, None if it was killed."""
     folder.mkdir(exist_ok=True)
     reports = []
     with opened(settings(**keys), space, folder, config, lambda asked: f"job {asked.number}") as study:
@@ -62,35 +64,34 @@ def run(folder: Path, trials: int, jobs: Jobs, at_once: int = 1, space: Space = 
 
 
 def test_dimensions_and_values_are_optunas():
-    floats, steps, kinds = (distribution(one) for one in SPACE.dimensions.values())
+    floats, steps, kinds = (distribution(dimension) for dimension in SPACE.dimensions.values())
     assert floats == optuna.distributions.FloatDistribution(0.01, 1.0, log=True)
     assert steps == optuna.distributions.IntDistribution(0, 2)
     assert kinds == optuna.distributions.CategoricalDistribution(("x", "y"))
     whole = Interval(2, 9, log=False, whole=True)
     assert distribution(whole) == optuna.distributions.IntDistribution(2, 9)
-    assert [word(one, value) for one, value in zip(SPACE.dimensions.values(), (1e-05, 2, "y"), strict=True)] == [
-        "1e-05", "0.999", "y",
-    ]  # fmt: skip
-    assert word(whole, 3) == "3"
+    values = zip(SPACE.dimensions.values(), (1e-05, 2, "y"), strict=True)
+    assert [choice(dimension, value) for dimension, value in values] == ["1e-05", "0.999", "y"]
+    assert choice(whole, 3) == "3"
 
 
 def test_a_search_learns(tmp_path):
     points, _ = run(tmp_path / "one", 18, Jobs())
     assert [point.number for point in points] == list(range(18))
     assert {point.folder for point in points} == {f"job {n}" for n in range(18)}
-    assert sum(point.words["c"] == "y" for point in points[10:]) > 4, "x is never on the front"
+    assert sum(point.choices["c"] == "y" for point in points[10:]) > 4, "x is never on the front"
     other, _ = run(tmp_path / "two", 1, Jobs(), seed=1)
-    assert other[0].words != points[0].words
+    assert other[0].choices != points[0].choices
 
 
 def test_killed_and_continued_it_is_the_search_of_one_never_killed(tmp_path):
     expected, _ = run(tmp_path / "undisturbed", 13, Jobs(), at_once=3)
-    for dies in (1, 11):  # among the random ones, among those that are learned
+    for dies in (1, 11):  # one of the random trials, then one that TPE chooses
         assert run(tmp_path / "killed", 13, Jobs(dies=dies), at_once=3) is None
     again = Jobs()
     points, failed = run(tmp_path / "killed", 13, again, at_once=3)
     assert (points, failed) == (expected, 0)
-    assert min(again.launched) == 9, "what was finished is not run again, what was under way is"
+    assert min(again.launched) == 9, "finished trials are not run again, interrupted ones are"
 
 
 def test_a_trial_half_asked_has_failed(tmp_path):
@@ -98,7 +99,7 @@ def test_a_trial_half_asked_has_failed(tmp_path):
     database = f"sqlite:///{tmp_path}/search.db"
     storage = optuna.storages.RDBStorage(database)
     study = optuna.load_study(study_name="s", storage=storage)
-    study.ask()  # number 2, and nothing of what it chose
+    study.ask()  # number 2, without any choices
     storage.remove_session()
     storage.engine.dispose()
     points, failed = run(tmp_path, 3, Jobs())
@@ -122,10 +123,10 @@ def test_what_was_tried_is_not_run_again(tmp_path):
     jobs = Jobs()
     points, failed = run(tmp_path, 12, jobs, space=few)
     assert (len(points), failed) == (12, 0)
-    tried = [tuple(words.items()) for words in jobs.launched.values()]
+    tried = [tuple(choices.items()) for choices in jobs.launched.values()]
     assert len(tried) == len(set(tried)) <= 6
     for point in points:
-        twin = next(number for number, words in jobs.launched.items() if words == point.words)
+        twin = next(number for number, choices in jobs.launched.items() if choices == point.choices)
         assert (point.values, point.folder) == (points[twin].values, f"job {twin}")
 
 

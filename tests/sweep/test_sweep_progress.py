@@ -16,7 +16,7 @@ def put(folder, number, **changes):
 
 @pytest.fixture
 def watched(tmp_path, monkeypatch):
-    """A sweep of four jobs, of which job 0 was finished before and job 1 had failed: its progress, and what it says."""
+    """Begin to watch a sweep of four jobs; job 0 has finished and job 1 has failed. Return watch, output and folder."""
     put(tmp_path, 0, mislabeled_total=0.02)
     (tmp_path / "1").mkdir()
     status.fail(tmp_path / "1", "an old reason")
@@ -47,7 +47,7 @@ def test_what_ends_is_said_once_with_what_is_left(watched, monkeypatch):
     assert said(out) == [
         "job 2 (seed=2): 1.00% mislabeled, 5,000 by hand, 100 s",
         "sweep: 2 of 4 done, about 60 s left; fewest wrong: job 2 with 1.00% mislabeled, 5,000 by hand",
-    ], "30 s a job, two to go; what was done before tells nothing about time"
+    ], "30 s for each job, and two are left; the job that had finished before does not count"
     status.fail(folder / "1", "the loss\nis nan")
     put(folder, 3, mislabeled_total=0.01, hand=4000)
     watch.update(folder / "1")
@@ -59,7 +59,7 @@ def test_what_ends_is_said_once_with_what_is_left(watched, monkeypatch):
     assert watch.failures() == f"1 of 4 jobs failed; the same command with hydra.sweep.dir={folder} runs them again"
     lines = said(out)
     assert "fewest wrong: job 3 with 1.00% mislabeled, 4,000 by hand" in lines[-2], (
-        "of equals the one with fewer hand labels"
+        "if two have as many wrong labels, the one with fewer hand labels"
     )
     assert lines[-1].startswith(f"results: {folder}/table.md")
     assert len(json.loads((folder / "table.json").read_text())["trials"]) == 3
@@ -88,7 +88,7 @@ def test_results_take_a_small_share_of_the_time(watched, monkeypatch):
         put(folder, number)
         clock[0] += 1
         watch.update(folder / str(number))
-    assert 2 <= len(built) <= 4, "98 s, of which each takes 2"
+    assert 2 <= len(built) <= 4, "the jobs take 98 s, and each table takes 2 s"
     watch.close()
     assert built == [folder] * len(built)
 
@@ -104,5 +104,5 @@ def test_no_room_for_results_stops_nothing(watched, monkeypatch):
     watch.update()
     watch.close()
     lines = said(out)
-    assert f"{folder}: no results (No space left on device); alearn table writes them when it can" in lines
+    assert f"{folder}: cannot write results (No space left on device); alearn table writes them later" in lines
     assert not [line for line in lines if line.startswith("results:")]

@@ -34,12 +34,12 @@ def test_the_picture_shows_trials_means_published_and_front(tmp_path):
     legend = {text.get_text() for text in axes.get_legend().get_texts()}
     assert legend == {"Pareto front", "published", "train.lr=None", "train.lr=1"}
     assert axes.get_yscale() == "log"
-    assert tradeoff.draw([*rows, row("c", 0, 0.0)]).axes[0].get_yscale() == "symlog", "none wrong has a place"
+    assert tradeoff.draw([*rows, row("c", 0, 0.0)]).axes[0].get_yscale() == "symlog", "zero wrong labels have a place"
     tradeoff.save(tmp_path, rows)
     assert (tmp_path / "tradeoff.png").read_bytes().startswith(b"\x89PNG")
     first = (tmp_path / "tradeoff.svg").read_bytes()
     tradeoff.save(tmp_path, rows)
-    assert (tmp_path / "tradeoff.svg").read_bytes() == first, "the same rows, the same file"
+    assert (tmp_path / "tradeoff.svg").read_bytes() == first, "the same rows make the same file"
 
 
 def test_a_learning_curve_is_the_mean_at_the_numbers_of_hand_labels_that_all_trials_had():

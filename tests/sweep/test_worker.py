@@ -1,4 +1,4 @@
-"""What becomes of a job's process, and of what is left behind."""
+"""How the process of a job ends, and what it leaves behind."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.conftest import compose
 
 
 def pretend(monkeypatch, code: str) -> None:
-    """Let a job's process run some code instead of a trial."""
+    """Make the process of a job run this code instead of a trial."""
     started = subprocess.Popen
 
     def other(words, **options):

@@ -29,7 +29,7 @@ def test_what_is_saved_comes_back(config, tmp_path):
     assert found.ledger.arrays().keys() == saved.ledger.arrays().keys() >= {"probs"}
     assert found.history == saved.history
     assert torch.equal(found.model["w"], saved.model["w"])
-    found.ledger.write(np.array([1]), np.array([0]), Source.QUERY, 1)  # it can be gone on with
+    found.ledger.write(np.array([1]), np.array([0]), Source.QUERY, 1)  # the labeling can continue
 
 
 def test_nothing_saved_is_a_fresh_start(config, tmp_path):
@@ -45,7 +45,7 @@ def test_another_config_size_or_version_is_refused(config, tmp_path, monkeypatch
     with pytest.raises(AlearnError, match="another config"):
         checkpoint.load(tmp_path, config().digest(), 6)
     monkeypatch.setattr(checkpoint, "__version__", "9.9")
-    with pytest.raises(AlearnError, match=r"written by alearn 0\.1\.0, this is 9\.9"):
+    with pytest.raises(AlearnError, match=r"written by alearn 0\.1\.0, but this is alearn 9\.9"):
         checkpoint.load(tmp_path, config().digest(), 5)
 
 

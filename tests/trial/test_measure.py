@@ -56,7 +56,7 @@ def test_what_became_of_the_images_of_each_class():
         "d": {"images": 0, "hand": 0, "wrong": 0, "error": None},
     }
     assert found["worst_class_error"] == 0.25
-    assert found["mean_class_error"] == pytest.approx(0.5 / 3), "of the classes that there are"
+    assert found["mean_class_error"] == pytest.approx(0.5 / 3), "over the classes that have images"
     assert found["missing_classes"] == 1
     unknown = dict.fromkeys(("per_class", "worst_class_error", "mean_class_error"))
     assert measure.by_class(ledger(), None, ("a", "b", "c")) == unknown | {"missing_classes": 0}
@@ -65,7 +65,7 @@ def test_what_became_of_the_images_of_each_class():
 def test_a_class_without_a_hand_label_is_named_with_what_to_do():
     book, names = Ledger.empty(20), tuple(f"c{k}" for k in range(14))
     book.write(np.array([3]), np.array([1]), Source.FIRST, 0)
-    book.write(np.array([4]), np.array([0]), Source.AUTO, 1)  # a model's label is no proof
+    book.write(np.array([4]), np.array([0]), Source.AUTO, 1)  # a label of the model does not count
     assert measure.without_hand_label(book, 14).tolist() == [0, *range(2, 14)]
     assert measure.warning(book, names).startswith(
         "no hand label yet of classes c0, c2, c3, c4, c5, c6, c7, c8, c9, c10 and 3 more: the model cannot know them"
@@ -88,7 +88,7 @@ def test_wrong_auto_labels_are_found_the_surest_first():
 
 
 def test_the_estimate_follows_the_answers_to_the_rounds_questions():
-    """A model that is as often right as it says, and one that says 0.9 and is right half of the time."""
+    """Try a model that is right as often as it says, and one that says 0.9 but is right only half of the time."""
     random = np.random.default_rng(0)
     for honest, low, high in ((True, 0.05, 0.15), (False, 0.35, 0.65)):
         book = Ledger.empty(2000)

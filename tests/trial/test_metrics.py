@@ -1,4 +1,4 @@
-"""The registry of metrics knows what is measured, all of it and nothing else."""
+"""The registry of metrics has every metric that is measured, and no other."""
 
 import json
 from typing import Any
@@ -17,12 +17,12 @@ ABOUT = {
     "trial", "seed", "settings", "init_fraction", "threshold", "hand_fraction", "published", "device", "hardware",
     "versions", "git_commit", "overrides", "job", "config", "digest", "setting",
 }  # fmt: skip
-"""Keys of a row that are no metrics: what was run, where, and what it is compared with."""
+"""Keys of a row that are not metrics: what was run, where, and what it is compared with."""
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The metrics of each round of a real trial, and its row."""
+    """Run a real trial, and return the metrics of its rounds and its row."""
     folder = tmp_path_factory.mktemp("measured")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "load", lambda *args: (shapes(300), shapes(60, 1)))
@@ -47,7 +47,7 @@ def test_values_are_of_their_units(measured):
     kinds = {Unit.COUNT: int, Unit.FEW: int, Unit.OBJECT: (list, dict), Unit.TEXT: str}
     for metric in METRICS:
         for values in [row, *rounds]:
-            if (value := metric.of(values)) is not None and metric.curve.hand == "hand":  # forecasts have fractions
+            if (value := metric.of(values)) is not None and metric.curve.hand == "hand":  # forecasts are fractional
                 assert isinstance(value, kinds.get(metric.unit, float | int)), metric.key
                 assert metric.unit not in (Unit.SHARE, Unit.ACCURACY) or 0 <= value <= 1, metric.key
 

@@ -11,7 +11,7 @@ def test_a_line_a_round_and_a_resumed_trial_drops_what_was_not_saved(tmp_path):
     metrics_jsonl.append(tmp_path, ROUNDS[1])
     torn = (tmp_path / "metrics.jsonl").read_text() + '{"round": 3, "x'  # killed while writing
     (tmp_path / "metrics.jsonl").write_text(torn)
-    assert metrics_jsonl.load(tmp_path) == ROUNDS[:2], "what is whole can be read"
+    assert metrics_jsonl.load(tmp_path) == ROUNDS[:2], "complete lines can be read"
     assert metrics_jsonl.load(tmp_path / "nowhere") == []
     metrics_jsonl.write(tmp_path, ROUNDS[:1])
     metrics_jsonl.append(tmp_path, ROUNDS[1])

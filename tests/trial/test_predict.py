@@ -1,4 +1,4 @@
-"""A trial on files, its model on new files: the labels against the truth, against the trial's own scoring, and ONNX."""
+"""A trained model labels new files. Its labels are compared with the truth, with the network itself, and with ONNX."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ CLASSES = ("left", "middle, upper", "right")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with model.pt of a network that has learned the shapes, and the network."""
+    """Train a network on the shapes; return a folder with its model.pt, and the network."""
     from alearn.learn.training_set import TrainingSet
 
     images, config = shapes(300), compose("model.width=4", "train=fast", "train.steps=80", "train.batch=32")
@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def files(tmp_path):
-    """60 new images as PNG files, in two folders, and their classes by path."""
+    """Write 60 new images as PNG files in two folders; return where they are, and their classes by path."""
     images, truth = shapes(60, seed=5), {}
     for i in range(60):
         path = tmp_path / "new" / ("a b" if i % 2 else "ü") / f"{i:03}.png"
@@ -78,7 +78,7 @@ def test_a_model_that_is_missing_or_damaged_is_one_message(tmp_path, content):
     code, _, err = alearn("predict", tmp_path, tmp_path)
     assert code == 1
     assert err.startswith(f"error: {tmp_path / 'model.pt'}")
-    assert ("damaged" if content is not None else "leaves it when it is finished") in err
+    assert ("damaged" if content is not None else "a trial writes it when it finishes") in err
 
 
 def test_code_in_a_model_file_is_not_run(tmp_path):
@@ -96,7 +96,7 @@ def test_nothing_to_do_is_said(trained):
 
 
 def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path):
-    """Weights are only named here: nothing may ask for them when the trained ones are there."""
+    """Name pretrained weights only: nothing may fetch them if the file has trained weights."""
     config = compose("model=torchvision", "model.name=resnet18", "model.weights=DEFAULT")
     network = build(config.model, (1, 20, 20), 3, pretrained=False)
     model_file.save(tmp_path, config.model, network.state_dict(), CLASSES, (1, 20, 20))
@@ -105,7 +105,7 @@ def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path):
     torch.testing.assert_close(found.network(x), network.eval()(x))
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporter's own
+@pytest.mark.filterwarnings("ignore")  # the exporter warns
 def test_the_onnx_file_computes_the_same(trained, tmp_path):
     pytest.importorskip("onnxscript")
     import onnx
@@ -114,7 +114,7 @@ def test_the_onnx_file_computes_the_same(trained, tmp_path):
     path = tmp_path / "model.onnx"
     assert alearn("predict", trained[0], "--onnx", path).code == 0
     onnx.checker.check_model(onnx.load(path))
-    for total in (1, 3):  # any number at once
+    for total in (1, 3):  # the batch can have any size
         x = torch.rand(total, 1, 20, 20)
         (logits,) = ReferenceEvaluator(str(path)).run(None, {"pixels": x.numpy()})
         np.testing.assert_allclose(logits, trained[1].eval()(x).detach().numpy(), rtol=1e-3, atol=1e-4)

@@ -21,7 +21,7 @@ def test_the_four_trials_are_the_published_table(config):
 
 
 def test_the_published_policy_is_compared_with_the_row_of_its_own_settings_only(config):
-    assert row(config("policy=source")) == TABLE["t1"], "whatever it is called"
+    assert row(config("policy=source")) == TABLE["t1"], "with any name of the trial"
     for other in ("policy.threshold=0.9", "policy.init_fraction=0.5", "policy.hand_fraction=0.5"):
         assert row(config("trial=t4", other)) is None
 
@@ -35,4 +35,4 @@ def test_any_other_policy_is_compared_with_the_best_row(config, policy):
 def test_only_trials_on_all_of_mnist_are_compared(config, preset):
     for other in ("data.limit=100", "data=kmnist", "data.imbalance.shape=step"):
         assert row(config(preset, other)) is None
-    assert row(config(preset, "data.imbalance.factor=10")) is not None, "of no shape"
+    assert row(config(preset, "data.imbalance.factor=10")) is not None, "shape=none, so nothing is imbalanced"

@@ -13,7 +13,7 @@ HOLD = "import sys, pathlib; from alearn.trial import status; held = status.lock
 
 
 def holder(folder) -> subprocess.Popen:
-    """Another process that holds the folder."""
+    """Start another process that holds the lock of the folder."""
     code = HOLD + "; print('held', flush=True); sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)],

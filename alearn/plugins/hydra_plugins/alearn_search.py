@@ -1,5 +1,7 @@
-"""Hydra's side of a search (`hydra/sweeper=optuna`). Hydra takes sweepers from the namespace `hydra_plugins` alone, and
-imports all that is in it whenever it starts: what is heavy is imported on use.
+"""Hydra's side of a search (`hydra/sweeper=optuna`).
+
+Hydra finds sweepers only in the namespace package `hydra_plugins`, and imports all of its modules at every start. So
+slow imports happen inside the functions that need them.
 """
 
 import sys
@@ -22,16 +24,21 @@ if TYPE_CHECKING:
 
 
 class OptunaSweeper(Sweeper):
-    """Searches for the settings that need few hand labels and give few wrong ones; its keys are `alearn.config.Search`.
+    """A sweeper that searches for settings with few hand labels and few wrong labels.
 
-    Any launcher runs its trials, in folders named by their numbers. The job's return value is the pair of objectives.
+    Its keys are those of `alearn.config.Search`. Any launcher can run the trials. A trial's number is the name of
+    its folder. A job returns its two objectives.
     """
 
     def __init__(self, **keys: Any) -> None:
         super().__init__()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Prepare all that can fail before anything is written. Raises AlearnError."""
+        """Prepare the search. Everything that can fail early fails here, before anything is written.
+
+        Raises:
+            AlearnError: Optuna is not installed, or a key of the search or of its trials is wrong.
+        """
         from alearn.config import hydra_front, parse, parse_search
         from alearn.sweep import search_study
 
@@ -46,25 +53,30 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Search until `n_trials` have finished. Raises AlearnError if none has."""
+        """Search until `n_trials` trials have finished.
+
+        Raises:
+            AlearnError: No trial has finished.
+        """
         from alearn.sweep import pareto_front
 
-        folder, plan = self._dir, self._plan
+        folder = self._dir
+        plan = self._plan
         folder.mkdir(parents=True, exist_ok=True)
         with self._opened as trials:
             OmegaConf.save(self._config, folder / "multirun.yaml")
 
             def report() -> None:
-                points, failed = trials.points(), trials.failed()
+                points = trials.points()
                 pareto_front.write(folder, points)
-                print(pareto_front.progress(points, plan.n_trials, failed), flush=True)
+                print(pareto_front.progress(points, plan.n_trials, trials.failed()), flush=True)
 
             if len(trials.points()) >= plan.n_trials:
-                print(f"search: hydra.sweeper.n_trials={plan.n_trials} is reached already; a higher one goes on")
+                print(f"search: hydra.sweeper.n_trials={plan.n_trials} is reached already; a higher one continues it")
             trials.run(plan.n_trials, plan.n_jobs, self._launch, report)
             points = trials.points()
         if not points:
-            raise AlearnError(f"{folder}: no trial has finished; mend why, then go on with hydra.sweep.dir={folder}")
+            raise AlearnError(f"{folder}: no trial has finished; fix that, then continue with hydra.sweep.dir={folder}")
         pareto_front.write(folder, points)
         print(f"\n{pareto_front.markdown(pareto_front.front(points))}\n{folder / pareto_front.NAME}")
 
@@ -74,34 +86,37 @@ class OptunaSweeper(Sweeper):
         return hydra_front.job(self._config, list(overrides), number)
 
     def _folder(self, asked: "Asked") -> str:
-        return str(self._composed(self._space.job(asked.words), asked.number).hydra.sweep.subdir)
+        return str(self._composed(self._space.job(asked.choices), asked.number).hydra.sweep.subdir)
 
     def _launch(self, batch: "Sequence[Asked]") -> "list[Values | None]":
-        """Hydra numbers the jobs of a launch from its first one on, so each run of numbers is launched by itself."""
+        """Run trials and return the objectives of each, None for a trial that failed.
+
+        Hydra numbers the jobs of a launch consecutively, so each sequence of consecutive numbers is a launch.
+        """
         values: list[Values | None] = []
-        for _, run in groupby(enumerate(batch), lambda at: at[1].number - at[0]):
-            values += self._launch_run([asked for _, asked in run])
+        for _, consecutive in groupby(enumerate(batch), lambda pair: pair[1].number - pair[0]):
+            values += self._launch_consecutive([asked for _, asked in consecutive])
         return values
 
-    def _launch_run(self, batch: "Sequence[Asked]") -> "list[Values | None]":
-        jobs = [self._space.job(asked.words) for asked in batch]
+    def _launch_consecutive(self, batch: "Sequence[Asked]") -> "list[Values | None]":
+        jobs = [self._space.job(asked.choices) for asked in batch]
         try:
-            done = self._launcher.launch(jobs, initial_job_idx=batch[0].number)
-        except Exception as error:  # a worker was killed, and what the others came to is lost with it
+            results = self._launcher.launch(jobs, initial_job_idx=batch[0].number)
+        except Exception as error:  # a worker was killed, and the results of the other jobs are lost with it
             if len(batch) > 1:
-                return [self._launch_run([asked])[0] for asked in batch]  # goes on where each one was
+                return [self._launch_consecutive([asked])[0] for asked in batch]  # each trial resumes where it was
             print(f"job {batch[0].number} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             return [None]
-        return [_values(one) for one in done]
+        return [_values(result) for result in results]
 
 
-def _values(done: JobReturn) -> "Values | None":
-    """The objectives of a job that went through."""
+def _values(result: JobReturn) -> "Values | None":
+    """Return the objectives of a job, None if it failed."""
     try:
-        hand, mislabeled = done.return_value
-    except AlearnError:  # the job has said so
+        hand, mislabeled = result.return_value
+    except AlearnError:  # the job has already reported it
         return None
-    except Exception:  # a bug of ours, or no memory left: the search goes on without it
+    except Exception:  # a bug in alearn, or no memory left: the search continues without this trial
         traceback.print_exc()
         return None
     return hand, mislabeled
