@@ -5,43 +5,58 @@ Each kind has a registry. A decorator beside an implementation registers it:
     @register_query("margin")
     def margin(scores, count, generator): ...
 
-A registry finds alearn's own implementations in the module or package that is their home, and those of other packages
-by entry points. An entry point names the module whose import registers the name:
+A registry reads the names of alearn's own implementations off the decorators in their home, a module or a package, and
+finds those of other packages by entry points. An entry point names the module whose import registers the name:
 
     [project.entry-points."alearn.queries"]
     mine = "mine.queries"
 
-Nothing is imported before its name is asked for. This module itself imports nothing heavy.
+So nothing is imported before its name is asked for. This module itself imports nothing heavy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import ast
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
+from importlib.abc import InspectLoader
+from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, get_args
 
 from alearn.errors import AlearnError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    import numpy as np
     from torch import nn
+
+    from alearn.values import Array, Limits, Scores
 
 
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Need = Literal["probs", "features", "information"]
+"""What scoring computes of an image only if a query strategy or an auto-label rule needs it."""
+
 
 class Registry(Generic[T, P, R]):
     """The names of one kind of implementation."""
 
     def __init__(
-        self, record: Callable[Concatenate[T, P], R], *, asked: str, group: str, home: str, hint: str = ""
+        self,
+        record: Callable[Concatenate[T, P], R],
+        *,
+        asked: str,
+        group: str,
+        home: str,
+        hint: str = "",
     ) -> None:
         """Describe the kind.
 
@@ -49,8 +64,7 @@ class Registry(Generic[T, P, R]):
             record: makes what `get` returns from an implementation and the other arguments of `register`.
             asked: how a user asks for a name, up to the name: "model.name=". Messages begin with it.
             group: the group of entry points.
-            home: the module or package of alearn that registers alearn's own implementations. A module of a package is
-                imported by itself if it is called what the implementation is called.
+            home: the module or package of alearn that has alearn's own implementations.
             hint: ends the message for a name that there is not.
         """
         self._record = record
@@ -79,47 +93,49 @@ class Registry(Generic[T, P, R]):
         return decorate
 
     def get(self, name: str) -> R:
-        """Return what is registered as `name`, and import no more than that takes.
+        """Return what is registered as `name`; import no more than that takes. Raises AlearnError as `check` does."""
+        self.check(name)
+        if name in self._own:
+            import_module(self._own[name])
+        return self._records[name]
+
+    def check(self, name: str) -> None:
+        """Check that `get` can return what is registered as `name`, and import nothing heavy of alearn's own.
 
         Raises AlearnError that names what is allowed if there is no such name, if two packages have it, and if its
         package cannot be imported.
         """
-        points = self._points(name)
-        if name not in self._records:
-            self._import_home(name)
-        owners = [*(["alearn"] if self._is_own(name) else []), *map(_package, points)]
+        points = [point for point in _entry_points(self._group) if point.name == name]
+        owners = [*(["alearn"] if name in self._own else []), *map(_package, points)]
         if len(owners) > 1:
             raise AlearnError(f"{self._asked}{name}: {' and '.join(owners)} have this name; uninstall all but one")
         for point in points:
             self._load(point)
-        if name not in self._records:
+        if name not in self:
             near = get_close_matches(name, self.names(), n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
             raise AlearnError(f"{self._asked}{name}: must be one of {', '.join(self.names())}{guess}{self._hint}")
-        return self._records[name]
 
     def names(self) -> list[str]:
-        """Return all names in alphabetical order. The packages of others are not imported for that."""
-        self._import_home()
-        return sorted({*self._records, *(point.name for point in _entry_points(self._group))})
+        """Return all names in alphabetical order. Nothing is imported for that."""
+        return sorted({*self._own, *self._records, *(point.name for point in _entry_points(self._group))})
+
+    def own(self) -> dict[str, R]:
+        """Return what alearn itself registers, by name, in alphabetical order."""
+        return {name: self.get(name) for name in sorted(self._own)}
 
     def __contains__(self, name: object) -> bool:
-        return name in self._records or name in self.names()
+        return name in self.names()
 
-    def _points(self, name: str) -> list[EntryPoint]:
-        return [point for point in _entry_points(self._group) if point.name == name]
-
-    def _is_own(self, name: str) -> bool:
-        return f"{self._origins.get(name)}.".startswith(f"{self._home}.")
-
-    def _import_home(self, name: str | None = None) -> None:
-        """Import the home, or of a package only the module `name` if there is one."""
-        home = import_module(self._home)
-        if not hasattr(home, "__path__"):
-            return
-        modules = [module.name for module in iter_modules(home.__path__)]
-        for module in [name] if name in modules else modules:
-            import_module(f"{self._home}.{module}")
+    @cached_property
+    def _own(self) -> dict[str, str]:
+        """The module of each of alearn's own names, read off the decorators in the source."""
+        return {
+            str(ast.literal_eval(node.args[0])): module
+            for module, source in _sources(self._home)
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("register_")
+        }
 
     def _load(self, point: EntryPoint) -> None:
         """Import the module of another package, which registers the name."""
@@ -134,6 +150,15 @@ class Registry(Generic[T, P, R]):
             ) from error
         if point.name not in self._records:
             raise AlearnError(f"{whose}, which has no implementation that is registered as {point.name!r}")
+
+
+def _sources(home: str) -> Iterator[tuple[str, str]]:
+    """Yield each module of a package, or a module by itself, with its source."""
+    spec = find_spec(home)
+    places = (spec and spec.submodule_search_locations) or []
+    for module in [home, *(f"{home}.{module.name}" for module in iter_modules(places))]:
+        loader = getattr(find_spec(module), "loader", None)
+        yield module, (isinstance(loader, InspectLoader) and loader.get_source(module)) or ""
 
 
 def _origin(implementation: object) -> str:
@@ -167,6 +192,78 @@ class RegisteredModel:
     untrained: Callable[[Any, tuple[int, int, int], int], nn.Module] | None = None
 
 
+@dataclass(frozen=True)
+class RegisteredQuery:
+    """A query strategy.
+
+    rank: returns the images to ask about, most wanted first, from `alearn.values.Scores`, how many are wanted, and
+    where to draw random numbers from: int64 [min(count, n)], different positions into the scores. needs: what it uses
+    of `Scores` that is not computed anyway: "probs", "features" (with which those of the labeled images come), and
+    "information".
+    """
+
+    rank: Callable[[Scores, int, np.random.Generator], Array]
+    needs: Collection[Need] = ()
+
+    def __post_init__(self) -> None:
+        _check_needs(self.needs)
+
+
+@dataclass(frozen=True)
+class RegisteredAutoRule:
+    """An auto-label rule.
+
+    take: returns which of the images get the model's guess for a label, bool [n], from `alearn.values.Scores` and the
+    policy's `alearn.values.Limits`. needs: as of `RegisteredQuery`.
+    """
+
+    take: Callable[[Scores, Limits], Array]
+    needs: Collection[Need] = ()
+
+    def __post_init__(self) -> None:
+        _check_needs(self.needs)
+
+
+def _check_needs(needs: Collection[Need]) -> None:
+    wrong = sorted({*needs} - {*get_args(Need)})
+    if wrong:
+        raise AlearnError(f"needs={wrong[0]}: must be one of {', '.join(get_args(Need))}")
+
+
+@dataclass(frozen=True)
+class RegisteredOracle:
+    """Somebody, or something, that answers with labels.
+
+    build: makes an `alearn.oracle.Oracle` from its config and an `alearn.oracle.context.Context`. config: the class of
+    its keys, a subclass of `alearn.config.Oracle`. simulated: whether it answers by the true labels, as experiments and
+    sweeps need; if not, it labels data of which nobody knows the labels, one trial at a time. free: keys that may
+    change when a trial is resumed, because no answer depends on them.
+    """
+
+    build: Callable[[Any, Any], Any]
+    config: type[Any]
+    simulated: bool = field(kw_only=True)
+    free: Collection[str] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True)
+class RegisteredExporter:
+    """A format of exported labels.
+
+    write: returns the content of a file, bytes or text, from an `alearn.export.records.Labeled` and those `options`
+    that are given, by name. help: what is in it, for the help page. file: its default name in the trial's folder;
+    begins with "export". options: of those of the command, the ones that it takes: prefix (text to put before each
+    path), embed (whether to put the images into the file), how (hard, symbolic, copy: how to put images into a folder).
+    folder: whether it writes a folder: then `write` gets its path, too, and returns what to say about it, in lines.
+    """
+
+    write: Callable[..., Any]
+    help: str
+    file: str = field(kw_only=True)
+    options: Collection[str] = field(default=(), kw_only=True)
+    folder: bool = field(default=False, kw_only=True)
+
+
 MODELS = Registry(
     RegisteredModel,
     asked="model.name=",
@@ -174,4 +271,23 @@ MODELS = Registry(
     home="alearn.models",
     hint="; for a network of torchvision's give model=torchvision model.name=NAME",
 )
+QUERIES = Registry(
+    RegisteredQuery,
+    asked="policy.query.strategy=",
+    group="alearn.queries",
+    home="alearn.policy.query",
+)
+AUTO_RULES = Registry(
+    RegisteredAutoRule,
+    asked="policy.auto.rule=",
+    group="alearn.auto_rules",
+    home="alearn.policy.auto",
+)
+ORACLES = Registry(RegisteredOracle, asked="oracle=", group="alearn.oracles", home="alearn.oracle")
+EXPORTERS = Registry(RegisteredExporter, asked="--format ", group="alearn.exporters", home="alearn.export")
+
 register_model = MODELS.register
+register_query = QUERIES.register
+register_auto_rule = AUTO_RULES.register
+register_oracle = ORACLES.register
+register_exporter = EXPORTERS.register

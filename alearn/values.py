@@ -48,10 +48,10 @@ class Scores:
     index: int64, ascending. guess: int64, the most probable class. doubt: float32, log(1 - p_max), computed from fp32
     logits so that 0.999999 is told from 1. margin: float32, p_1st - p_2nd.
 
-    What only some query strategies need (`alearn.policy.query.NEEDS`) is None unless it was asked for. The tensors are
-    float32 and lie where the model does. probs: [n, K], of every class. features: [n, F], what enters the head.
-    labeled_features: [m, F], the same of images that are hand labeled. information: float32 [n], the mutual information
-    of prediction and weights in nats.
+    What only some query strategies and auto-label rules need (`alearn.registry.Need`) is None unless it was asked for.
+    The tensors are float32 and lie where the model does. probs: [n, K], of every class. features: [n, F], what enters
+    the head. labeled_features: [m, F], the same of images that are hand labeled. information: float32 [n], the mutual
+    information of prediction and weights in nats.
     """
 
     index: Array
@@ -65,6 +65,19 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an auto-label rule knows of the policy: policy.threshold, the numbers below policy.auto, and the round
+    (1, 2, ...).
+    """
+
+    threshold: float
+    entropy: float
+    entropy_decay: float
+    per_round: int | None
+    round: int
 
 
 @dataclass(frozen=True)

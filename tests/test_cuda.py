@@ -1,5 +1,7 @@
 """The real thing, where there is a GPU."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from alearn.learn.score import score
 from alearn.learn.training_set import TrainingSet
 from alearn.models.small_cnn import SmallCnn, small_cnn
 from alearn.policy import first, query
+from alearn.registry import QUERIES, Need
 from alearn.report.reporters import run_shown
 from tests.conftest import compose, fitted, shapes
 
@@ -37,13 +40,13 @@ def test_training_and_scoring_on_the_gpu_repeat_and_agree_with_the_cpu(model, pr
     assert min(accuracy for _, accuracy in results) > 0.95
 
 
-@pytest.mark.parametrize("name", [*query.STRATEGIES, "diverse", "first"])
+@pytest.mark.parametrize("name", [*QUERIES.names(), "diverse", "first"])
 def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
     runtime = device.choose("cuda", "auto")
     images = shapes(3000).to(runtime.device).images
     torch.manual_seed(0)
     model = small_cnn(SmallCnn(dropout=0.25), (1, 20, 20), 3).to(runtime.device)
-    want = frozenset[str]().union(*query.NEEDS.values())
+    want = frozenset(get_args(Need))
     found = []
     for _ in range(3):
         random = np.random.default_rng(0)
@@ -53,7 +56,7 @@ def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
         elif name == "diverse":
             found.append(query.diverse(scores, query.entropy(scores, 500, random), 100, random))
         else:
-            found.append(query.STRATEGIES[name](scores, 100, random))
+            found.append(QUERIES.get(name).rank(scores, 100, random))
     assert found[0].tolist() == found[1].tolist() == found[2].tolist()
 
 

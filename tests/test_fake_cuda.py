@@ -5,6 +5,7 @@ real one does. Autocast is off in here: without a GPU torch does not do it for c
 """
 
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from alearn.learn.device import Runtime
 from alearn.models.build import build
 from alearn.models.classifier import to_float
 from alearn.policy import first, query, spread
+from alearn.registry import QUERIES, Need
 from alearn.values import Scores
 from tests.conftest import compose
 
@@ -95,7 +97,7 @@ def test_scoring():
 
 def test_scoring_for_every_strategy():
     model = network(compose("model=source_cnn").model)
-    want = frozenset[str]().union(*query.NEEDS.values())
+    want = frozenset(get_args(Need))
     made = score.infer(Runtime(CUDA, bf16=False), model, images(), torch.arange(100, device=CUDA), want)
     assert {t.device for t in made.values()} == {CUDA}
     assert made.keys() == {"guess", "doubt", "margin", "probs", "features", "information"}
@@ -109,7 +111,7 @@ def numbers(monkeypatch) -> None:
     monkeypatch.setattr(torch.Tensor, "numpy", lambda tensor: np.zeros(tuple(tensor.shape), types[tensor.dtype]))
 
 
-@pytest.mark.parametrize("name", [*query.STRATEGIES, "diverse", "first"])
+@pytest.mark.parametrize("name", [*QUERIES.names(), "diverse", "first"])
 def test_decisions(name, numbers, monkeypatch):
     monkeypatch.setattr(spread, "CENTRES", 10)
     monkeypatch.setattr(spread, "SAMPLE", 50)
@@ -125,7 +127,7 @@ def test_decisions(name, numbers, monkeypatch):
     elif name == "diverse":
         picked = query.diverse(scores, np.arange(100), 20, random)
     else:
-        picked = query.STRATEGIES[name](scores, 20, random)
+        picked = QUERIES.get(name).rank(scores, 20, random)
     assert picked.dtype == np.int64
     assert len(picked) == 20
 

@@ -85,6 +85,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
         "alearn.cli.run_command",
         "alearn.config.hydra_front",
         "alearn.sweep.hydra_callback",
+        "hydra_plugins.alearn_conf",
         "hydra_plugins.alearn_search",
     },
     "jinja2": {"alearn.report.html.page"},
@@ -137,7 +138,8 @@ def test_only_the_oracle_and_the_measuring_code_read_the_truth():
     allowed = {
         "alearn.data.imageset",
         "alearn.data.imbalance",
-        "alearn.oracle.__init__",
+        "alearn.oracle.context",
+        "alearn.oracle.noisy",
         "alearn.oracle.truth",
         "alearn.trial.measure",
     }

@@ -156,10 +156,19 @@ def test_a_network_is_a_file_in_the_folder(tmp_path, monkeypatch):
         "    return Classifier(body, config.width, classes)\n"
     )
     monkeypatch.setattr(alearn.models, "__path__", [*alearn.models.__path__, str(tmp_path)])
-    monkeypatch.setattr(MODELS, "_records", dict(MODELS._records))
-    monkeypatch.setattr(MODELS, "_origins", dict(MODELS._origins))
+    monkeypatch.setattr(alearn.models.__spec__, "submodule_search_locations", alearn.models.__path__)
+    for name in ("_records", "_origins", "_own"):
+        monkeypatch.setattr(MODELS, name, dict(getattr(MODELS, name)))
+    monkeypatch.delattr(MODELS, "_own")
     assert "tiny" in MODELS.names()
     assert MODELS.get("tiny").config.__name__ == "Tiny"
+    del sys.modules["alearn.models.tiny"]
+
+
+@pytest.mark.parametrize("kind", ["MODELS", "QUERIES", "AUTO_RULES", "ORACLES", "EXPORTERS"])
+def test_the_names_that_the_source_announces_are_those_that_its_import_registers(kind):
+    found = getattr(registry, kind)
+    assert set(found.own()) == {name for name, origin in found._origins.items() if origin.startswith("alearn.")}
 
 
 def test_a_config_is_checked_without_torch_until_it_names_a_network():

@@ -7,7 +7,7 @@ config into a `Config`, or raises one `AlearnError` that names every bad key, it
 
 from alearn.config.data_config import Data, Folder, Imbalance, Standard
 from alearn.config.model_config import AnyModel, Auto, Model
-from alearn.config.oracle_config import SIMULATED, LabelStudioOracle, NoisyOracle, Oracle, TrueOracle, WebOracle
+from alearn.config.oracle_config import AnyOracle, Oracle
 from alearn.config.parse import load, parse, parse_search, parse_section
 from alearn.config.policy_config import Audit, AutoLabels, Policy, Query
 from alearn.config.presets import preset, training
@@ -16,8 +16,8 @@ from alearn.config.train_config import Train
 from alearn.config.trial_config import Config, Record, Trial, flatten, free
 
 __all__ = [
-    "SIMULATED",
     "AnyModel",
+    "AnyOracle",
     "Audit",
     "Auto",
     "AutoLabels",
@@ -25,9 +25,7 @@ __all__ = [
     "Data",
     "Folder",
     "Imbalance",
-    "LabelStudioOracle",
     "Model",
-    "NoisyOracle",
     "Oracle",
     "Policy",
     "Query",
@@ -36,8 +34,6 @@ __all__ = [
     "Standard",
     "Train",
     "Trial",
-    "TrueOracle",
-    "WebOracle",
     "flatten",
     "free",
     "load",

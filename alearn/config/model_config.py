@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
-from alearn.config.registered import registered
+from alearn.config.registered import registered, section
 from alearn.config.section import Section
 from alearn.registry import MODELS
 
@@ -27,19 +27,14 @@ class Model(Section):
         return self.name
 
 
-def _chosen(tree: Any, base: ValidatorFunctionWrapHandler) -> Model:
+def _model(tree: Any, base: ValidatorFunctionWrapHandler) -> Any:
     """Check the keys of a network with the class that it is registered with."""
-    name = tree.get("name") if isinstance(tree, Mapping) else None
-    if not isinstance(name, str):
-        return base(tree)  # type: ignore[no-any-return]
-    if "weights" in tree and name not in MODELS:
-        name = "torchvision"  # torchvision's networks have its own names
-    model = registered(MODELS, name).config.model_validate(tree)
-    assert isinstance(model, Model), f"{type(model)} must be a subclass of alearn.config.Model"
-    return model
+    if isinstance(tree, Mapping) and "weights" in tree and tree.get("name") not in MODELS:
+        tree = registered(MODELS, "torchvision").config.model_validate(tree)  # whose networks have their own names
+    return section(MODELS, tree, base)
 
 
-AnyModel = Annotated[SerializeAsAny[Model], WrapValidator(_chosen)]
+AnyModel = Annotated[SerializeAsAny[Model], WrapValidator(_model)]
 """Any registered network; its keys are those of the class that it is registered with."""
 
 

@@ -1,49 +1,20 @@
-"""The `oracle` group: who answers for the human."""
+"""The `oracle` group: who answers for the human. An oracle's own keys are declared beside it, in alearn/oracle/."""
 
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import SerializeAsAny, WrapValidator
 
+from alearn.config.registered import section
 from alearn.config.section import Section
+from alearn.registry import ORACLES
 
 
-class TrueOracle(Section):
-    """The true labels answer for the human."""
+class Oracle(Section):
+    """The keys that every oracle has."""
 
-    name: Literal["truth"] = "truth"
-
-
-class NoisyOracle(Section):
-    """The true labels answer for the human, with mistakes."""
-
-    name: Literal["noisy"] = "noisy"
-    error: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """Probability that an answer is one of the other classes."""
+    name: str
 
 
-class WebOracle(Section):
-    """People answer on a page in their browsers."""
-
-    name: Literal["web"] = "web"
-    host: str = "127.0.0.1"
-    """Address to serve the page at. People on other machines can reach any address but a loopback one; they then need
-    the token in the link."""
-    port: Annotated[int, Field(ge=0, le=65535)] = 8765
-    """Port to serve the page at; 0 takes any free one."""
-    names: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Further host names under which people may reach the page, e.g. behind a proxy. They then need the token, too."""
-
-
-class LabelStudioOracle(Section):
-    """People answer in Label Studio."""
-
-    name: Literal["labelstudio"] = "labelstudio"
-    url: str | None = None
-    """Address of the server, whose key is read from the variable LABEL_STUDIO_API_KEY. null exchanges files instead."""
-    project: str | None = None
-    """Title of the project, which is created if there is none. null takes the name of the trial's folder."""
-
-
-SIMULATED = ("truth", "noisy")
-"""Names of the oracles that answer by the true labels instead of asking people."""
-Oracle = Annotated[TrueOracle | NoisyOracle | WebOracle | LabelStudioOracle, Field(discriminator="name")]
+AnyOracle = Annotated[SerializeAsAny[Oracle], WrapValidator(partial(section, ORACLES))]
+"""Any registered oracle; its keys are those of the class that it is registered with."""

@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from alearn.config.registered import RegisteredName
 from alearn.config.section import Count, Section, Share
+from alearn.registry import AUTO_RULES, QUERIES
 
 
 class Query(Section):
     """How a round chooses the images for the human."""
 
-    strategy: Literal["random", "least_confidence", "margin", "entropy", "bald", "coreset", "badge", "typiclust"] = (
-        "margin"
-    )
+    strategy: Annotated[str, RegisteredName(QUERIES)] = "margin"
     """Which images to ask about: see alearn.policy.query."""
     pool: Annotated[float, Field(ge=1)] = 1
     """Choose diverse images among this many times as many candidates; 1 takes the candidates as they are ranked."""
@@ -21,7 +21,7 @@ class Query(Section):
 class AutoLabels(Section):
     """Which predictions become labels before the end."""
 
-    rule: Literal["none", "threshold", "class_threshold", "entropy", "count"] = "threshold"
+    rule: Annotated[str, RegisteredName(AUTO_RULES)] = "threshold"
     """none takes no prediction. threshold takes those above policy.threshold, class_threshold lowers it for classes of
     which the model is less sure, entropy takes those of low entropy, and count takes the most certain ones."""
     entropy: Annotated[float, Field(ge=0)] = 0.05
@@ -157,7 +157,7 @@ class Policy(Section):
             "entropy": f"auto labels < {self.auto.entropy} nats",
             "count": f"auto labels: {self.auto.per_round} a round",
         }
-        text += f"; {rules[self.auto.rule]}"
+        text += f"; {rules.get(self.auto.rule, f'auto labels by {self.auto.rule}')}"
         if self.auto.rule != "none" and not self.auto.permanent:
             text += ", decided anew every round"
         return text

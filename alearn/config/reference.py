@@ -11,11 +11,11 @@ from pydantic_core import PydanticUndefined
 
 from alearn.config.data_config import Folder, Standard
 from alearn.config.model_config import Model
-from alearn.config.oracle_config import LabelStudioOracle, NoisyOracle, TrueOracle, WebOracle
+from alearn.config.registered import RegisteredName
 from alearn.config.search_config import Search
 from alearn.config.section import Section
 from alearn.config.trial_config import Config
-from alearn.registry import MODELS
+from alearn.registry import MODELS, ORACLES
 
 BOUNDS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 PLAIN = {bool: "true | false", int: "whole number", float: "number", str: "text"}
@@ -43,7 +43,7 @@ class Key:
 
 
 def keys() -> Iterator[Key]:
-    """Yield all keys, group by group, in the order of the config. Imports all registered models."""
+    """Yield all keys, group by group, in the order of the config. Imports all registered models and oracles."""
     for name, field in Config.model_fields.items():
         sections = _OPTIONS[name]() if name in _OPTIONS else []
         for options, section in sections:
@@ -62,10 +62,7 @@ def _data() -> list[tuple[tuple[str, ...], type[Section]]]:
 
 
 def _oracles() -> list[tuple[tuple[str, ...], type[Section]]]:
-    return [
-        ((section.model_fields["name"].default,), section)
-        for section in (TrueOracle, NoisyOracle, WebOracle, LabelStudioOracle)
-    ]
+    return [((name,), ORACLES.get(name).config) for name in ORACLES.names()]
 
 
 _OPTIONS = {"data": _data, "model": _models, "oracle": _oracles}
@@ -106,6 +103,9 @@ def _values(kind: Any, metadata: Iterable[Any] = ()) -> str:
         return "keys and values"
     if isinstance(kind, type) and issubclass(kind, Section):
         return f"the keys of a {kind.__name__.lower()}"
+    registries = [one.registry for one in constraints if isinstance(one, RegisteredName)]
+    if registries:
+        return " | ".join(registries[0].names())
     limits = [
         f"{sign} {_yaml(getattr(one, bound.__name__.lower()))}"
         for one in constraints

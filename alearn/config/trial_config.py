@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 from omegaconf import OmegaConf
@@ -10,16 +11,14 @@ from pydantic import Field
 
 from alearn.config.data_config import Data, Standard
 from alearn.config.model_config import AnyModel, default_model
-from alearn.config.oracle_config import SIMULATED, Oracle, TrueOracle
+from alearn.config.oracle_config import AnyOracle
 from alearn.config.policy_config import Policy
 from alearn.config.section import Count, Section
 from alearn.config.train_config import Train
 from alearn.errors import AlearnError
+from alearn.registry import ORACLES, QUERIES
 
-FREE = (
-    *("data.root", "data.cache", "policy.audit.seed", "policy.max_rounds", "record.projector", "resume"),
-    *("oracle.host", "oracle.port", "oracle.names", "oracle.url", "oracle.project"),
-)
+FREE = ("data.root", "data.cache", "policy.audit.seed", "policy.max_rounds", "record.projector", "resume")
 """Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels.
 (Without policy.audit.seed two runs draw differently anyway; a draw that was made stays.)"""
 
@@ -49,7 +48,7 @@ class Config(Section):
     model: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
     train: Train = Field(default_factory=_suiting)
     policy: Policy = Policy()
-    oracle: Oracle = Field(default_factory=lambda: TrueOracle())
+    oracle: AnyOracle = Field(default_factory=lambda: ORACLES.get("truth").config())
     record: Record = Record()
     trial: Trial = Field(default_factory=lambda config: Trial(name=config["policy"].name))
     seed: Annotated[int, Field(ge=0)] = 0
@@ -65,9 +64,10 @@ class Config(Section):
 
     def model_post_init(self, context: Any, /) -> None:
         """Check what one group needs of another."""
-        if self.policy.query.strategy == "bald" and getattr(self.model, "dropout", None) == 0:
+        strategy = self.policy.query.strategy
+        if "information" in QUERIES.get(strategy).needs and getattr(self.model, "dropout", None) == 0:
             raise ValueError(
-                "policy.query.strategy=bald needs a network with dropout: set model.dropout=0.25, for example"
+                f"policy.query.strategy={strategy} needs a network with dropout: set model.dropout=0.25, for example"
             )
 
     def in_sweep(self) -> Self:
@@ -75,10 +75,10 @@ class Config(Section):
 
         Raises AlearnError if it would ask people.
         """
-        if self.oracle.name not in SIMULATED:
+        if not ORACLES.get(self.oracle.name).simulated:
             raise AlearnError(
-                f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be "
-                f"{' or '.join(SIMULATED)} here"
+                f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be truth, noisy or another "
+                "simulated one here"
             )
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 
@@ -105,8 +105,14 @@ def _sha256(tree: Any) -> str:
 
 
 def free(flat: Mapping[str, Any]) -> tuple[str, ...]:
-    """FREE for a flat config. Where the data set is one's own folder, its place is all that tells which one it is."""
-    return tuple(key for key in FREE if key != "data.root" or flat.get("data.name") != "folder")
+    """Return the keys of a flat config that may change: FREE, and those that its oracle is registered with.
+
+    Where the data set is one's own folder, its place is all that tells which one it is.
+    """
+    keys = [key for key in FREE if key != "data.root" or flat.get("data.name") != "folder"]
+    with suppress(AlearnError):  # the oracle of a package that is not installed any more
+        keys += [f"oracle.{key}" for key in sorted(ORACLES.get(flat.get("oracle.name", "")).free)]
+    return tuple(keys)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from alearn.export.records import Labeled
 from alearn.files import csv_tables
+from alearn.registry import register_exporter
 
 HEADER = (
     "path",
@@ -20,6 +21,7 @@ HEADER = (
 """cannot_tell: yes, or empty. certificate: the SHA-256 of certificate.json, for every image that has a source."""
 
 
+@register_exporter("csv", "a line an image", file="export.csv")
 def text(labeled: Labeled) -> str:
     """Return the whole file."""
     return csv_tables.to_text(HEADER, _rows(labeled))

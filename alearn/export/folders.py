@@ -17,6 +17,7 @@ from alearn.export import class_folders
 from alearn.export.image_files import located
 from alearn.export.records import Labeled, Record
 from alearn.files import atomic, csv_tables
+from alearn.registry import register_exporter
 
 How = Literal["hard", "symbolic", "copy"]
 MARK, CLASSES, CANNOT_TELL, UNLABELED = ".alearn-export.json", "classes.csv", "cannot_tell.csv", "unlabeled.csv"
@@ -24,6 +25,13 @@ MARK, CLASSES, CANNOT_TELL, UNLABELED = ".alearn-export.json", "classes.csv", "c
 COPIED = "this file system has no hard links to there: the files were copied"
 
 
+@register_exporter(
+    "folders",
+    "one for each class, as torchvision's ImageFolder reads them",
+    file="export",
+    options=("how",),
+    folder=True,
+)
 def write(labeled: Labeled, out: Path, how: How = "hard") -> list[str]:
     """Write the folder, or replace an earlier one; it appears whole. Returns what there is to say of it.
 

@@ -5,24 +5,40 @@ it does not know, so who labeled, when and why is in the task's data.
 """
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
-from alearn.data.decode import shown
 from alearn.export.image_files import located
 from alearn.export.records import Labeled, Record
 from alearn.oracle.labelstudio.task_format import Json, annotation, data_uri, prediction, task
+from alearn.registry import register_exporter
 
 SIDE = 512
 """Pixels of an embedded image's longer side."""
 
 
+@register_exporter(
+    "labelstudio",
+    "tasks to import into Label Studio",
+    file="export.labelstudio.json",
+    options=("prefix", "embed"),
+)
 def text(labeled: Labeled, prefix: str = "", embed: bool = False) -> str:
-    """The whole file. prefix: put before each path, e.g. /data/local-files/?d=. embed: the images themselves, as data:
-    URIs that need no storage. Raises AlearnError for one that is missing or no image.
+    """Return the whole file.
+
+    prefix: put before each path, e.g. /data/local-files/?d=. embed: the images themselves, as data: URIs that need no
+    storage. Raises AlearnError for one that is missing or no image.
     """
     ids = [one.id for one in labeled.records]
-    pictures = [data_uri(*shown(path, SIDE)) for path in located(labeled, ids)] if embed else [prefix + i for i in ids]
+    pictures = _embedded(located(labeled, ids)) if embed else [prefix + name for name in ids]
     tasks = [_task(labeled, one, picture) for one, picture in zip(labeled.records, pictures, strict=True)]
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+
+
+def _embedded(paths: Sequence[Path]) -> list[str]:
+    from alearn.data.decode import shown  # torch comes with it
+
+    return [data_uri(*shown(path, SIDE)) for path in paths]
 
 
 def _task(labeled: Labeled, one: Record, picture: str) -> Json:

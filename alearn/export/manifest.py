@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from alearn.export.records import Labeled, Record
+from alearn.registry import register_exporter
 
 ATTRIBUTE = "label"
 METADATA = f"{ATTRIBUTE}-metadata"
@@ -16,8 +17,9 @@ TYPE = "groundtruth/image-classification"
 FAILURE = "a human cannot tell"
 
 
+@register_exporter("jsonl-manifest", "as SageMaker Ground Truth has it", file="export.jsonl", options=("prefix",))
 def text(labeled: Labeled, prefix: str = "") -> str:
-    """The whole file. prefix: put before each path, e.g. s3://BUCKET/."""
+    """Return the whole file. prefix: put before each path, e.g. s3://BUCKET/."""
     number = {name: k for k, name in enumerate(labeled.classes)}
     lines = [json.dumps(_line(labeled, one, number, prefix), ensure_ascii=False) for one in labeled.records]
     return "".join(f"{line}\n" for line in lines)

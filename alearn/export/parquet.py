@@ -6,10 +6,12 @@ from datetime import datetime
 from alearn import __version__
 from alearn.errors import AlearnError
 from alearn.export.records import Labeled
+from alearn.registry import register_exporter
 
 
+@register_exporter("parquet", "typed columns; needs pip install 'alearn[parquet]'", file="export.parquet")
 def content(labeled: Labeled) -> bytes:
-    """The whole file. Raises AlearnError if pyarrow is not installed."""
+    """Return the whole file. Raises AlearnError if pyarrow is not installed."""
     try:
         import pyarrow as pa
         from pyarrow import parquet

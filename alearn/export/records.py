@@ -11,14 +11,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from alearn import __version__
-from alearn.config import SIMULATED
 from alearn.errors import AlearnError
 from alearn.files import csv_tables
 from alearn.files.csv_tables import Lines
 from alearn.files.labels_csv import HEADER
 from alearn.oracle import store
 from alearn.oracle.store import Answer
-from alearn.trial import model_file, row
+from alearn.trial import row
 
 LABELS, CONFIG, AUDIT, CERTIFICATE, MODEL = "labels.csv", "config.yaml", "audit.json", "certificate.json", "model.pt"
 SOURCES = ("", "hand", "auto")
@@ -74,6 +73,8 @@ class Labeled:
         """By number: the model's own where there is one, then the others by name."""
         found: tuple[str, ...] = ()
         if (self.folder / MODEL).exists():
+            from alearn.trial import model_file  # torch comes with it
+
             found = model_file.load(self.folder).classes
         rest = {one.label for one in self.records if one.label is not None} - set(found)
         return (*found, *sorted(rest))
@@ -151,7 +152,7 @@ def _trial(folder: Path) -> _About:
     done = row.load(folder)
     return _About(
         name=Path(root).name if own else name,
-        human=f"oracle={oracle}" if oracle in SIMULATED else None,
+        human=None if (folder / store.NAME).exists() else f"oracle={oracle}",
         version=__version__ if done is None else done["versions"]["alearn"],
         root=Path(root).expanduser() if own else None,
     )

@@ -78,8 +78,8 @@ def infer(
     """
     if "information" in want and not dropouts(model.body):
         raise AlearnError(
-            "policy.query.strategy=bald: the model has no dropout; set model.dropout=0.25, or use model=source_cnn, "
-            "which has it"
+            "policy.query.strategy: it needs a network with dropout, and this one has none; set model.dropout=0.25, or "
+            "use model=source_cnn, which has it"
         )
     total = len(index_n)
     columns = dict[str, Tensor]()

@@ -1,10 +1,24 @@
-"""A human who errs now and then, simulated."""
+"""oracle=noisy: a human who errs now and then, simulated."""
+
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from alearn import rng
+from alearn.config.oracle_config import Oracle
 from alearn.ledger import Source
+from alearn.oracle.context import Context
+from alearn.registry import register_oracle
 from alearn.values import Array
+
+
+class NoisyOracle(Oracle):
+    """The true labels answer for the human, with mistakes."""
+
+    name: Literal["noisy"] = "noisy"
+    error: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """Probability that an answer is one of the other classes."""
 
 
 class Noisy:
@@ -20,6 +34,12 @@ class Noisy:
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
         """The classes that this human takes them for, whatever the purpose."""
         return self._answers[again][index]
+
+
+@register_oracle("noisy", NoisyOracle, simulated=True)
+def noisy(config: NoisyOracle, context: Context) -> Noisy:
+    """Answer by the true labels, with mistakes."""
+    return Noisy(context.truth, len(context.images.classes), config.error, context.seed)
 
 
 def _answers(truth: Array, classes: int, error: float, generator: np.random.Generator) -> Array:

@@ -1,11 +1,21 @@
-"""A human simulated by the true labels."""
+"""oracle=truth: a human simulated by the true labels."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
+from alearn.config.oracle_config import Oracle
 from alearn.ledger import Source
+from alearn.oracle.context import Context
+from alearn.registry import register_oracle
 from alearn.values import Array
+
+
+class TrueOracle(Oracle):
+    """The true labels answer for the human."""
+
+    name: Literal["truth"] = "truth"
 
 
 class Truth:
@@ -28,6 +38,12 @@ class Truth:
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
         """Return the true classes, whatever the purpose."""
         return self._truth[index]
+
+
+@register_oracle("truth", TrueOracle, simulated=True)
+def truth(config: TrueOracle, context: Context) -> Truth:
+    """Answer by the true labels."""
+    return Truth(context.truth)
 
 
 def numbered(labels: Array | Sequence[int] | Sequence[str], classes: Sequence[str]) -> Array:

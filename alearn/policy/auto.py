@@ -1,26 +1,45 @@
-"""Which predictions to take as labels: a bool for each of `Scores`."""
+"""Which predictions to take as labels: bool [n], one for each of `Scores`.
+
+A rule takes what a model made of the pool, and the policy's limits. It is registered with what it needs of `Scores`
+beyond guess, doubt and margin.
+"""
 
 import math
 
 import numpy as np
 
-from alearn.config import Policy
-from alearn.values import Array, Scores
+from alearn.registry import register_auto_rule
+from alearn.values import Array, Limits, Scores
 
 
-def auto(policy: Policy, scores: Scores, round: int) -> Array:  # noqa: A002
-    """bool [n]: what the policy's rule takes in a round (1, 2, ...)."""
-    match policy.auto.rule:
-        case "threshold":
-            return above_threshold(scores, policy.threshold)
-        case "class_threshold":
-            return above_class_threshold(scores, policy.threshold)
-        case "entropy":
-            return below_entropy(scores, policy.auto.entropy - policy.auto.entropy_decay * (round - 1))
-        case "count":
-            return most_certain(scores, policy.auto.per_round or 0)
-        case "none":
-            return np.zeros(len(scores), bool)
+@register_auto_rule("none")
+def none(scores: Scores, limits: Limits) -> Array:
+    """Take no prediction."""
+    return np.zeros(len(scores), bool)
+
+
+@register_auto_rule("threshold")
+def threshold(scores: Scores, limits: Limits) -> Array:
+    """Take predictions with a probability above the threshold."""
+    return above_threshold(scores, limits.threshold)
+
+
+@register_auto_rule("class_threshold")
+def class_threshold(scores: Scores, limits: Limits) -> Array:
+    """Take predictions above a threshold that is lower for classes of which the model is less sure."""
+    return above_class_threshold(scores, limits.threshold)
+
+
+@register_auto_rule("entropy", needs={"probs"})
+def low_entropy(scores: Scores, limits: Limits) -> Array:
+    """Take predictions of low entropy, by a limit that falls from round to round."""
+    return below_entropy(scores, limits.entropy - limits.entropy_decay * (limits.round - 1))
+
+
+@register_auto_rule("count")
+def count(scores: Scores, limits: Limits) -> Array:
+    """Take the most certain predictions."""
+    return most_certain(scores, limits.per_round or 0)
 
 
 def above_threshold(scores: Scores, threshold: float) -> Array:

@@ -10,9 +10,9 @@ from alearn.config import Policy
 from alearn.errors import AlearnError
 from alearn.ledger import Ledger
 from alearn.policy import query
-from alearn.policy.auto import auto
 from alearn.policy.first import pixel_features, typical
-from alearn.values import Array, Decision, Images, Scores
+from alearn.registry import AUTO_RULES, QUERIES
+from alearn.values import Array, Decision, Images, Limits, Scores
 
 
 def check(policy: Policy, total: int, given: int = 0) -> None:
@@ -35,12 +35,8 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
 
 def wanted(policy: Policy) -> frozenset[str]:
     """What the rules need to know of each image beyond guess, doubt and margin: see `alearn.learn.score.score`."""
-    needs = set(query.NEEDS[policy.query.strategy])
-    if policy.query.pool > 1:
-        needs.add("features")
-    if policy.auto.rule == "entropy":
-        needs.add("probs")
-    return frozenset(needs)
+    diverse: set[str] = {"features"} if policy.query.pool > 1 else set()
+    return frozenset(diverse.union(QUERIES.get(policy.query.strategy).needs, AUTO_RULES.get(policy.auto.rule).needs))
 
 
 def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count: int) -> Array:
@@ -68,14 +64,45 @@ def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.
 
     In this order, as the published program did: an image goes to the human first.
     """
-    rank = query.STRATEGIES[policy.query.strategy]
     if policy.query.pool > 1:
-        asked = query.diverse(scores, rank(scores, ceil(policy.query.pool * asks), generator), asks, generator)
+        candidates = ranked(policy.query.strategy, scores, ceil(policy.query.pool * asks), generator)
+        asked = query.diverse(scores, candidates, asks, generator)
     else:
-        asked = rank(scores, asks, generator)
-    sure = auto(policy, scores, round)
+        asked = ranked(policy.query.strategy, scores, asks, generator)
+    sure = taken(policy, scores, round)
     sure[asked] = False
     return Decision(hand=scores.index[asked], auto=scores.index[sure], auto_label=scores.guess[sure])
+
+
+def ranked(strategy: str, scores: Scores, count: int, generator: np.random.Generator) -> Array:
+    """Return what a query strategy wants to ask about: int64 [min(count, n)], positions into the scores.
+
+    Raises AlearnError if it returns anything else: the strategy may be another package's.
+    """
+    wanted = np.asarray(QUERIES.get(strategy).rank(scores, count, generator))
+    size = min(count, len(scores))
+    whole = wanted.shape == (size,) and wanted.dtype.kind in "iu"
+    if not whole or len(np.unique(wanted)) < size or np.any((wanted < 0) | (wanted >= len(scores))):
+        raise AlearnError(
+            f"policy.query.strategy={strategy}: must return {size} different positions below {len(scores)}, and "
+            f"returned {wanted.dtype} {wanted.shape}: {wanted}"
+        )
+    return wanted.astype(np.int64)
+
+
+def taken(policy: Policy, scores: Scores, round: int) -> Array:  # noqa: A002
+    """Return which predictions the auto-label rule takes in a round: bool [n].
+
+    Raises AlearnError if it returns anything else: the rule may be another package's.
+    """
+    auto = policy.auto
+    limits = Limits(policy.threshold, auto.entropy, auto.entropy_decay, auto.per_round, round)
+    sure = np.asarray(AUTO_RULES.get(auto.rule).take(scores, limits))
+    if sure.shape != (len(scores),) or sure.dtype != bool:
+        raise AlearnError(
+            f"policy.auto.rule={auto.rule}: must return bool ({len(scores)},), and returned {sure.dtype} {sure.shape}"
+        )
+    return sure.copy()
 
 
 def finish(policy: Policy, ledger: Ledger) -> tuple[Array, Array]:

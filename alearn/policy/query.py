@@ -1,38 +1,40 @@
 """Which images to ask the human about: positions into `Scores`, most wanted first.
 
-A strategy takes what a model made of the pool, how many images are wanted, and whence to draw; it returns int64
-[min(count, n)]. It depends on nothing else, ties go to the lower position, and no memory grows with n x n.
+A strategy takes what a model made of the pool, how many images are wanted, and where to draw random numbers from. It
+depends on nothing else and returns int64 [min(count, n)]. Ties go to the lower position, and no memory grows with
+n x n. A strategy is registered with what it needs of `Scores` beyond guess, doubt and margin.
 
 Shape letters: n images, m labeled ones, K classes, F features.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from alearn.policy.first import typical
 from alearn.policy.spread import ELEMENTS, farthest, nearest, scattered
+from alearn.registry import register_query
 from alearn.values import Array, Scores
 
-Strategy = Callable[[Scores, int, np.random.Generator], Array]
 
-
+@register_query("random")
 def random(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """Any: what the others have to beat."""
     return generator.permutation(len(scores))[:count]
 
 
+@register_query("least_confidence")
 def least_confidence(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """The least p_1st (Lewis and Gale 1994), told apart by `doubt` where p_1st is 1 in float32."""
     return _largest(scores.doubt, count)
 
 
+@register_query("margin")
 def margin(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """The least p_1st - p_2nd (Scheffer, Decomain and Wrobel 2001): two classes are in question."""
     return _largest(-scores.margin, count)
 
 
+@register_query("entropy", needs={"probs"})
 def entropy(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """The largest entropy of the prediction, -sum p log p (Shannon 1948; Settles 2009, section 3.1)."""
     assert scores.probs is not None
@@ -40,6 +42,7 @@ def entropy(scores: Scores, count: int, generator: np.random.Generator) -> Array
     return _largest(torch.cat([torch.special.entr(p_bk).sum(1) for p_bk in chunks]).cpu().numpy(), count)
 
 
+@register_query("bald", needs={"information"})
 def bald(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """The largest mutual information of prediction and weights, H[E p] - E H[p] (Houlsby et al. 2011): in doubt because
     the models that fit the labels disagree, not because the image is unclear to each of them.
@@ -48,6 +51,7 @@ def bald(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     return _largest(scores.information, count)
 
 
+@register_query("coreset", needs={"features"})
 def coreset(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """Those that lie farthest from every labeled image and from each other: k-center greedy in feature space (Sener and
     Savarese 2018). At least one image must be labeled.
@@ -58,6 +62,7 @@ def coreset(scores: Scores, count: int, generator: np.random.Generator) -> Array
     return farthest(scores.features, squared_n, count)
 
 
+@register_query("badge", needs={"probs", "features"})
 def badge(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """Those whose training would move the head's weights far, and in many directions: k-means++ on the gradients of the
     loss for the guess, (p - onehot(guess)) x features (Ash et al. 2020), the longest one first. It keeps away from
@@ -70,6 +75,7 @@ def badge(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     return scattered((residual_nk, scores.features), count, generator)
 
 
+@register_query("typiclust", needs={"features"})
 def typiclust(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """Typical images of what no labeled image stands for: TypiClust (Hacohen, Dekel and Weinshall 2022), for budgets so
     small that doubt leads astray. See `alearn.policy.first.typical`.
@@ -92,27 +98,3 @@ def diverse(scores: Scores, ranked: Array, count: int, generator: np.random.Gene
 
 def _largest(value_n: Array, count: int) -> Array:
     return np.argsort(-value_n, kind="stable")[:count]
-
-
-STRATEGIES: dict[str, Strategy] = {
-    "random": random,
-    "least_confidence": least_confidence,
-    "margin": margin,
-    "entropy": entropy,
-    "bald": bald,
-    "coreset": coreset,
-    "badge": badge,
-    "typiclust": typiclust,
-}
-
-NEEDS: dict[str, frozenset[str]] = {
-    "random": frozenset(),
-    "least_confidence": frozenset(),
-    "margin": frozenset(),
-    "entropy": frozenset({"probs"}),
-    "bald": frozenset({"information"}),
-    "coreset": frozenset({"features"}),
-    "badge": frozenset({"probs", "features"}),
-    "typiclust": frozenset({"features"}),
-}
-"""What each of them wants of `alearn.learn.score.score`; with features go those of the labeled images."""

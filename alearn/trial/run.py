@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from alearn import loop, oracle
+from alearn import loop
 from alearn.audit.protocol import Names
-from alearn.config import SIMULATED, Config, Folder
+from alearn.config import Config, Folder
 from alearn.data import choose, sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
@@ -22,7 +22,9 @@ from alearn.journal import Asked
 from alearn.learn import device
 from alearn.models import build
 from alearn.oracle import Oracle
-from alearn.oracle.people import TOKEN, Insight, People
+from alearn.oracle.context import Context, no_truth
+from alearn.oracle.people import TOKEN, People
+from alearn.registry import ORACLES
 from alearn.trial import measure, resume, row, status
 from alearn.trial.checkpoint import State
 from alearn.trial.folder_journal import FolderJournal, Reporter, Setting
@@ -68,8 +70,9 @@ def prepare(config: Config, folder: Path) -> Prepared:
     config = resume.as_before(config, folder)
     settled = choose.settle(config.data, config.train, config.model, cuda)
     config = config.model_copy(update=settled.sections())
-    if isinstance(config.data, Folder) and config.oracle.name in SIMULATED and not sources.known(config.data):
-        raise oracle.nobody(config.oracle)  # say so before any image is decoded
+    simulated = ORACLES.get(config.oracle.name).simulated
+    if simulated and isinstance(config.data, Folder) and not sources.known(config.data):
+        raise no_truth(config.oracle.name)  # say so before any image is decoded
     done = row.load(folder)
     finished = done is not None and done["digest"] == config.digest()
     return Prepared(config, folder, settled.notes, done if finished else None)
@@ -131,13 +134,12 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     pool, test = pool.to(runtime.device), replace(test.to(runtime.device), classes=pool.classes)
     log.info("%s", row.versions())
 
-    human: Oracle | None = oracle.simulated(config.oracle, pool, config.seed)
-    if human is None:
-        human = people = _people(
-            config, folder, pool, state, lambda done, total: journal.progress(Asked(done, total, people.where))
-        )
-        end.callback(people.close)
-        notes += _where(people, folder)
+    human = _oracle(config, folder, pool, state, lambda done, total: journal.progress(Asked(done, total, where)))
+    where = getattr(human, "where", f"oracle={config.oracle.name}")
+    if hasattr(human, "close"):
+        end.callback(human.close)
+    if isinstance(human, People):
+        notes += _where(human, folder)
     setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes)
     journal = FolderJournal(setting, reporters(setting))
     end.callback(journal.close)
@@ -162,17 +164,24 @@ def _trial(setting: Setting, human: Oracle) -> loop.Trial:
     )
 
 
-def _people(config: Config, folder: Path, pool: ImageSet, state: State, report: Callable[[int, int], None]) -> People:
-    """Open the oracle that asks people. On a terminal, print its link."""
-    insight = Insight(state.ledger, lambda: measure.estimated(state.ledger))
-    people = oracle.people(config.oracle, pool, insight, folder, report)
-    if people.link != people.where and sys.stdout.isatty():  # a link with a token must not get into a log
-        print(f"open {people.link}", flush=True)
-    return people
+def _oracle(config: Config, folder: Path, pool: ImageSet, state: State, report: Callable[[int, int], None]) -> Any:
+    """Build the oracle that the config names."""
+    context = Context(
+        name=config.oracle.name,
+        images=pool,
+        seed=config.seed,
+        folder=folder,
+        ledger=state.ledger,
+        estimate=partial(measure.estimated, state.ledger),
+        report=report,
+    )
+    return ORACLES.get(config.oracle.name).build(config.oracle, context)
 
 
 def _where(people: People, folder: Path) -> list[str]:
-    """Return notes that say where people answer."""
+    """Return notes that say where people answer. On a terminal, print their link."""
+    if people.link != people.where and sys.stdout.isatty():  # a link with a token must not get into a log
+        print(f"open {people.link}", flush=True)
     notes = [f"people answer at {people.where}"]
     if people.link != people.where:
         token = folder / TOKEN

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.stats import entropy as scipy_entropy
 
-from alearn.policy.auto import above_class_threshold, above_threshold, auto, below_entropy, entropy, most_certain
+from alearn.policy.auto import above_class_threshold, above_threshold, below_entropy, entropy, most_certain
+from alearn.policy.decide import taken
 from alearn.values import Scores
 from tests.conftest import compose
 
@@ -55,7 +56,7 @@ def test_entropy_and_ceals_rule_against_scipy():
     np.testing.assert_allclose(entropy(seen), expected, atol=1e-6)
     assert (below_entropy(seen, 0.3) == (expected < 0.3)).all()
     policy = compose("policy.auto.rule=entropy", "policy.auto.entropy=0.3", "policy.auto.entropy_decay=0.1").policy
-    assert (auto(policy, seen, 3) == (expected < 0.1)).all(), "0.3 - 2 x 0.1 in the third round"
+    assert (taken(policy, seen, 3) == (expected < 0.1)).all(), "0.3 - 2 x 0.1 in the third round"
 
 
 def test_so_many_of_the_most_certain():
@@ -64,11 +65,11 @@ def test_so_many_of_the_most_certain():
     assert np.flatnonzero(most_certain(seen, 3)).tolist() == [1, 2, 3]
     assert most_certain(seen, 9).all()
     policy = compose("policy.auto.rule=count", "policy.auto.per_round=2").policy
-    assert np.flatnonzero(auto(policy, seen, 1)).tolist() == [1, 3]
+    assert np.flatnonzero(taken(policy, seen, 1)).tolist() == [1, 3]
 
 
 def test_the_rule_is_the_policys():
     seen = scores(np.log1p(-np.array([0.95, 0.7])), [0, 1])
-    assert auto(compose("policy.threshold=0.9").policy, seen, 1).tolist() == [True, False]
-    assert auto(compose("policy.auto.rule=class_threshold", "policy.threshold=0.9").policy, seen, 1).all()
-    assert not auto(compose("policy.auto.rule=none", "policy.threshold=0.1").policy, seen, 1).any()
+    assert taken(compose("policy.threshold=0.9").policy, seen, 1).tolist() == [True, False]
+    assert taken(compose("policy.auto.rule=class_threshold", "policy.threshold=0.9").policy, seen, 1).all()
+    assert not taken(compose("policy.auto.rule=none", "policy.threshold=0.1").policy, seen, 1).any()

@@ -6,6 +6,7 @@ from alearn import rng
 from alearn.errors import AlearnError
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.policy import decide as decisions
+from alearn.registry import AUTO_RULES, QUERIES, RegisteredAutoRule, RegisteredQuery
 from alearn.values import Scores
 from tests.conftest import compose
 
@@ -122,7 +123,11 @@ def test_counts_must_fit_the_data_and_the_budget():
         (["policy.init_fraction=null"], "init_fraction and init_count are both null"),
         (["policy.hand_fraction=null"], "hand_fraction and hand_per_round are both null"),
         (["policy.auto.rule=count"], r"policy\.auto: rule=count needs per_round"),
-        (["policy.query.strategy=cleverest"], r"policy\.query\.strategy=cleverest: must be 'random', .* 'typiclust'"),
+        (
+            ["policy.query.strategy=cleverest"],
+            r"policy\.query\.strategy=cleverest: must be one of badge, .*, typiclust",
+        ),
+        (["policy.auto.rule=treshold"], r"policy\.auto\.rule=treshold: must be one of .*; did you mean threshold\?"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(words, message):
@@ -146,3 +151,39 @@ def test_the_rest_goes_to_the_human_as_far_as_the_budget_goes(words, by_hand, by
     ledger.scored[5:], ledger.doubt[5:] = 1, [-2, -1, -3]
     found = decisions.finish(compose(*words).policy, ledger)
     assert [part.tolist() for part in found] == [by_hand, by_model]
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ([0, 0], r"and returned int64 \(2,\): \[0 0\]"),
+        ([0, 3], "must return 2 different positions below 3"),
+        ([-1, 0], "must return 2 different positions below 3"),
+        ([0], r"returned int64 \(1,\)"),
+        ([0.0, 1.0], r"returned float64 \(2,\)"),
+    ],
+)
+def test_a_strategy_that_returns_no_positions_is_named(monkeypatch, returned, said):
+    monkeypatch.setitem(QUERIES._records, "theirs", RegisteredQuery(lambda scores, count, draw: np.array(returned)))
+    policy = compose("policy.query.strategy=theirs").policy
+    with pytest.raises(AlearnError, match=f"^policy.query.strategy=theirs: .*{said}"):
+        decisions.decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2, 1, rng.generator(0))
+
+
+def test_a_rule_that_returns_no_choice_is_named_and_what_it_returns_is_not_changed(monkeypatch):
+    returned = np.ones(2, bool)
+    monkeypatch.setitem(AUTO_RULES._records, "theirs", RegisteredAutoRule(lambda scores, limits: returned))
+    policy = compose("policy.auto.rule=theirs").policy
+    decision = decisions.decide(policy, scores([4, 5], [0, 1], [0.5, 0.6]), 1, 1, rng.generator(0))
+    assert (decision.hand.tolist(), decision.auto.tolist(), returned.tolist()) == ([4], [5], [True, True])
+    with pytest.raises(AlearnError, match=r"^policy\.auto\.rule=theirs: must return bool \(3,\), and returned bool"):
+        decisions.decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2, 1, rng.generator(0))
+
+
+def test_rules_and_strategies_say_what_they_need():
+    assert decisions.wanted(compose("policy.query.strategy=margin").policy) == frozenset()
+    assert decisions.wanted(compose("policy.query.strategy=coreset").policy) == {"features"}
+    assert decisions.wanted(compose("policy.auto.rule=entropy").policy) == {"probs"}
+    assert decisions.wanted(compose("policy.query.strategy=margin", "policy.query.pool=2").policy) == {"features"}
+    with pytest.raises(AlearnError, match="needs=logits: must be one of probs, features, information"):
+        RegisteredQuery(lambda scores, count, draw: None, needs={"logits"})

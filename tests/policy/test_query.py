@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from alearn.learn.score import judge_probs
 from alearn.policy import first, query, spread
+from alearn.registry import QUERIES
 from alearn.values import Scores
 
 
@@ -31,11 +32,11 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("name", query.STRATEGIES)
+@pytest.mark.parametrize("name", QUERIES.names())
 def test_what_every_strategy_promises(name):
-    assert query.STRATEGIES.keys() == query.NEEDS.keys()
     made = scores()
-    needed = query.NEEDS[name] | ({"labeled_features"} if "features" in query.NEEDS[name] else set())
+    needed = set(QUERIES.get(name).needs)
+    needed |= {"labeled_features"} if "features" in needed else set()
     extra = {"probs", "features", "labeled_features", "information"}
     made = replace(made, **dict.fromkeys(extra - needed))
     before = [
@@ -43,21 +44,21 @@ def test_what_every_strategy_promises(name):
         for value in vars(made).values()
         if value is not None
     ]
-    picked = query.STRATEGIES[name](made, 50, generator())
+    picked = QUERIES.get(name).rank(made, 50, generator())
     assert picked.dtype == np.int64
     assert len(picked) == len(set(picked.tolist())) == 50
     assert picked.min() >= 0
     assert picked.max() > 50, "positions in all of the pool"
-    assert picked.tolist() == query.STRATEGIES[name](made, 50, generator()).tolist()
+    assert picked.tolist() == QUERIES.get(name).rank(made, 50, generator()).tolist()
     for count in (400, 1000):
-        assert sorted(query.STRATEGIES[name](made, count, generator()).tolist()) == list(range(400))
+        assert sorted(QUERIES.get(name).rank(made, count, generator()).tolist()) == list(range(400))
     after = [value for value in vars(made).values() if value is not None]
     assert all((old == new).all() for old, new in zip(before, after, strict=True)), "nothing is changed in passing"
 
 
-@pytest.mark.parametrize("name", query.STRATEGIES)
+@pytest.mark.parametrize("name", QUERIES.names())
 def test_some_depend_on_the_draw_and_the_others_do_not(name):
-    one, two = (query.STRATEGIES[name](scores(), 20, generator(seed)).tolist() for seed in (0, 1))
+    one, two = (QUERIES.get(name).rank(scores(), 20, generator(seed)).tolist() for seed in (0, 1))
     assert (one != two) == (name in ("random", "badge", "typiclust"))
 
 
@@ -74,7 +75,7 @@ def test_any_image_is_as_likely():
 def test_doubts_are_a_librarys(name, method):
     made = scores(1000)
     expected = np.argsort(-uncertainty_scores(made.probs.double().numpy(), method=method), kind="stable")
-    assert query.STRATEGIES[name](made, 300, generator()).tolist() == expected[:300].tolist()
+    assert QUERIES.get(name).rank(made, 300, generator()).tolist() == expected[:300].tolist()
 
 
 def test_the_most_wanted_come_first_and_ties_keep_their_order():
@@ -202,7 +203,7 @@ class Largest(TorchDispatchMode):
         return made
 
 
-@pytest.mark.parametrize("name", [*query.STRATEGIES, "diverse", "first"])
+@pytest.mark.parametrize("name", [*QUERIES.names(), "diverse", "first"])
 def test_nothing_grows_with_images_times_images_or_classes_times_features(name, monkeypatch):
     """20,000 images: their features are 5 MB. All distances would be 1.6 GB, to the labeled ones 160 MB, all gradients
     205 MB.
@@ -219,7 +220,7 @@ def test_nothing_grows_with_images_times_images_or_classes_times_features(name, 
         elif name == "first":
             first.typical(made.features, 50, generator())
         else:
-            query.STRATEGIES[name](made, 50, generator())
+            QUERIES.get(name).rank(made, 50, generator())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert largest.size <= max(made.features.nbytes * 1.1 + 1e6, 4 * first.CROWD**2)

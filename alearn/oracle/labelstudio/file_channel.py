@@ -5,10 +5,10 @@ from collections.abc import Callable, MutableSequence
 from itertools import chain
 from pathlib import Path
 
-from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic
+from alearn.oracle.labelstudio import LabelStudioOracle
 from alearn.oracle.labelstudio.annotations import Annotation, exported, fault
 from alearn.oracle.labelstudio.labeling_config import labeling_config
 from alearn.oracle.labelstudio.tasks import asked, label, tasks

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
 
-from alearn.config import LabelStudioOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import atomic
+from alearn.oracle.labelstudio import LabelStudioOracle
 from alearn.oracle.labelstudio.annotations import Annotation, fault, sent
 from alearn.oracle.labelstudio.labeling_config import OURS
 from alearn.oracle.labelstudio.project import CHUNK, Project

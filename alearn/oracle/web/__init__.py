@@ -1,4 +1,4 @@
-"""People, on a page in their browsers: served from the trial's own process while it runs.
+"""oracle=web: people, on a page in their browsers: served from the trial's own process while it runs.
 
 channel   the server, and the trial's side of it
 app       HTTP; guard says who may talk, form what a request may hold
@@ -7,6 +7,33 @@ desk      who gets which image; alike finds look-alikes
 page/     what the browser gets: no framework, no build step, nothing from other hosts
 """
 
-from alearn.oracle.web.channel import Web
+from functools import partial
+from typing import Annotated, Literal
 
-__all__ = ["Web"]
+from pydantic import Field
+
+from alearn.config.oracle_config import Oracle
+from alearn.oracle.context import Context, ask_people
+from alearn.oracle.people import People
+from alearn.registry import register_oracle
+
+
+class WebOracle(Oracle):
+    """People answer on a page in their browsers."""
+
+    name: Literal["web"] = "web"
+    host: str = "127.0.0.1"
+    """Address to serve the page at. People on other machines can reach any address but a loopback one; they then need
+    the token in the link."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8765
+    """Port to serve the page at; 0 takes any free one."""
+    names: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Further host names under which people may reach the page, e.g. behind a proxy. They then need the token, too."""
+
+
+@register_oracle("web", WebOracle, simulated=False, free=("host", "port", "names"))
+def web(config: WebOracle, context: Context) -> People:
+    """Serve the page and ask on it."""
+    from alearn.oracle.web.channel import Web
+
+    return ask_people(context, partial(Web, config))

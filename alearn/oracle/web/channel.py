@@ -11,12 +11,11 @@ from typing import Any
 
 import waitress
 
-from alearn.config import WebOracle
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
-from alearn.oracle.web import guard
+from alearn.oracle.web import WebOracle, guard
 from alearn.oracle.web.app import BODY, App
 from alearn.oracle.web.guard import Guard
 from alearn.oracle.web.room import Room

@@ -4,10 +4,10 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from alearn.config import LabelStudioOracle
 from alearn.errors import AlearnError, WaitingError
 from alearn.ledger import CANNOT_TELL, Source
-from alearn.oracle.labelstudio import Files
+from alearn.oracle.labelstudio import LabelStudioOracle
+from alearn.oracle.labelstudio.file_channel import Files
 from alearn.oracle.labelstudio.labeling_config import layout
 from alearn.oracle.people import Batch
 from alearn.oracle.store import Store, read

@@ -7,11 +7,12 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from alearn.config import LabelStudioOracle
 from alearn.errors import AlearnError, WaitingError
 from alearn.ledger import CANNOT_TELL, Source
-from alearn.oracle.labelstudio import Files, Server, project, server_channel
+from alearn.oracle.labelstudio import LabelStudioOracle, project, server_channel
+from alearn.oracle.labelstudio.file_channel import Files
 from alearn.oracle.labelstudio.labeling_config import labeling_config
+from alearn.oracle.labelstudio.server_channel import Server
 from alearn.oracle.labelstudio.task_format import annotation, prediction
 from alearn.oracle.labelstudio.task_format import task as labeled
 from alearn.oracle.people import Batch

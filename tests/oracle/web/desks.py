@@ -14,7 +14,7 @@ from alearn.data.imageset import ImageSet
 from alearn.ledger import Ledger, Source
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import NAME, Store
-from alearn.oracle.web import Web
+from alearn.oracle.web.channel import Web
 
 CLASSES = ("circle", "square", "triangle", "diamond")
 COLOURS = ("#d6452b", "#2b7ccb", "#1c8a55", "#e8a33d", "#7d6ad6", "#17879c")
