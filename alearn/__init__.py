@@ -28,7 +28,11 @@ _HOMES = {
     "Truth": "alearn.oracle.truth",
     "label": "alearn.api",
     "preset": "alearn.config",
+    "register_auto_rule": "alearn.registry",
+    "register_exporter": "alearn.registry",
     "register_model": "alearn.registry",
+    "register_oracle": "alearn.registry",
+    "register_query": "alearn.registry",
     "training": "alearn.config",
 }
 """The public names, and the module of each."""
@@ -45,7 +49,11 @@ __all__ = [
     "__version__",
     "label",
     "preset",
+    "register_auto_rule",
+    "register_exporter",
     "register_model",
+    "register_oracle",
+    "register_query",
     "training",
 ]
 
@@ -56,7 +64,7 @@ if TYPE_CHECKING:
     from alearn.errors import AlearnError
     from alearn.ledger import Ledger, Source
     from alearn.oracle.truth import Truth
-    from alearn.registry import register_model
+    from alearn.registry import register_auto_rule, register_exporter, register_model, register_oracle, register_query
 
 
 def __getattr__(name: str) -> Any:

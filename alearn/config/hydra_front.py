@@ -19,6 +19,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, Transforme
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from alearn.config import packaged_conf
 from alearn.config.parse import parse
 from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
@@ -141,7 +142,10 @@ def explain(error: Exception) -> str:
     plugin = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", message)
     if plugin and any(part in plugin[1] for part in EXTRAS):
         return _missing(plugin[1])
-    return "\n".join(line for line in message.partition("Config search path:")[0].splitlines() if line.strip())
+    lines = [line for line in message.partition("Config search path:")[0].splitlines() if line.strip()]
+    if "Could not find" in message:
+        lines += packaged_conf.missing()
+    return "\n".join(lines)
 
 
 def _keys() -> dict[str, Any]:
