@@ -141,7 +141,7 @@ def test_an_audited_trial_says_what_is_certain_and_can_be_verified(mnist_root, t
     (group,) = made["groups"]
     keys = ("items", "audited", "errors", "cut", "wrong_at_most")
     assert ["all", *(f"{group[key]:,}" for key in keys)] in page.rows
-    assert "Hand labels in all, had the audit begun then" in page.text
+    assert "Hand labels in all if the audit had begun then" in page.text
     rounds = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     found = [
         (event.step, event.value) for event in read_events(tmp_path).Scalars("over_hand_labels/with_audit_expected")

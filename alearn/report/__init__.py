@@ -1,1 +1,1 @@
-"""What people look at: console, TensorBoard, HTML pages."""
+"""What people look at: the console, TensorBoard and HTML pages."""

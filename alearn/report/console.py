@@ -1,4 +1,4 @@
-"""What the user sees: a live display on a terminal, plain lines elsewhere. The lines also go to alearn.log."""
+"""What the user sees: a live display on a terminal, and plain lines elsewhere. The lines also go to alearn.log."""
 
 import logging
 import shlex
@@ -30,11 +30,11 @@ from alearn.trial.metrics import ESTIMATES, METRICS, outcome
 log = logging.getLogger("alearn")
 
 QUIET_SECONDS = 30.0
-"""Without a terminal: how long a round may go on before a line says what it is doing."""
+"""Without a terminal: the time without output after which a line says what the trial is doing."""
 
 COLUMNS = [metric for metric in METRICS if metric.column]
 NARROWEST = 8
-"""Characters of a column, at least."""
+"""The least width of a column, in characters."""
 FORMS = {
     Unit.COUNT: "{:,d}",
     Unit.FEW: "{:d}",
@@ -42,13 +42,13 @@ FORMS = {
     Unit.ACCURACY: "{:.2%}",
     Unit.SECONDS: "{:.0f}",
 }
-"""How the outcome of a trial is written."""
+"""The formats of the outcome of a trial."""
 IN_COLUMNS = FORMS | {Unit.SHARE: "{:.3%}", Unit.ACCURACY: "{:.3%}", Unit.SECONDS: "{:.1f}"}
-"""How the numbers of a round are written: rounds differ by less."""
+"""The formats of a round. They have more digits, because rounds differ by less."""
 
 
 class Console:
-    """A reporter for people at a terminal, who get a progress bar below the lines."""
+    """A reporter that prints lines and, on a terminal, a progress bar below them."""
 
     def __init__(
         self,
@@ -57,10 +57,19 @@ class Console:
         heading: Sequence[str],
         out: rich_console.Console | None = None,
     ) -> None:
-        """ledger: the trial's own. classes: their names. heading: sentences to show before the first round."""
-        self._ledger, self._classes = ledger, classes
+        """Print the heading.
+
+        Args:
+            ledger: The ledger of the trial, which changes while it runs.
+            classes: The names of the classes.
+            heading: Sentences to show before the first round.
+            out: Where to print.
+        """
+        self._ledger = ledger
+        self._classes = classes
         self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
-        self._last, self._doing = monotonic(), ""
+        self._last = monotonic()
+        self._doing = ""
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -82,7 +91,7 @@ class Console:
                 if text := measure.warning(self._ledger, self._classes):
                     self._say(f"warning: {text}")
                 self._doing = f"round {step.round}: training on {step.labeled:,} labels"
-                self._bar.reset(self._task)  # its clock shows the round's time
+                self._bar.reset(self._task)  # its clock shows the time of the round
                 self._progress(self._doing, None)
             case EpochDone():
                 text = f"{self._doing}, epoch {step.epoch}, loss {step.loss:.4f}"
@@ -100,7 +109,7 @@ class Console:
                 self._progress(text, step.done / step.total)
 
     def committed(self, entry: Entry) -> None:
-        """Print a line a round, and one at each step of an audit."""
+        """Print one line for each round, and one for each step of an audit."""
         match entry:
             case Round():
                 self._round(entry.metrics)
@@ -108,12 +117,12 @@ class Console:
                 frozen = entry.ledger.audit
                 self._say(
                     f"audit: {len(frozen.item) if frozen else 0:,} labels and the plan are frozen "
-                    f"(SHA-256 {entry.commitment}); some {entry.expected:,.0f} hand labels in all are expected"
+                    f"(SHA-256 {entry.commitment}); expect about {entry.expected:,.0f} hand labels in all"
                 )
                 self._doing = "audit"
             case AuditStage():
-                then = "the next stage follows" if entry.more else f"{entry.left:,} more to label beyond the cut"
-                self._say(f"audit: {entry.audited:,} labels checked, {entry.errors:,} of them wrong; {then}")
+                upcoming = "the next stage follows" if entry.more else f"{entry.left:,} left to label beyond the cut"
+                self._say(f"audit: {entry.audited:,} labels checked, {entry.errors:,} of them wrong; {upcoming}")
             case Finished():
                 self._bar.stop()
 
@@ -143,7 +152,7 @@ def _line(cells: dict[Metric, str]) -> str:
 
 
 def _cell(metric: Metric, metrics: dict[str, Any]) -> str:
-    """Return a metric's value, what an estimate says where nobody knows it, or "-"."""
+    """Return the value of a metric; if it is unknown, its estimate after a "~"; if there is none, "-"."""
     value, estimate = metric.of(metrics), ESTIMATES.get(metric.key)
     if value is not None:
         return IN_COLUMNS[metric.unit].format(value)
@@ -153,15 +162,15 @@ def _cell(metric: Metric, metrics: dict[str, Any]) -> str:
 
 
 def summary(row: dict[str, Any], folder: Path, out: rich_console.Console | None = None) -> None:
-    """Print a finished trial's outcome, with the published one where it applies, and where the outputs lie."""
+    """Print the outcome of a finished trial, with the published one if they compare, and where its files are."""
     out = out or rich_console.Console(highlight=False, soft_wrap=True)
     published = row["published"] or {}
     text = [f"{row['trial']}, seed {row['seed']}: {row['settings']}"]
     text += [f"{'':32}{'this trial':>12}{'published' if published else '':>12}".rstrip()]
     for metric in outcome(row):
         form = FORMS[metric.unit]
-        theirs = form.format(published[metric.table]) if metric.published and published else ""
-        text.append(f"{metric.title:32}{form.format(metric.of(row)):>12}{theirs:>12}".rstrip())
+        other = form.format(published[metric.table]) if metric.published and published else ""
+        text.append(f"{metric.title:32}{form.format(metric.of(row)):>12}{other:>12}".rstrip())
     if row.get("certificate"):
         check = f"alearn verify {shlex.quote(str(folder))}"
         text += [row["certificate"], f"proof: {folder / 'certificate.json'}; check it: {check}"]

@@ -1,4 +1,4 @@
-"""Pictures with words, drawn with Pillow: galleries of captioned images, confusion matrices, sprites.
+"""Pictures that Pillow draws: galleries of images with captions, confusion matrices, and sprites.
 
 Shape letters: n images, C channels, H height, W width, K classes.
 """
@@ -17,20 +17,22 @@ from alearn.values import Array
 Picture = Image.Image
 
 SIDE, LARGEST = 96, 128
-"""Pixels that an image in a gallery has at least, enlarged by a whole factor, and at most."""
+"""The least and the most pixels of an image's longer side in a gallery. Images are enlarged by whole factors only."""
 COLUMNS, GAP, TEXT = 4, 6, 15
 NAME = 10
-"""Letters of a class name."""
+"""The most letters of a class name."""
 MATRIX, NUMBERED = 640, 30
-"""Pixels of a confusion matrix of many classes; the number of classes up to which its cells have numbers."""
+"""Pixels of a side of a confusion matrix with many classes, and the most classes for which its cells have numbers."""
 SPRITES = 8192
-"""Pixels a side that TensorBoard's projector takes."""
+"""The most pixels of a side of a sprite that TensorBoard's projector accepts."""
 
 
 def gallery(images_nchw: Array, captions: Sequence[str]) -> Picture:
-    """Images (uint8 [n, C, H, W], n > 0) in rows of four, a caption of any number of lines below each.
+    """Return a picture of images in rows of four.
 
-    RGB if there are three channels, else the first one in grey.
+    Args:
+        images_nchw: uint8 [n, C, H, W], n > 0. Three channels are RGB; otherwise the first channel is shown in grey.
+        captions: The text below each image. It may have any number of lines.
     """
     pixels = _pixels(images_nchw)
     height, width = pixels.shape[1:3]
@@ -59,9 +61,12 @@ def gallery(images_nchw: Array, captions: Sequence[str]) -> Picture:
 
 
 def confusion(matrix: Array, classes: Sequence[str]) -> Picture:
-    """A confusion matrix, int [K, K] with the true classes as rows: off the diagonal, the redder the more often.
+    """Return a picture of a confusion matrix. Mistakes are red, and the more frequent, the redder.
 
-    Up to 30 classes have their numbers written in.
+    Args:
+        matrix: int [K, K], how often an image of a true class (row) has a label (column). Its numbers are written into
+            the cells if there are up to 30 classes.
+        classes: The names of the classes.
     """
     total = len(classes)
     cell = 44 if total <= 12 else max(1, MATRIX // total, 24 if total <= NUMBERED else 0)
@@ -85,14 +90,18 @@ def confusion(matrix: Array, classes: Sequence[str]) -> Picture:
     if total <= NUMBERED:
         numbers = _font(min(13, cell // 3))
         for row, column in zip(*np.nonzero(matrix), strict=True):
-            at = (margin + cell * int(column) + cell // 2, margin + cell * int(row) + cell // 2)
-            draw.text(at, _number(int(matrix[row, column])), fill="black", font=numbers, anchor="mm")
+            centre = (margin + cell * int(column) + cell // 2, margin + cell * int(row) + cell // 2)
+            draw.text(centre, _number(int(matrix[row, column])), fill="black", font=numbers, anchor="mm")
     return picture
 
 
 def sprite(images_nchw: Array) -> tuple[Picture, tuple[int, int]]:
-    """Images (uint8 [n, C, H, W], n > 0) in a square of rows, without gaps, and the (width, height) of each: made
-    smaller where the projector could not take the whole.
+    """Return a picture of images in a square without gaps, and the (width, height) of each image in it.
+
+    The images are shrunk if the picture would be too large for the projector.
+
+    Args:
+        images_nchw: uint8 [n, C, H, W], n > 0.
     """
     pixels = _pixels(images_nchw)
     side = ceil(len(pixels) ** 0.5)
@@ -108,20 +117,20 @@ def sprite(images_nchw: Array) -> tuple[Picture, tuple[int, int]]:
 
 
 def png(picture: Picture) -> bytes:
-    """As a PNG file, compressed little: these pictures are many, and small."""
+    """Return a picture as a PNG file. Compression is low, because there are many pictures and they are small."""
     content = io.BytesIO()
     picture.save(content, "PNG", compress_level=1)
     return content.getvalue()
 
 
 def plain(text: str) -> str:
-    """As ASCII, which every font has: accents are dropped, other letters become question marks."""
+    """Return a text in ASCII, which every font has. Accents are dropped, and other letters become question marks."""
     letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return "".join(letters).encode("ascii", "replace").decode()
 
 
 def shortened(name: str) -> str:
-    """A class name of ten letters at most."""
+    """Return a class name with ten letters at most."""
     name = plain(name)
     return name if len(name) <= NAME else name[: NAME - 2] + ".."
 
@@ -132,7 +141,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _pixels(images_nchw: Array) -> Array:
-    """[n, H, W] or, of three channels, [n, H, W, 3]."""
+    """Return [n, H, W, 3] if there are three channels, otherwise the first channel, [n, H, W]."""
     return images_nchw.transpose(0, 2, 3, 1) if images_nchw.shape[1] == 3 else images_nchw[:, 0]
 
 
@@ -142,8 +151,9 @@ def _resized(pixels: Array, factor: float) -> Array:
 
 
 def _heat(matrix: Array, cell: int) -> Picture:
-    """The cells, with lines between them where there is room: right ones blue by share of their row, wrong ones red by
-    share of the largest wrong one.
+    """Draw the cells of a confusion matrix, with lines between them if there is room.
+
+    Right labels are blue, by their share of the row. Mistakes are red, by their share of the most frequent mistake.
     """
     total = len(matrix)
     counts = matrix.astype(np.float64)
@@ -158,13 +168,13 @@ def _heat(matrix: Array, cell: int) -> Picture:
     return Image.fromarray(pixels)
 
 
-def _upright(picture: Picture, at: tuple[int, int], text: str, size: int) -> None:
-    """Text that reads upwards."""
+def _upright(picture: Picture, place: tuple[int, int], text: str, size: int) -> None:
+    """Draw text that reads upwards."""
     tile = Image.new("RGB", (ceil(_font(size).getlength(text)), size + 4), "white")
     ImageDraw.Draw(tile).text((0, 0), text, fill="black", font=_font(size))
-    picture.paste(tile.rotate(90, expand=True), at)
+    picture.paste(tile.rotate(90, expand=True), place)
 
 
 def _number(count: int) -> str:
-    """At most four characters: 980, 5923, 12k."""
+    """Format a number with four characters at most: 980, 5923, 12k."""
     return str(count) if count < 10_000 else f"{count // 1000}k"

@@ -1,4 +1,4 @@
-"""All that shows people what a trial does, and a trial that is shown with all of it."""
+"""The reporters of a trial, and a trial that runs with all of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,13 +19,13 @@ from alearn.trial.run import prepare, run
 
 
 def reporters(setting: Setting) -> Sequence[Reporter]:
-    """Make TensorBoard's files, the report and the console's lines. The console is last: it names what is there."""
-    shown = console.Console(setting.state.ledger, setting.pool.classes, heading(setting))
-    return TensorBoard(setting), Report(setting), shown
+    """Return the reporters of a trial. The console comes last, because it names the files that the others write."""
+    lines = console.Console(setting.state.ledger, setting.pool.classes, heading(setting))
+    return TensorBoard(setting), Report(setting), lines
 
 
 def heading(setting: Setting) -> list[str]:
-    """Return what to say of a trial before it begins."""
+    """Return the sentences to show before a trial begins."""
     config = setting.config
     names = " ".join(f"{key}={getattr(config, key).name}" for key in ("trial", "policy", "model", "train"))
     images, hardware = f"{len(setting.pool):,} images of {config.data.name}", setting.runtime.describe()
@@ -37,7 +37,7 @@ def heading(setting: Setting) -> list[str]:
 
 
 def run_shown(config: Config, folder: Path, origin: Origin = UNKNOWN) -> dict[str, Any]:
-    """Run a trial as the command does, with every reporter, and print its row. See `alearn.trial.run`."""
+    """Run a trial as the command does, with every reporter, and print its outcome. See `alearn.trial.run`."""
     prepared = prepare(config, folder)
     if prepared.row is not None:
         print(f"{folder}: finished already")

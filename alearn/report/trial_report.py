@@ -1,6 +1,7 @@
-"""report.html: a trial or a sweep on one page that needs no server, no network and no script to be read.
+"""report.html: a page about a trial, which needs no server, no network and no script.
 
-A trial writes its own while it runs; `alearn report DIR` makes that of any trial or sweep, in whatever state it is.
+A trial writes its report while it runs. `alearn report DIR` writes the report of any trial or sweep, in any state; that
+of a sweep is in `alearn.sweep.sweep_page`.
 """
 
 from collections.abc import Sequence
@@ -27,22 +28,25 @@ from alearn.trial.row import Origin
 from alearn.trial.status import Status
 
 PAUSE = 60.0
-"""Seconds between two reports of a running trial, at least: each takes about one."""
+"""The least seconds between two reports of a running trial. Writing a report takes about one second."""
 
 
 class Report:
-    """A reporter that keeps report.html up to date: after the first round, once a minute, and when the trial ends,
-    however it ends.
+    """A reporter that keeps report.html up to date.
+
+    It writes the report after the first round, then at most once a minute, and when the trial ends, however it ends.
     """
 
     def __init__(self, setting: Setting) -> None:
-        self._setting, self._written, self._finished = setting, float("-inf"), False
+        self._setting = setting
+        self._written = float("-inf")
+        self._finished = False
 
     def progress(self, step: Progress) -> None:
-        """Write nothing: the page shows rounds."""
+        """Do nothing, because the report shows only whole rounds."""
 
     def committed(self, entry: Entry) -> None:
-        """Rewrite the file if it is time to."""
+        """Write the report if it is time to."""
         if isinstance(entry, Finished):
             self._finished = True
             self._write(entry.metrics, (Status.FINISHED, ""))
@@ -50,7 +54,7 @@ class Report:
             self._write(self._so_far(), (Status.RUNNING, ""))
 
     def close(self) -> None:
-        """Say why the trial ended if it did not finish. The reason of a failure must have been left by now."""
+        """Write a last report if the trial did not finish. The reason of a failure must be on disk before."""
         if not self._finished:
             reason = status.failure(self._setting.folder)
             standing = (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
@@ -61,16 +65,16 @@ class Report:
         final = state.history[-1] if state.history else measure.labels(state.ledger, setting.pool.truth, None)
         return row.build(setting.config, setting.origin, state.history, final, setting.runtime)
 
-    def _write(self, found: dict[str, Any], standing: tuple[Status, str]) -> None:
+    def _write(self, values: dict[str, Any], standing: tuple[Status, str]) -> None:
         setting = self._setting
-        trial(setting.folder, setting.config, found, setting.state, setting.pool, standing)
+        trial(setting.folder, setting.config, values, setting.state, setting.pool, standing)
         self._written = monotonic()
 
 
 def trial(
     folder: Path,
     config: Config,
-    found: dict[str, Any],
+    values: dict[str, Any],
     state: State,
     pool: ImageSet | None,
     standing: tuple[Status, str],
@@ -78,45 +82,60 @@ def trial(
 ) -> None:
     """Write a trial's report.html into its folder.
 
-    found: its row, as `alearn.trial.row.build` makes it. pool: the images, on any device, None where they cannot be
-    had. standing: as `alearn.trial.status.of` says it. missing: what the report has to do without, in sentences.
+    Args:
+        folder: The folder of the trial.
+        config: Its config.
+        values: Its row, see `alearn.trial.row.build`.
+        state: Its state.
+        pool: Its images, on any device; None if they are not available.
+        standing: Its status and why it failed, see `alearn.trial.status.of`.
+        missing: Sentences that say what the report lacks.
     """
-    content = trial_page.content(folder, config, found, state, pool, standing)
+    content = trial_page.content(folder, config, values, state, pool, standing)
     page.write(folder, "trial.html.j2", missing=missing, **content)
 
 
 def rebuild(folder: Path) -> None:
-    """Write the report of the trial in a folder from its files, in whatever state it is.
+    """Write the report of the trial in a folder from its files. The trial may be in any state.
 
-    Raises AlearnError for a config that cannot be read; what else is missing is said in the report.
+    If anything other than the config is missing, the report says so.
+
+    Raises:
+        AlearnError: The config cannot be read.
     """
     config = load(folder / "config.yaml")
-    done, history, missing = row.load(folder), metrics_jsonl.load(folder), []
+    done = row.load(folder)
+    history = metrics_jsonl.load(folder)
+    missing: list[str] = []
     pool: ImageSet | None = None
     try:
         pool, _ = sources.load(config.data, config.seed)
     except AlearnError as error:
-        missing.append(f"No pictures, and no truth to compare with: the images cannot be had ({error}).")
+        missing.append(
+            f"The images cannot be loaded ({error}). So there are no pictures, and no truth to compare with."
+        )
     last = done or (history[-1] if history else {})
     total = len(pool) if pool is not None else row.images_of(last)
     try:
         state = checkpoint.load(folder, config.digest(), total)
     except AlearnError as error:
-        missing.append(f"No classes and no pictures: {error}.")
+        missing.append(f"There are no classes and no pictures: {error}.")
         state = State(Ledger.empty(total), history)
     if done is None:
         final = state.history[-1] if state.history else measure.labels(state.ledger, None, None)
         nobody = Runtime(torch.device("cpu"), bf16=False)
-        unknown = dict.fromkeys(("device", "hardware", "versions", "git_commit"))  # the row will know what it ran on
+        unknown = dict.fromkeys(
+            ("device", "hardware", "versions", "git_commit")
+        )  # only the row of a finished trial has these
         done = row.build(config, _origin(folder), state.history, final, nobody) | unknown
     if pool is not None and len(state.classes) > len(pool.classes):
-        pool = replace(pool, classes=state.classes)  # people added some
+        pool = replace(pool, classes=state.classes)  # people have added classes
     trial(folder, config, done, state, pool, status.of(folder), missing)
 
 
 def _origin(folder: Path) -> Origin:
     try:
-        words = tuple(str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
-        return Origin(words, OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.job.num"))
-    except Exception:  # a damaged file can fail in any way, and is of no use then
+        overrides = tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
+        return Origin(overrides, OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.job.num"))
+    except Exception:  # a damaged file can fail in any way, and is not needed
         return Origin()

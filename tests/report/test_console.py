@@ -18,7 +18,7 @@ DONE = Round(1, None, None, None, None, {}, METRICS)
 
 
 def labeled(*classes: int) -> Ledger:
-    """60,000 images, one by hand of each of these classes."""
+    """Return a ledger of 60,000 images in which each of these classes has one hand label."""
     book = Ledger.empty(60_000)
     book.write(np.arange(len(classes)), np.array(classes, np.int64), Source.FIRST, 0)
     return book
@@ -57,9 +57,11 @@ def test_plain_lines_without_a_terminal(caplog):
         "round": "1", "epochs": "12", "hand": "1,200", "auto": "36,071", "unlabeled": "22,729", "wrong": "524",
         "rate": "1.453%", "val": "-", "test": "89.550%", "fit": "30.0", "score": "14.1",
     }  # fmt: skip
-    assert len(lines) == 5, "two lines of opening, one heading, a line a round"
+    assert len(lines) == 5, "two sentences, one heading, and one line for each round"
     assert len(lines[2]) == len(lines[3])
-    assert "training on 600 labels, epoch 3, loss 0.5000, validation 25.00%" in caplog.text, "the log has the epochs"
+    assert "training on 600 labels, epoch 3, loss 0.5000, validation 25.00%" in caplog.text, (
+        "only the log has the epochs"
+    )
     assert lines[3] in caplog.text
 
 
@@ -92,7 +94,7 @@ def test_a_terminal_gets_a_bar_and_is_left_clean():
     text = show([RoundStarted(1, 600, 59_400), ScoreProgress(29_700, 59_400), DONE], terminal=True)
     assert "\x1b[" in text
     assert "36,071" in text
-    assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text[-80:], "the cursor is back"
+    assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text[-80:], "the cursor is visible again"
 
 
 ROW = {

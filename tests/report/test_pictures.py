@@ -14,7 +14,7 @@ def test_a_gallery_shows_each_image_enlarged_above_its_caption():
     captions = [f"guess {i}\nhuman: 7" for i in range(5)]
     found = np.asarray(pictures.gallery(images, captions))
     assert found.dtype == np.uint8
-    assert found.ndim == 2, "grey images make a grey picture"
+    assert found.ndim == 2, "a picture of grey images is grey"
     columns = [GAP + i * (112 + GAP) for i in range(4)]
     assert found.shape[1] == 4 * (112 + GAP) + GAP
     below = GAP + 112
@@ -54,13 +54,13 @@ def test_a_confusion_matrix_is_blue_where_right_and_red_where_wrong():
     pixels = np.asarray(found).astype(int)
     margin = found.width - GAP - 3 * 44
     cells = pixels[margin : margin + 132, margin : margin + 132].reshape(3, 44, 3, 44, 3)
-    corner = cells[:, 4, :, 4]  # beside the number
+    corner = cells[:, 4, :, 4]  # the corner of each cell, where there is no number
     red, blue = corner[..., 0] - corner[..., 2], corner[..., 2] - corner[..., 0]
     assert (np.diag(blue) > 50).all()
     assert red[0, 2] > red[1, 0] > 0
     assert (corner[2, :2] == 255).all()
     dark = (cells.max(-1) < 60).sum((1, 3))
-    assert ((dark > 5) == (matrix > 0)).all(), "numbers where there are any"
+    assert ((dark > 5) == (matrix > 0)).all(), "only cells above zero have numbers"
     assert found.width < 350, "long names are shortened"
 
 
@@ -70,7 +70,7 @@ def test_any_number_of_classes_fits(total):
     assert found.width == found.height
     assert total <= found.width <= 1100
     black = (np.asarray(found).max(-1) < 60)[-5 * (found.width // 10) :, -5 * (found.width // 10) :].any()
-    assert black == (total <= pictures.NUMBERED), "numbers up to 30 classes"
+    assert black == (total <= pictures.NUMBERED), "cells have numbers for up to 30 classes"
 
 
 def test_names_are_ascii_and_short():

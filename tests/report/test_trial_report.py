@@ -1,4 +1,4 @@
-"""The report of a trial: what run() leaves, and what `alearn report` makes of a folder."""
+"""The report of a trial: as run() writes it, and as `alearn report` writes it from the files of a folder."""
 
 import base64
 import csv
@@ -31,11 +31,11 @@ CPU = Runtime(torch.device("cpu"), bf16=False)
 
 
 def pool(total: int = 400, seed: int = 0) -> ImageSet:
-    """Shapes with names that no page would like."""
+    """Return shapes whose names are dangerous in a page."""
     images, random = shapes(total, seed), np.random.default_rng(seed)
     truth = np.where(
         random.random(total) < 0.15, random.integers(3, size=total), images.truth
-    )  # so that some are wrong
+    )  # some labels will be wrong
     ids = tuple(f"<img src=x onerror='alert({i})'>/{i}.png" for i in range(total))
     return replace(images, ids=ids, classes=CLASSES, truth=truth)
 
@@ -48,7 +48,7 @@ def data(monkeypatch) -> ImageSet:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A trial that has run to its end: its folder."""
+    """Run a trial to its end, and return its folder."""
     folder = tmp_path_factory.mktemp("finished") / "it is here"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "load", lambda data, seed: (pool(), pool(60, 1)))
@@ -68,7 +68,7 @@ def lines(folder) -> list[dict[str, str]]:
 
 def test_the_outcome_is_a_sentence_and_the_numbers_are_the_rows(finished):
     page, found = read(finished), row.load(finished)
-    assert found["wrong_auto"] > 1, "this trial is to label wrongly"
+    assert found["wrong_auto"] > 1, "this trial must have wrong labels"
     assert (
         f"400 images labeled with {found['hand']} hand labels ({percent(found['hand'] / 400)}); "
         f"{found['wrong_auto']} of the {found['auto']} auto labels are wrong ({percent(found['mislabeled_auto'])})."
@@ -82,7 +82,7 @@ def test_the_outcome_is_a_sentence_and_the_numbers_are_the_rows(finished):
     assert "init_fraction: 0.05" in page.text, "the config"
     assert "resume=" not in page.text
     assert "published" not in page.text.partition("The whole config")[0], (
-        "these are not the published settings' results"
+        "this trial has other settings than the published ones"
     )
 
 
@@ -202,13 +202,13 @@ def test_a_running_trial_is_reported_now_and_then(finished, data, monkeypatch, t
     for number in (1, 2, 3):
         reporter.committed(Round(number, state.ledger, None, None, None, {}, state.history[-1]))
         seen.append((tmp_path / "report.html").stat().st_mtime_ns)
-    assert seen[0] == seen[1] < seen[2], "not within a minute"
+    assert seen[0] == seen[1] < seen[2], "a second report is not written within a minute"
     text = read(tmp_path).text
     assert f"Round {len(state.history) + 1} is under way: " in text
-    assert "reload" in text
+    assert "Reload it" in text
     reporter.committed(Finished(state.ledger, {}, row.load(finished)))
     reporter.close()
-    assert "400 images labeled" in read(tmp_path).text, "closing does not take the end back"
+    assert "400 images labeled" in read(tmp_path).text, "closing does not overwrite the report of the finished trial"
 
 
 def test_the_folder_of_a_running_trial(finished, data, tmp_path):
@@ -228,10 +228,12 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     trial_report.rebuild(tmp_path)
     page, found = read(tmp_path), row.load(finished)
-    assert "the images cannot be had (the disk is <gone>)" in page.text
+    assert "The images cannot be loaded (the disk is <gone>)" in page.text
     assert not page.all("img")
-    assert f"{found['wrong_auto']} of the {found['auto']} auto labels are wrong" in page.text, "the row knows"
-    assert sum(len(cells) == 8 for cells in page.rows) == 3, "classes, without the wrong ones"
+    assert f"{found['wrong_auto']} of the {found['auto']} auto labels are wrong" in page.text, (
+        "the row has these numbers"
+    )
+    assert sum(len(cells) == 8 for cells in page.rows) == 3, "the lines of classes have no wrong labels"
     (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
     (tmp_path / "row.json").unlink()
     for _ in range(2):
@@ -241,7 +243,7 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
         assert f"Interrupted after round {found['rounds']}" in page.text
         assert len(page.all("svg")) == 5, "the rounds are in metrics.jsonl"
         assert not page.all("img")
-        monkeypatch.setattr(sources, "load", lambda data, seed: (pool(), pool()))  # images alone do not help
+        monkeypatch.setattr(sources, "load", lambda data, seed: (pool(), pool()))  # the checkpoint is still damaged
 
 
 def test_the_command(finished, data):

@@ -94,7 +94,7 @@ def test_every_trial_has_a_line_and_what_went_wrong_is_said(sweep):
     assert trials[0][4:] == ["2", "4,200", "55,800", "558", "1.00 %", "4.0 s"]
     assert trials[3][4:] == ["3", "6,000", "54,000", "54", "30.0 %", "6.0 s"], "its numbers so far"
     assert "failed 3 t2, seed 1: the <loss> is nan" in page.text
-    assert f"alearn resume={sweep}/3 All of them, with alearn -m trial=t1,t2,t4 seed=0,1 " in page.text
+    assert f"alearn resume={sweep}/3 Resume all of them with alearn -m trial=t1,t2,t4 seed=0,1 " in page.text
     assert f" hydra.sweep.dir={sweep} " in page.text
     assert [attributes["href"] for attributes in page.all("a")] == ["2/report.html"]
 
@@ -141,7 +141,7 @@ def test_two_hundred_trials_are_a_long_table_and_few_pictures(tmp_path):
     assert "101 settings, 200 trials: 200 finished." in page.text
     assert sum(len(cells) == 10 for cells in page.rows) == 201
     assert len(page.all("svg")) <= 5
-    assert "The 8 settings with the fewest wrong labels; 93 more are in the table." in page.text
+    assert "These are the 8 settings with the fewest wrong labels; 93 more are in the table." in page.text
     assert page.source.count("threshold=0.901</li>") == 4, "once in the legend of each picture"
     assert "threshold=0.95</li>" not in page.source
     assert len(page.source) < 500_000

@@ -1,1 +1,1 @@
-"""Pages that need no server: a trial's, a sweep's."""
+"""HTML pages that need no server: the reports of trials and of sweeps."""

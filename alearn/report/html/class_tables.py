@@ -1,4 +1,4 @@
-"""What a report says of the classes: tables by label, by truth, and what was taken for what."""
+"""The tables of a report about classes: by label, by truth, and which classes were confused."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from alearn.trial import measure
 from alearn.values import Array
 
 CLASSES = 20
-"""Classes in a table, at most: of more, the worst are shown."""
+"""The most classes in a table. If there are more, it shows the worst."""
 HAND = {
     "first": Source.FIRST,
     "query": Source.QUERY,
@@ -21,8 +21,18 @@ HAND = {
 
 
 def classes(ledger: Ledger, names: Sequence[str], truth: Array | None) -> list[dict[str, Any]]:
-    """A line a class, by the label that was given: hand labels by purpose, auto labels, the wrong ones among them (None
-    where the truth is not known). Of more than 20 classes those with the most wrong or hand labels.
+    """Return a line for each class, by the label that was given. If there are more than 20 classes, return the worst.
+
+    The worst classes have the most wrong labels or, if the truth is unknown, the most hand labels.
+
+    Args:
+        ledger: The labels.
+        names: The names of the classes.
+        truth: The true classes, int64 [N]; None if nobody knows them.
+
+    Returns:
+        For each class: its name; its hand labels, by purpose and in total (hand); its auto labels (auto); how many of
+        them are wrong (wrong), and that share. The last two are None if the truth is unknown.
     """
     if not ledger.source.any():
         return []
@@ -35,7 +45,7 @@ def classes(ledger: Ledger, names: Sequence[str], truth: Array | None) -> list[d
     wrong = None
     if truth is not None:
         wrong = by_class(np.isin(np.arange(len(ledger)), measure.wrong(ledger, truth)))
-    found: list[dict[str, Any]] = [
+    lines: list[dict[str, Any]] = [
         {
             "name": name,
             **{purpose: counts[k] for purpose, counts in hand.items()},
@@ -46,24 +56,30 @@ def classes(ledger: Ledger, names: Sequence[str], truth: Array | None) -> list[d
         }
         for k, name in enumerate(names)
     ]
-    if len(found) > CLASSES:
-        found.sort(key=lambda line: (line["wrong"] or 0, line["hand"]), reverse=True)
-    return found[:CLASSES]
+    if len(lines) > CLASSES:
+        lines.sort(key=lambda line: (line["wrong"] or 0, line["hand"]), reverse=True)
+    return lines[:CLASSES]
 
 
 def class_errors(per_class: Mapping[str, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-    """A line a class, by the truth: its images, those that a human labeled, those with a wrong auto label, their share,
-    and that relative to the largest. Of more than 20 classes the worst; none where the truth is not known.
+    """Return a line for each true class that has images. If there are more than 20 such classes, return the worst.
+
+    Args:
+        per_class: The metric per_class, None if the truth is unknown.
+
+    Returns:
+        For each class: its name; images, hand, wrong and error of the metric; and relative, which is its error divided
+        by the largest error. [] if the truth is unknown.
     """
-    found = [{"name": name, **one} for name, one in (per_class or {}).items() if one["images"]]
-    worst = max((one["error"] for one in found), default=0.0) or 1.0
-    if len(found) > CLASSES:
-        found = sorted(found, key=lambda one: -one["error"])[:CLASSES]
-    return [{**one, "relative": one["error"] / worst} for one in found]
+    lines = [{"name": name, **counts} for name, counts in (per_class or {}).items() if counts["images"]]
+    worst = max((line["error"] for line in lines), default=0.0) or 1.0
+    if len(lines) > CLASSES:
+        lines = sorted(lines, key=lambda line: -line["error"])[:CLASSES]
+    return [{**line, "relative": line["error"] / worst} for line in lines]
 
 
 def confusion(matrix: Array) -> list[list[tuple[int, float]]]:
-    """For each cell its count and how much to shade it, 0 to 1: wrong ones only, by the root of their number."""
+    """Return the count of each cell and its shade, 0 to 1. Only mistakes are shaded, by the root of their count."""
     wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
     shade = np.sqrt(wrong / max(1, wrong.max()))
     return [
@@ -73,8 +89,8 @@ def confusion(matrix: Array) -> list[list[tuple[int, float]]]:
 
 
 def pairs(matrix: Array, names: Sequence[str]) -> list[tuple[str, str, int]]:
-    """The most frequent mistakes: truth, label, how often."""
+    """Return the most frequent mistakes: truth, label, and how often."""
     wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
     worst = np.argsort(-wrong, axis=None, kind="stable")[:CLASSES]
-    found = [(int(at) // len(names), int(at) % len(names)) for at in worst]
-    return [(names[true], names[label], int(wrong[true, label])) for true, label in found if wrong[true, label]]
+    cells = [(int(cell) // len(names), int(cell) % len(names)) for cell in worst]
+    return [(names[true], names[label], int(wrong[true, label])) for true, label in cells if wrong[true, label]]

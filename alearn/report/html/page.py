@@ -1,6 +1,6 @@
-"""Pages that are read without a server: templates, how numbers are written in them, and the colours.
+"""What all HTML pages share: their templates, the formats of numbers, and the colours.
 
-The only place that knows jinja2. Templates escape everything: ids and class names may hold anything.
+No other module uses jinja2. Templates escape everything, because ids and class names may contain anything.
 """
 
 import math
@@ -23,7 +23,7 @@ LIGHT = {
     "s0": "#2b7ccb", "s1": "#d1730a", "s2": "#1c8a55", "s3": "#b5479c", "s4": "#7d6ad6", "s5": "#8a6d1f",
     "s6": "#17879c", "s7": "#b93f34",
 }  # fmt: skip
-"""Colours by name: of the page, of who labeled, and of up to eight settings."""
+"""The colours by name: of the page, of the sources of labels, and of up to eight settings."""
 
 DARK = {
     "paper": "#12161c", "panel": "#1c222b", "ink": "#e6eaef", "soft": "#a0acba", "grid": "#323b47", "link": "#7db8f5",
@@ -32,11 +32,11 @@ DARK = {
     "s0": "#62a8f2", "s1": "#f09a3e", "s2": "#4cc38a", "s3": "#e07cc8", "s4": "#a597f2", "s5": "#cdb05a",
     "s6": "#4bbdd2", "s7": "#f0705f",
 }  # fmt: skip
-"""The same names for dark mode."""
+"""The same colours in dark mode."""
 
 
 def write(folder: Path, template: str, **content: Any) -> None:
-    """Fill a template in and write it as the folder's report.html, whole."""
+    """Fill in a template, and write it as report.html into the folder."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -51,16 +51,18 @@ def write(folder: Path, template: str, **content: Any) -> None:
     text = environment.get_template(template).render(
         light=LIGHT, dark=DARK, written=written, version=__version__, **content
     )
-    atomic.replace(folder / NAME, text.encode("utf-8", "replace"))  # a file name may hold what UTF-8 has no code for
+    atomic.replace(
+        folder / NAME, text.encode("utf-8", "replace")
+    )  # file names may contain bytes that UTF-8 cannot encode
 
 
 def count(value: float | None, digits: int = 0) -> str:
-    """12288 to "12,288"; "-" for None."""
+    """Format 12288 as "12,288", and None as "-"."""
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
 def percent(share: float | None) -> str:
-    """0.2048 to "20.5 %", 0.00027 to "0.03 %", 0.00001667 to "0.0017 %"; "-" for None."""
+    """Format 0.2048 as "20.5 %", 0.00027 as "0.03 %", 0.00001667 as "0.0017 %", and None as "-"."""
     if share is None:
         return "-"
     value = 100 * share
@@ -72,12 +74,12 @@ def percent(share: float | None) -> str:
 
 
 def accuracy(share: float | None) -> str:
-    """0.9929 to "99.29 %"; "-" for None."""
+    """Format 0.9929 as "99.29 %", and None as "-"."""
     return "-" if share is None else f"{share:.2%}".replace("%", " %")
 
 
 def certainty(doubt: float) -> str:
-    """From log(1 - p) to p with three digits after its nines: -9.2 to "99.98990 %"; "" for nan."""
+    """Format p, given log(1 - p), with three digits after its nines: -9.2 as "99.98990 %", and nan as ""."""
     if math.isnan(doubt):
         return ""
     if doubt == -math.inf:
@@ -87,7 +89,7 @@ def certainty(doubt: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """4.04 to "4.0 s", 91.2 to "91 s", 1000 to "17 min", 9000 to "2.5 h"; "-" for None."""
+    """Format 4.04 as "4.0 s", 91.2 as "91 s", 1000 as "17 min", 9000 as "2.5 h", and None as "-"."""
     if seconds is None:
         return "-"
     if seconds < 120:
@@ -105,7 +107,7 @@ WRITTEN: dict[Unit, Callable[[float | None], str]] = {
 
 
 def title(metric: Metric) -> str:
-    """Return what a page calls a metric. A time stands there with its unit, whichever suits it."""
+    """Return the title of a metric on a page. Seconds become "time", because `duration` chooses the unit."""
     return "time" if metric.unit is Unit.SECONDS else metric.title
 
 

@@ -1,4 +1,4 @@
-"""Images inside of a page: thumbnails as data URIs."""
+"""Images inside a page: thumbnails as data URIs."""
 
 import base64
 import io
@@ -12,12 +12,18 @@ from alearn.data.imageset import ImageSet
 from alearn.values import Array
 
 SIDE = 64
-"""Pixels of a thumbnail's longer side, at most: a page of 150 stays well below a megabyte."""
+"""The most pixels of a thumbnail's longer side. A page with 150 thumbnails stays well below a megabyte."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with what is to be said of it, line by line. uri: `data:image/...`. id: its name in the data set."""
+    """A thumbnail with its caption.
+
+    Attributes:
+        uri: The thumbnail, as `data:image/...`.
+        id: The name of the image in the data set.
+        caption: The lines below it.
+    """
 
     uri: str
     id: str
@@ -25,7 +31,7 @@ class Picture:
 
 
 def strip(pool: ImageSet, index: Array, captions: Sequence[tuple[str, ...]]) -> list[Picture]:
-    """The images of `index` (int64 [n]), each with its caption."""
+    """Return the thumbnails of the images `index` (int64 [n]), each with its caption."""
     images = pool.images[torch.from_numpy(index).to(pool.images.device)].cpu().numpy()
     return [
         Picture(uri(image), pool.ids[i], caption) for image, i, caption in zip(images, index, captions, strict=True)
@@ -33,12 +39,16 @@ def strip(pool: ImageSet, index: Array, captions: Sequence[tuple[str, ...]]) -> 
 
 
 def uri(image: Array) -> str:
-    """A thumbnail of one image, uint8 [C, H, W]: gray as PNG, the first three of more channels as JPEG."""
+    """Return a thumbnail of an image, uint8 [C, H, W], as a data URI.
+
+    It is a JPEG of the first three channels if there are three or more, otherwise a grey PNG of the first channel.
+    """
     from PIL import Image
 
     colored = len(image) >= 3
     pixels = np.ascontiguousarray(np.moveaxis(image[:3], 0, -1) if colored else image[0])
-    thumbnail, file = Image.fromarray(pixels), io.BytesIO()
+    thumbnail = Image.fromarray(pixels)
+    file = io.BytesIO()
     thumbnail.thumbnail((SIDE, SIDE))
     if colored:
         thumbnail.save(file, "JPEG", quality=85)

@@ -1,4 +1,4 @@
-"""What a trial's report shows: sentences, tables, curves and pictures, gathered from its row, rounds and ledger."""
+"""The content of a trial's report: sentences, tables, curves and pictures from its row, its rounds and its ledger."""
 
 import json
 from collections.abc import Sequence
@@ -26,18 +26,24 @@ from alearn.trial.status import Status
 from alearn.values import Array
 
 PICTURES = 48
-"""Images in a strip, at most."""
+"""The most images in a strip."""
 
 
 def content(
     folder: Path, config: Config, row: dict[str, Any], state: State, pool: ImageSet | None, standing: tuple[Status, str]
 ) -> dict[str, Any]:
-    """Everything that templates/trial.html.j2 asks for.
+    """Return everything that templates/trial.html.j2 needs.
 
-    row: as `alearn.trial.row.build` makes it, of an unfinished trial with the numbers so far. pool: None where the
-    images cannot be had. standing: as `alearn.trial.status.of` says it.
+    Args:
+        folder: The folder of the trial.
+        config: Its config.
+        row: Its row, see `alearn.trial.row.build`. For an unfinished trial, it has the numbers so far.
+        state: Its state.
+        pool: Its images, None if they are not available.
+        standing: Its status and why it failed, see `alearn.trial.status.of`.
     """
-    ledger, truth = state.ledger, None if pool is None else pool.truth
+    ledger = state.ledger
+    truth = None if pool is None else pool.truth
     numbered = tuple(map(str, range(int(ledger.label.max(initial=-1)) + 1)))
     names = pool.classes if pool is not None else state.classes or numbered
     matrix = None if truth is None or not ledger.auto.any() else measure.confusion(ledger, truth, len(names))
@@ -69,7 +75,7 @@ def content(
 
 
 def sentence(row: dict[str, Any], status: Status, reason: str) -> str:
-    """The outcome."""
+    """Return the outcome of a trial as a sentence."""
     hand, auto, left = row["hand"], row["auto"], row["unlabeled"]
     if status is Status.FINISHED:
         share = percent(hand / row["images"]) if row["images"] else "-"
@@ -85,7 +91,8 @@ def sentence(row: dict[str, Any], status: Status, reason: str) -> str:
 
 
 def _wrong(row: dict[str, Any]) -> str:
-    auto, wrong = row["auto"], row["wrong_auto"]
+    auto = row["auto"]
+    wrong = row["wrong_auto"]
     if wrong is None:
         other = "" if row.get("given") else "the other "
         return f"{other}{count(auto)} were labeled automatically."
@@ -96,7 +103,7 @@ def _wrong(row: dict[str, Any]) -> str:
 
 
 def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the trial's numbers: name, value, and what was published ("" where nothing was)."""
+    """Return the numbers of a trial: name, value, and the published value ("" if there is none)."""
     published = row["published"] or {}
     return [
         (
@@ -109,7 +116,7 @@ def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: bool) -> list[Chart]:
-    """Labels by source, mislabels and accuracies over rounds, and what the hand labels bought."""
+    """Draw labels by source, mislabeled shares and accuracies over rounds, and progress over hand labels."""
     if not history:
         return []
 
@@ -128,24 +135,25 @@ def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: boo
     sources += [("given", "given")] if row.get("given") else []
     labels = [Series(key, colour, [metrics[key] for metrics in ends]) for key, colour in sources]
     wrong = drawn(Unit.SHARE)
-    if row["published"] and any(one.known for one in wrong):
-        rate, edges = row["published"]["mislabeled"], (0.5, len(history) + 0.5)
+    if row["published"] and any(line.known for line in wrong):
+        rate = row["published"]["mislabeled"]
+        edges = (0.5, len(history) + 0.5)
         wrong.append(Series("published (of auto)", "soft", [rate, rate], edges, dashed=True))
-    bought = [
+    progress = [
         Series(BY_KEY[key].title, colour, over(BY_KEY[key]), over(BY_KEY["hand"]))
         for key, colour in {"auto_share": "auto", "test_accuracy": "query"}.items()
     ]
-    found = [
+    charts = [
         stacked("Labels by source", labels, last="end" if finished else ""),
         lines("Mislabeled share", wrong, log=True),
         lines("Accuracy", drawn(Unit.ACCURACY)),
-        lines("What the hand labels bought", bought, "hand labels"),
+        lines("Progress over hand labels", progress, "hand labels"),
     ]
-    return [chart for chart in found if chart is not None]
+    return [chart for chart in charts if chart is not None]
 
 
 def asking(ledger: Ledger) -> Chart | None:
-    """Hand labels by round and purpose; None if there are none."""
+    """Draw the hand labels by round and purpose; return None if there are none."""
     if not ledger.hand.any():
         return None
     bars = ledger.rounds + 1
@@ -157,53 +165,54 @@ def asking(ledger: Ledger) -> Chart | None:
 
 
 def forecast(ledger: Ledger) -> Chart | None:
-    """What all hand labels were expected to come to, had the audit begun in each round; None without an audit."""
+    """Draw how many hand labels were expected if the audit had begun after each round; return None without an audit."""
     if not len(ledger.forecast):
         return None
     hand, _, expected = ledger.forecast.T
     layers = [
-        Series("by then", "query", hand.tolist()),
-        Series("audit and beyond the cut, expected", "audit", (expected - hand).tolist()),
+        Series("given so far", "query", hand.tolist()),
+        Series("expected for the audit and beyond the cut", "audit", (expected - hand).tolist()),
     ]
-    return stacked("Hand labels in all, had the audit begun then", layers)
+    return stacked("Hand labels in all if the audit had begun then", layers)
 
 
 def groups(folder: Path) -> list[dict[str, Any]]:
-    """What was certified, a line a group of labels: see `alearn.audit.certificate_file.build`. None before that."""
+    """Return what was certified for each group of labels, see `alearn.audit.certificate_file.build`; [] before that."""
     try:
-        made = json.loads((folder / statement.NAME).read_text())
-        return list(made["groups"])
+        certificate = json.loads((folder / statement.NAME).read_text())
+        return list(certificate["groups"])
     except (OSError, ValueError, KeyError):
         return []
 
 
 def strips(ledger: Ledger, pool: ImageSet, names: Sequence[str]) -> list[tuple[str, str, list[Picture]]]:
-    """Rows of pictures, each with a heading and a line of explanation."""
-    found: list[tuple[str, str, Array, list[tuple[str, ...]]]] = []
-    about: list[tuple[str, ...]]
+    """Return rows of pictures, each with a heading and an explanation."""
+    rows: list[tuple[str, str, Array, list[tuple[str, ...]]]] = []
+    captions: list[tuple[str, ...]]
     if pool.truth is not None:
         wrong = measure.wrong(ledger, pool.truth)
         shown = wrong[:PICTURES]
-        about = [(names[ledger.label[i]], f"is {names[pool.truth[i]]}", certainty(ledger.doubt[i])) for i in shown]
-        note = (
-            f"{_of(len(shown), len(wrong))} wrong auto labels, the surest first: label, truth, the model's confidence."
-        )
-        found.append(("Wrong auto labels", note, shown, about))
+        captions = [(names[ledger.label[i]], f"is {names[pool.truth[i]]}", certainty(ledger.doubt[i])) for i in shown]
+        note = f"{_of(len(shown), len(wrong))} wrong auto labels, the most confident first. "
+        note += "Each has its label, the truth and the model's confidence."
+        rows.append(("Wrong auto labels", note, shown, captions))
     auto = np.flatnonzero(ledger.auto)
     shown = auto[np.argsort(-ledger.doubt[auto], kind="stable")][:PICTURES]
-    about = [(names[ledger.label[i]], certainty(ledger.doubt[i])) for i in shown]
-    note = f"{_of(len(shown), len(auto))} auto labels, the least sure first: label, the model's confidence."
-    found.append(("Most doubtful auto labels", note, shown, about))
+    captions = [(names[ledger.label[i]], certainty(ledger.doubt[i])) for i in shown]
+    note = f"{_of(len(shown), len(auto))} auto labels, the least confident first. "
+    note += "Each has its label and the model's confidence."
+    rows.append(("Most doubtful auto labels", note, shown, captions))
     hand = np.flatnonzero(ledger.hand)
     shown = hand[np.argsort(-ledger.order[hand], kind="stable")][:PICTURES]
-    about = [(_answer(ledger, i, names), *_guess(ledger, i, names)) for i in shown]
-    note = f"{_of(len(shown), len(hand))} hand labels, the latest first: label, what the model took it for before."
-    found.append(("Asked last", note, shown, about))
-    return [(title, note, strip(pool, index, about)) for title, note, index, about in found if len(index)]
+    captions = [(_answer(ledger, i, names), *_guess(ledger, i, names)) for i in shown]
+    note = f"{_of(len(shown), len(hand))} hand labels, the latest first. "
+    note += "Each has its label and what the model guessed before."
+    rows.append(("Latest hand labels", note, shown, captions))
+    return [(title, note, strip(pool, index, captions)) for title, note, index, captions in rows if len(index)]
 
 
-def _of(shown: int, there: int) -> str:
-    return f"All {count(there)}" if shown == there else f"{count(shown)} of {count(there)}"
+def _of(shown: int, total: int) -> str:
+    return f"All {count(total)}" if shown == total else f"{count(shown)} of {count(total)}"
 
 
 def _answer(ledger: Ledger, i: int, names: Sequence[str]) -> str:
@@ -215,7 +224,7 @@ def _guess(ledger: Ledger, i: int, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def time(history: Sequence[dict[str, Any]]) -> Chart | None:
-    """Seconds by phase over rounds; None before the first."""
+    """Draw the seconds by phase over rounds; return None before the first round."""
     if not history:
         return None
     colours = ("query", "auto", "s2", "s3", "none")

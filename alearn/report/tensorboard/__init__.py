@@ -1,1 +1,1 @@
-"""What TensorBoard shows: `sink` writes a trial's own run, `bands` the mean curves over the seeds of a setting."""
+"""What TensorBoard shows. `event_file` writes a trial's run, `alearn.sweep.bands` the mean curves over seeds."""

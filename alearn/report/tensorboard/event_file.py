@@ -1,4 +1,4 @@
-"""A trial's own run: its curves, pictures, texts and hyperparameters."""
+"""A trial's run in TensorBoard: its curves, pictures, texts and hyperparameters."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,20 +20,21 @@ from alearn.trial.folder_journal import Setting
 from alearn.values import Array
 
 SHOWN = 20
-"""Images in a gallery."""
+"""The most images in a gallery."""
 
 
 class TensorBoard:
     """A reporter that writes an event file into the trial's folder.
 
-    A resumed trial appends another file. It repeats the curves of the last round, in case the trial was killed before
-    they were written: the same values at the same steps. Nothing is purged: purging by step would take the curves over
-    hand labels along, whose steps are larger.
+    A resumed trial adds another file. This file repeats the points of the last round, with the same values and steps,
+    because the trial may have been killed before they were written. Nothing is purged, because purging by step would
+    also delete points of the curves over hand labels, which have larger steps.
     """
 
     def __init__(self, setting: Setting) -> None:
         self._writer = SummaryWriter(str(setting.folder))
-        self._setting, self._images = setting, setting.pool
+        self._setting = setting
+        self._images = setting.pool
         history = setting.state.history
         self._epochs = sum(metrics["epochs"] for metrics in history)
         self._proto(hparams.start(setting.config))
@@ -47,7 +48,7 @@ class TensorBoard:
         """Write nothing: TensorBoard shows rounds."""
 
     def committed(self, entry: Entry) -> None:
-        """Write everything that a round has to show; the result at the end."""
+        """Write everything about a round or, at the end, the results of the trial."""
         if isinstance(entry, Round):
             self._round(entry)
             self._pictures(entry)
@@ -75,7 +76,7 @@ class TensorBoard:
         self._epochs += entry.fitted.epochs
         doubt = entry.scores.doubt.astype(np.float64)
         self._writer.add_histogram("pool/confidence", -np.expm1(doubt), step)
-        self._writer.add_histogram("pool/confidence_in_nines", doubt / -math.log(10), step)  # 0.999 has three
+        self._writer.add_histogram("pool/confidence_in_nines", doubt / -math.log(10), step)  # 0.999 has three nines
 
     def _curves(self, metrics: dict[str, Any], step: int) -> None:
         """Write a point of every curve over rounds and over hand labels."""
@@ -97,19 +98,19 @@ class TensorBoard:
                 matrix = measure.confusion(ledger, truth, len(classes))
                 self._picture("images/confusion_matrix", pictures.confusion(matrix, classes), step)
 
-    def _gallery(self, tag: str, index: Array, word: Callable[[int], str], entry: Round) -> None:
-        """The first ones of `index`, captioned with the model's guess and another word."""
+    def _gallery(self, tag: str, index: Array, detail: Callable[[int], str], entry: Round) -> None:
+        """Write the first images of `index` (int64 [n]). A caption is the model's guess and, below it, a detail."""
         ledger, images, shown = entry.ledger, self._images.images, index[:SHOWN]
         if len(shown):
             captions = [
-                f"guess {_name(self._images.classes, ledger.guess[i])} ({probability(ledger.doubt[i])})\n{word(i)}"
+                f"guess {_name(self._images.classes, ledger.guess[i])} ({probability(ledger.doubt[i])})\n{detail(i)}"
                 for i in shown
             ]
             pixels = images[torch.from_numpy(shown).to(images.device)].cpu().numpy()
             self._picture(tag, pictures.gallery(pixels, captions), entry.number)
 
     def _picture(self, tag: str, picture: pictures.Picture, step: int) -> None:
-        """Encoded by us: `add_image` compresses harder, which takes longer than the drawing."""
+        """Write a picture. `add_image` would compress it more, which takes longer than drawing it."""
         image = Summary.Image(
             height=picture.height,
             width=picture.width,
@@ -124,12 +125,12 @@ class TensorBoard:
                 self._writer.add_scalar(tag, value, step)
 
     def _by_class(self, values: dict[str, Any], step: int) -> None:
-        found = values["per_class"]
-        if found is not None and len(found) <= CLASSES:
-            self._scalars({of_class(name): counts["error"] for name, counts in found.items()}, step)
+        per_class = values["per_class"]
+        if per_class is not None and len(per_class) <= CLASSES:
+            self._scalars({of_class(name): counts["error"] for name, counts in per_class.items()}, step)
 
     def _proto(self, proto: Summary, step: int | None = None) -> None:
-        """Into this run's own file: some of the writer's methods would open a run of their own."""
+        """Write into the file of this run. Some methods of the writer would open another run."""
         self._writer._get_file_writer().add_summary(proto, step)  # type: ignore[no-untyped-call]
 
 
@@ -138,7 +139,7 @@ def _name(classes: Sequence[str], label: int) -> str:
 
 
 def probability(doubt: float) -> str:
-    """Of doubt log(1 - p), with as many digits as tell it from 1: 0.41, 0.99994, 1-4e-08."""
+    """Format p, given its doubt log(1 - p), with enough digits to distinguish it from 1: 0.41, 0.99994, 1-4e-08."""
     rest = math.exp(doubt)
     if rest < 1e-6:
         return f"1-{rest:.0e}"
@@ -146,8 +147,9 @@ def probability(doubt: float) -> str:
 
 
 def table(row: dict[str, Any]) -> str:
-    """A trial's row as a Markdown table, without the config, which is a text of its own, and the classes, which have
-    curves.
+    """Return a trial's row as a Markdown table.
+
+    It omits the config, which is a separate text, and the classes, which have curves.
     """
     cells = {key: value for key, value in row.items() if key not in ("config", "per_class")}
     cells["overrides"] = " ".join(row["overrides"])

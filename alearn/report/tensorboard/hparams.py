@@ -1,4 +1,4 @@
-"""A trial's line in the HParams tab: TensorBoard makes one line of a group and averages its trials, the seeds."""
+"""A trial's line in the HParams tab. TensorBoard averages the trials of a group, which are the seeds, into one line."""
 
 import math
 import time
@@ -11,15 +11,13 @@ from alearn.config import Config
 
 
 def start(config: Config) -> Summary:
-    """The mark of a trial that begins. Written into the trial's own run: `SummaryWriter.add_hparams` would open another
-    one.
-    """
+    """Return the mark that a trial begins. `SummaryWriter.add_hparams` would open another run for it."""
     group = f"{config.trial.name} {config.setting()[:8]}"
     return summary_v2.hparams_pb(hyperparameters(config), trial_id=group)
 
 
 def end() -> Summary:
-    """The mark of success; TensorBoard has a helper for the start of a session only."""
+    """Return the mark that a trial has succeeded. TensorBoard has a helper only for the start of a session."""
     info = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
     content = plugin_data_pb2.HParamsPluginData(session_end_info=info, version=metadata.PLUGIN_DATA_VERSION)
     plugin = SummaryMetadata.PluginData(plugin_name=metadata.PLUGIN_NAME, content=content.SerializeToString())
@@ -30,10 +28,11 @@ def end() -> Summary:
 
 
 def hyperparameters(config: Config) -> dict[str, Any]:
-    """What a sweep may vary, flat.
+    """Return what a sweep may vary, flat.
 
-    The tab shows five, those that differ first, then by name: what matters most has short names, the rest "with/". The
-    threshold is text, and elsewhere a number of nines: the tab's five digits would show 0.999999 as 1.
+    The tab shows five hyperparameters: first those that differ, then by name. So the most important ones have short
+    names, and the names of all others begin with "with/". The threshold is a text, and also a number of nines, because
+    the tab shows numbers with five digits, and 0.999999 would become 1.
     """
     policy = config.policy
     hidden = ("seed", "policy.threshold", "policy.init_fraction", "policy.hand_fraction", "model.name", "train.name")
@@ -48,5 +47,5 @@ def hyperparameters(config: Config) -> dict[str, Any]:
         "threshold": repr(policy.threshold),
         "train": config.train.name,
     } | {f"with/{key}": value for key, value in rest.items()}
-    lists = {key: ", ".join(value) for key, value in shown.items() if isinstance(value, list)}  # of names
+    lists = {key: ", ".join(value) for key, value in shown.items() if isinstance(value, list)}  # lists of names
     return {key: value for key, value in (shown | lists).items() if value is not None}

@@ -1,7 +1,7 @@
-"""The Custom Scalars dashboard. TensorBoard merges the layouts of all runs: charts of one category come together.
+"""The Custom Scalars dashboard. TensorBoard merges the layouts of all runs, category by category.
 
-So a trial's run brings the charts of trials, and a run of mean curves the charts with a band, which would be empty
-without it.
+So the run of a trial contributes the charts of trials. A run of mean curves contributes the charts with a band, which
+would be empty without such a run.
 """
 
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -14,11 +14,11 @@ from alearn.trial.metric import Topic
 from alearn.trial.metrics import METRICS
 
 TOGETHER = {"shares": "shares by hand, auto and none", "mislabeled_classes": "mislabeled, by class"}
-"""Groups of tags whose curves share a chart, and its title."""
+"""The title of a chart that all curves of a group of tags share, by the group."""
 
 
 def of_trials() -> Summary:
-    """Return the charts of the trials' own curves, all four categories of them."""
+    """Return the charts of the trials' curves, in all four categories."""
     layout = layout_pb2.Layout()
     for topic in Topic:
         category = layout.category.add(title=topic.value)
@@ -32,7 +32,7 @@ def of_trials() -> Summary:
 
 
 def of_bands() -> Summary:
-    """Return the charts of means with their bands."""
+    """Return the charts of mean curves with their bands."""
     layout = layout_pb2.Layout()
     for topic in Topic:
         category = layout.category.add(title=topic.value)

@@ -1,4 +1,4 @@
-"""The projector: what the last model makes of images of the pool, as points that TensorBoard lays out in space."""
+"""The projector: images of the pool as points in space, by the features that the last model computes for them."""
 
 import io
 from pathlib import Path
@@ -23,14 +23,14 @@ from alearn.values import Array
 HEADER = ("id", "label", "source", "round", "confidence", "wrong")
 CONFIG, FOLDER = "projector_config.pbtxt", "projector"
 CHUNK = 256
-"""Images a forward pass."""
+"""Images in a forward pass."""
 
 
 def write(folder: Path, config: Config, images: ImageSet, state: State) -> None:
-    """Write record.projector images of the pool, drawn by the seed, into a trial's folder: features before the head of
-    the last round's model, labels, thumbnails. Of a trial without a round there is nothing to write.
+    """Write `record.projector` images of the pool for the projector: features, labels and thumbnails.
 
-    They are files beside the events, no run of their own; written twice they are the same.
+    The features are what the head of the last round's model gets. The seed draws the images, so writing twice gives the
+    same files. They lie beside the events, and are no separate run. Nothing is written for a trial without a round.
     """
     if state.model is None:
         return
@@ -52,27 +52,30 @@ def write(folder: Path, config: Config, images: ImageSet, state: State) -> None:
 
 
 def features(config: Config, images: ImageSet, weights: dict[str, torch.Tensor], index: Array) -> Array:
-    """What the body of the model makes of the images `index` (int64 [n]): float32 [n, features]."""
-    on = images.images.device
+    """Return what the body of the model computes for the images `index` (int64 [n]), float32 [n, features]."""
+    device = images.images.device
     channels, height, width = images.images.shape[1:]
     model = build(config.model, (channels, height, width), len(weights["head.bias"]))
     model.load_state_dict(weights)
-    model.to(on).eval()
+    model.to(device).eval()
     with torch.inference_mode():
-        chunks = torch.split(torch.from_numpy(index).to(on), CHUNK)
-        made: Array = torch.cat([model.body(to_float(images.images[chunk])) for chunk in chunks]).cpu().numpy()
-    return made
+        chunks = torch.split(torch.from_numpy(index).to(device), CHUNK)
+        computed = torch.cat([model.body(to_float(images.images[chunk])) for chunk in chunks])
+    array: Array = computed.cpu().numpy()
+    return array
 
 
 def metadata(ledger: Ledger, images: ImageSet, index: Array) -> str:
-    """A line an image below the heading. confidence as in labels.csv: 1 for a human's label. wrong: whether an auto
-    label is, "unknown" where the truth is.
+    """Return a heading, and a line for each of the images `index` (int64 [n]).
+
+    confidence is as in labels.csv: 1 for a human's label. wrong says whether it is a wrong auto label, or "unknown" if
+    the truth is unknown.
     """
     sure = np.where(ledger.hand, 1.0, -np.expm1(ledger.doubt.astype(np.float64)))
     wrong = None if images.truth is None else np.isin(np.arange(len(images)), measure.wrong(ledger, images.truth))
     lines = ["\t".join(HEADER)]
     for i in index:
-        words = (
+        fields = (
             images.ids[i],
             images.classes[ledger.label[i]] if ledger.label[i] != CANNOT_TELL else "cannot tell",
             "hand" if ledger.hand[i] else "auto",
@@ -80,5 +83,7 @@ def metadata(ledger: Ledger, images: ImageSet, index: Array) -> str:
             f"{sure[i]:.9g}",
             "unknown" if wrong is None else "yes" if wrong[i] else "no",
         )
-        lines.append("\t".join(" ".join(word.split()) for word in words))  # a tab in a name would be another column
+        lines.append(
+            "\t".join(" ".join(field.split()) for field in fields)
+        )  # a tab in a name would begin another column
     return "\n".join(lines) + "\n"

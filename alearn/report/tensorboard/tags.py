@@ -7,19 +7,19 @@ from alearn.trial.metric import Metric
 from alearn.trial.metrics import METRICS
 
 SCALARS = {metric.curve.tag: metric for metric in METRICS if metric.curve.tag and metric.in_rounds}
-"""A point a round."""
+"""The curves with one point for each round."""
 FINAL = {tag: metric for tag, metric in SCALARS.items() if metric.curve.final}
-"""Those of the scalars that get one more point when the rest is labeled, one step after the last round."""
+"""The curves of SCALARS with one more point, one step after the last round, when the remaining images are labeled."""
 RESULT = {metric.curve.tag: metric for metric in METRICS if metric.curve.tag and not metric.in_rounds}
-"""One point, when the trial is done."""
+"""The curves with a single point, for when the trial has finished."""
 OVER_HAND = {metric.curve.over_hand: metric for metric in METRICS if metric.curve.over_hand}
-"""The learning curve: a point a round, over the number of hand labels."""
+"""The learning curves: one point for each round, over the number of hand labels."""
 BANDED = {tag for metric in METRICS if metric.curve.band for tag in (metric.curve.tag, metric.curve.over_hand) if tag}
-"""Those whose mean over seeds has a chart with a band."""
+"""The curves whose mean over seeds has a chart with a band."""
 BY_EPOCH = ("train/loss_by_epoch", "train/validation_accuracy_by_epoch")
-"""A point an epoch, those of all rounds in a row."""
+"""The curves with one point for each epoch, counted through all rounds."""
 CLASSES = 20
-"""Classes up to which each has a curve of its own."""
+"""The most classes for which each class has a curve."""
 
 
 def points(metrics: Mapping[str, Metric], values: Mapping[str, Any]) -> dict[str, float | None]:
@@ -35,7 +35,7 @@ def of_class(name: str) -> str:
 def band(tag: str) -> tuple[str, str, str]:
     """Return the tags of a curve's mean, mean - sd and mean + sd over seeds.
 
-    The mean has a tag of its own here, beside the trials' one: a margin chart warns of every run that has some of its
-    three tags and not all.
+    The mean has another tag here than the curve of a trial, because a margin chart warns about every run that has some
+    of its three tags but not all.
     """
     return f"with_sd/{tag}/mean", f"with_sd/{tag}/lower", f"with_sd/{tag}/upper"

@@ -1,4 +1,4 @@
-"""A strict reader of our pages, for the tests: what a browser would forgive is an error here."""
+"""A strict reader of our pages, for the tests. It raises errors that a browser would forgive."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,7 +7,14 @@ VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """text: what is read, white space made single. tags: (name, attributes) in order. rows: the cells of table rows."""
+    """A page.
+
+    Attributes:
+        source: The HTML.
+        text: The text, with single spaces.
+        tags: (name, attributes) of each element, in order.
+        rows: The text of the cells of each table row.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -21,10 +28,10 @@ class Page(HTMLParser):
         assert not self._open, f"never closed: {self._open}"
         self.text = " ".join("".join(self._text).split())
         ids = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
-        assert len(ids) == len(set(ids)), "an id is there twice"
+        assert len(ids) == len(set(ids)), "an id appears twice"
 
     def handle_starttag(self, tag, attrs):
-        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute is there twice: {tag} {attrs}"
+        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute appears twice: {tag} {attrs}"
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self._open.append(tag)
@@ -50,11 +57,11 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of each element of a kind."""
+        """Return the attributes of each element with this tag."""
         return [attributes for name, attributes in self.tags if name == tag]
 
     def assert_self_contained(self) -> None:
-        """Nothing is fetched from anywhere, and nothing is run."""
+        """Assert that the page fetches nothing and runs nothing."""
         assert not self.all("script") + self.all("link") + self.all("iframe")
         for tag, attributes in self.tags:
             for name, value in attributes.items():

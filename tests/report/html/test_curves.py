@@ -28,15 +28,17 @@ def test_bars_stand_on_each_other_to_scale():
 def test_colours_are_the_pages_and_ids_the_pictures_own():
     one, two = (lines(title, [Series("a", "wrong", [0.1, 0.2], sd=[0.0, 0.1])]) for title in ("One", "Two"))
     assert "var(--wrong)" in one.svg
-    assert not re.findall(r"#[0-9a-f]{6}", one.svg), "no colour that dark mode cannot change"
+    assert not re.findall(r"#[0-9a-f]{6}", one.svg), "dark mode can change every colour"
     ids = [set(re.findall(r'id="([^"]*)"', chart.svg)) for chart in (one, two)]
     assert ids[0]
     assert not ids[0] & ids[1]
     for chart, own in zip((one, two), ids, strict=True):
         assert set(re.findall(r'(?:url\(|href=")#([^")]+)', chart.svg)) == own
     assert not re.search(r"https?:|<metadata|<!--|<\?xml", one.svg)
-    assert one.svg == lines("One", [Series("a", "wrong", [0.1, 0.2], sd=[0.0, 0.1])]).svg, "the same again"
-    assert one.legend == (), "a single line needs none"
+    assert one.svg == lines("One", [Series("a", "wrong", [0.1, 0.2], sd=[0.0, 0.1])]).svg, (
+        "the same series give the same picture"
+    )
+    assert one.legend == (), "a single line needs no legend"
 
 
 def test_a_log_scale_is_used_where_it_helps_and_says_what_it_hides():
@@ -65,5 +67,5 @@ def test_rounds_are_whole_numbers_and_not_too_many(rounds, expected):
 
 
 def test_every_colour_has_one_name():
-    assert len(set(LIGHT.values())) == len(LIGHT), "or dark mode would take one for the other"
+    assert len(set(LIGHT.values())) == len(LIGHT), "otherwise dark mode would confuse two colours"
     assert curves.STYLE["svg.fonttype"] == "none"

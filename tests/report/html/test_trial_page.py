@@ -1,4 +1,4 @@
-"""The report of labelings that no trial made: whatever data may look like."""
+"""The report of labelings that no trial made, with all kinds of data."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from tests.report.test_trial_report import CLASSES, CPU, pool, read
 
 
 def made(config, folder, images: ImageSet, ledger: Ledger, history=(), standing=(Status.FINISHED, "")) -> Page:
-    """The report of a labeling that no trial made."""
+    """Write the report of a labeling that no trial made, and return it."""
     final = measure.labels(ledger, images.truth, None) | measure.by_class(ledger, images.truth, images.classes)
     found = row.build(config, row.UNKNOWN, list(history), final, CPU)
     trial_report.trial(folder, config, found, State(ledger, list(history)), images, standing)
@@ -25,7 +25,7 @@ def made(config, folder, images: ImageSet, ledger: Ledger, history=(), standing=
 
 
 def labeled(images: ImageSet, guess: np.ndarray) -> Ledger:
-    """Ten by hand, the rest automatic as guessed, the first the surest."""
+    """Return ten hand labels, and auto labels for the other images as guessed, the most confident first."""
     book, total = Ledger.empty(len(images)), len(images)
     book.write(np.arange(10), np.zeros(10, np.int64), Source.FIRST, 0)
     book.doubt[10:] = np.linspace(-20, -1, total - 10)
@@ -99,10 +99,10 @@ def test_colours_and_many_classes(config, tmp_path):
         np.arange(total) % 200,
     )
     guess = images.truth.copy()
-    guess[[207, 407, 30]] = [3, 3, 5]  # 7 twice taken for 3, 30 once for 5
+    guess[[207, 407, 30]] = [3, 3, 5]  # class 7 is labeled 3 twice, class 30 is labeled 5 once
     page = made(config(), tmp_path, images, labeled(images, guess))
     assert "20 of 200 classes: those with the most wrong labels" in page.text
-    assert "The 20 worst of 200 classes." in page.text
+    assert "The table has the 20 worst of 200 classes." in page.text
     worst = [cells for cells in page.rows if len(cells) == 6]
     assert [cells[:5] for cells in worst[:2]] == [
         ["class 7", "3", "1", "2", "66.7 %"],

@@ -1,4 +1,4 @@
-"""A small real trial, for everything that reads what it left."""
+"""A small real trial, for all tests that read its files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.conftest import SMALL, compose
 
 
 class Trial(NamedTuple):
-    """Its folder, config, row, the metrics of its rounds, and its events as TensorBoard's own reader finds them."""
+    """A trial: its folder, config and row, the metrics of its rounds, and its events as TensorBoard reads them."""
 
     folder: Path
     config: Config

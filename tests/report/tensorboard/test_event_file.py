@@ -1,4 +1,4 @@
-"""What TensorBoard's own reader finds in a trial's folder."""
+"""What TensorBoard reads from the folder of a trial."""
 
 import io
 import math
@@ -35,7 +35,7 @@ def test_the_last_points_are_the_row(trial):
     assert last["result/rounds"] == trial.row["rounds"]
     assert last["result/seconds"] == pytest.approx(trial.row["seconds"]["total"], rel=1e-6)
     assert sorted(last)[:5] == sorted(tag for tag in last if re.match("auto_labels/|labels/(auto|hand)", tag)), (
-        "the columns that the HParams tab shows"
+        "these are the columns of the HParams tab"
     )
 
 
@@ -62,7 +62,7 @@ def test_of_many_classes_there_is_the_mean_and_the_worst(tmp_path, config):
 
 def test_the_learning_curve_is_over_hand_labels(trial):
     for tag, metric in tags.OVER_HAND.items():
-        if metric.curve.hand == "hand":  # the others are of trials that end with an audit
+        if metric.curve.hand == "hand":  # the other curves exist only if a trial ends with an audit
             found = [(e.step, e.value) for e in trial.events.Scalars(tag)]
             assert found == [(r["hand"], pytest.approx(r[metric.key], rel=1e-6)) for r in trial.rounds]
 
@@ -81,7 +81,7 @@ def test_there_are_pictures_of_every_round(trial):
     first = found["images/asked_this_round"][0]
     picture = Image.open(io.BytesIO(first.encoded_image_string))
     assert picture.size == (first.width, first.height)
-    assert picture.mode == "L", "as the images are"
+    assert picture.mode == "L", "grey, like the images"
     assert np.asarray(picture)[:, :50].min() == 0, "digits are white on black"
     assert np.asarray(picture)[0].min() == 255, "the page is white"
 

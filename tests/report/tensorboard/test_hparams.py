@@ -18,7 +18,9 @@ def test_seeds_of_a_setting_are_one_group(config):
 
 def test_what_matters_comes_first(config):
     found = started(config("train.steps=60")).hparams
-    assert sorted(found)[:5] == ["hand_fraction", "init_fraction", "model", "threshold", "train"], "the tab shows five"
+    assert sorted(found)[:5] == ["hand_fraction", "init_fraction", "model", "threshold", "train"], (
+        "the tab shows these five"
+    )
     assert found["with/train.steps"].number_value == 60
     assert "with/record.projector" not in found
     named = started(config("data=folder", "data.root=/photos", "data.classes=[cat,dog]")).hparams

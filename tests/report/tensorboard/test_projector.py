@@ -59,16 +59,16 @@ def test_the_points_are_the_last_models_features_with_their_labels(trial):
 def test_a_finished_trial_gets_other_points_on_request(trial, tmp_path):
     before = {path: path.read_bytes() for path in trial.folder.rglob("*") if path.is_file()}
     assert run(trial.config, trial.folder) == trial.row
-    assert {path: path.read_bytes() for path in before} == before, "written again, they are the same"
+    assert {path: path.read_bytes() for path in before} == before, "writing again gives the same files"
     state = checkpoint.load(trial.folder, trial.config.digest(), 600)
     pool, _ = sources.load(trial.config.data, trial.config.seed)
     more = trial.config.model_copy(update={"record": trial.config.record.model_copy(update={"projector": 10_000})})
     projector.write(tmp_path, more, pool, state)
-    assert len(described(tmp_path)) == 600, "all that there are"
+    assert len(described(tmp_path)) == 600, "all images of the pool"
     state.model = None
     (tmp_path / "none").mkdir()
     projector.write(tmp_path / "none", more, pool, state)
-    assert not list((tmp_path / "none").iterdir()), "no round, no model, no points"
+    assert not list((tmp_path / "none").iterdir()), "without a round there is no model, and so there are no points"
 
 
 def test_a_resumed_trial_may_ask_for_points(mnist_root, tmp_path):
@@ -78,7 +78,7 @@ def test_a_resumed_trial_may_ask_for_points(mnist_root, tmp_path):
     assert not (tmp_path / "projector").exists()
     run(compose(*words, "policy.hand_fraction=0.4", "record.projector=20"), tmp_path)
     assert len(described(tmp_path)) == 20
-    assert {path.parent for path in tmp_path.rglob("*tfevents*")} == {tmp_path}, "one run, of two files"
+    assert {path.parent for path in tmp_path.rglob("*tfevents*")} == {tmp_path}, "one run, with two files"
 
 
 def test_asking_for_points_is_no_other_trial():
