@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from alearn import registry
-from alearn.config import packaged_conf
+from alearn.config import hydra_front, packaged_conf, preset
+from alearn.config.presets import names
 from alearn.trial import model_file
 from tests.command import ROOT, alearn
 from tests.conftest import shapes
@@ -115,6 +116,13 @@ def test_an_oracle_of_another_package_answers_for_people(installed, trial, tmp_p
     assert "finished already" in outcome.out, "the table's place is registered as a key that may change"
     outcome = alearn("-m", "oracle=expert", "oracle.table=x", "data.limit=100", f"hydra.sweep.dir='{tmp_path / 's'}'")
     assert "oracle=expert: people answer one trial, not a sweep" in outcome.err
+
+
+def test_python_has_the_presets_of_packages(installed):
+    tiny = preset("model", "tiny", width=5)
+    assert (type(tiny).__name__, tiny.width) == ("Tiny", 5)
+    assert tiny == hydra_front.compose("model=tiny", "model.width=5").model
+    assert {"small_cnn", "tiny"} <= set(names("model"))
 
 
 def test_a_package_that_fails_is_named_and_a_name_that_there_is_not_is_told_with_all_that_there_are(

@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 from omegaconf import DictConfig, OmegaConf
 
 from alearn.config.model_config import Model
+from alearn.config.packaged_conf import packages
 from alearn.config.parse import parse_section
 from alearn.config.policy_config import Policy
 from alearn.config.train_config import Train
@@ -49,9 +50,17 @@ def training(policy: str, /, **changes: Any) -> Train:
 
 
 def names(group: str) -> list[str]:
-    """Return the names of a group's presets."""
-    folder = CONF / group
-    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+    """Return the names of a group's presets, those of other packages among them."""
+    return sorted(_files(group))
+
+
+def _files(group: str) -> dict[str, Path]:
+    """Return the files of a group by name. As in Hydra's search path, alearn's own come first."""
+    files: dict[str, Path] = {}
+    for conf in (CONF, *(folder for _, folders in packages() for folder in folders)):
+        for path in (conf / group).rglob("*.yaml"):
+            files.setdefault(str(path.relative_to(conf / group).with_suffix("")), path)
+    return files
 
 
 def _section(group: str, tree: Any, changes: Mapping[str, Any]) -> Any:
@@ -95,11 +104,12 @@ def _file(group: str, name: str) -> tuple[str, DictConfig]:
     """Return the first line and the content of a file."""
     if group not in GROUPS:
         raise AlearnError(f"{group}: no such group of presets; must be one of {', '.join(GROUPS)}")
-    if name not in names(group):
-        near = get_close_matches(name, names(group), n=1)
+    files = _files(group)
+    if name not in files:
+        near = get_close_matches(name, files, n=1)
         guess = f"; did you mean {near[0]}?" if near else ""
-        raise AlearnError(f"{group}={name}: must be one of {', '.join(names(group))}{guess}")
-    text = (CONF / group / f"{name}.yaml").read_text()
+        raise AlearnError(f"{group}={name}: must be one of {', '.join(sorted(files))}{guess}")
+    text = files[name].read_text()
     own = OmegaConf.create(text)
     assert isinstance(own, DictConfig)
     return text.partition("\n")[0], own

@@ -19,8 +19,8 @@ from alearn.errors import AlearnError
 from alearn.registry import ORACLES, QUERIES
 
 FREE = ("data.root", "data.cache", "policy.audit.seed", "policy.max_rounds", "record.projector", "resume")
-"""Keys that may change when a trial is resumed: where things lie, when to give up, what is shown; not the labels.
-(Without policy.audit.seed two runs draw differently anyway; a draw that was made stays.)"""
+"""Keys that may change when a trial is resumed, because labels do not follow from them: where things lie, when to give
+up, what is shown. (Without policy.audit.seed two runs draw differently anyway; a draw that was made stays.)"""
 
 
 class Record(Section):
@@ -71,9 +71,11 @@ class Config(Section):
             )
 
     def in_sweep(self) -> Self:
-        """As a job of a sweep has it. With a thread each, jobs fill the cores and no launcher changes their labels.
+        """Return the config of a job of a sweep.
 
-        Raises AlearnError if it would ask people.
+        With one thread each, jobs fill the cores, and their labels do not depend on the launcher.
+
+        Raises AlearnError if the job would ask people.
         """
         if not ORACLES.get(self.oracle.name).simulated:
             raise AlearnError(
@@ -83,20 +85,20 @@ class Config(Section):
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 
     def identity(self) -> dict[str, Any]:
-        """The config flat, `{"policy.threshold": 0.9999, ...}`, without the keys that a resumed trial may change."""
+        """Return the config flat, `{"policy.threshold": 0.9999, ...}`, without the keys that may change on resuming."""
         flat = flatten(self.model_dump(mode="json"))  # lists, as YAML has them
         return {key: value for key, value in flat.items() if key not in free(flat)}
 
     def digest(self) -> str:
-        """sha256 of `identity`: equal for trials that must give the same labels."""
+        """Return the SHA-256 of `identity`: trials of the same digest must give the same labels."""
         return _sha256(self.identity())
 
     def setting(self) -> str:
-        """sha256 of `identity` without the seed: equal for trials whose results may be averaged."""
+        """Return the SHA-256 of `identity` without the seed: results of the same setting may be averaged."""
         return _sha256({key: value for key, value in self.identity().items() if key != "seed"})
 
     def yaml(self) -> str:
-        """As YAML, every value resolved."""
+        """Return the config as YAML."""
         return OmegaConf.to_yaml(OmegaConf.create(self.model_dump()))
 
 
@@ -107,7 +109,7 @@ def _sha256(tree: Any) -> str:
 def free(flat: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys of a flat config that may change: FREE, and those that its oracle is registered with.
 
-    Where the data set is one's own folder, its place is all that tells which one it is.
+    The path of a folder of one's own may not change: nothing else says which data set it is.
     """
     keys = [key for key in FREE if key != "data.root" or flat.get("data.name") != "folder"]
     with suppress(AlearnError):  # the oracle of a package that is not installed any more
@@ -116,7 +118,7 @@ def free(flat: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` to `{"a.b": 1}`."""
+    """Turn `{"a": {"b": 1}}` into `{"a.b": 1}`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
