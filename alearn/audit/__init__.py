@@ -1,1 +1,1 @@
-"""The guarantee: bound, plan, draw, protocol, certificate, verifier. What is drawn is drawn after labels are frozen."""
+"""The guarantee: bounds, plan, draw, protocol, certificate and verifier. Nothing is drawn before labels are frozen."""

@@ -1,5 +1,7 @@
-"""certificate.json and what it rests on: frozen.csv, the labels in their order, and audit.csv, the answers in the order
-of the draw. `alearn verify` (alearn.audit.verify) needs nothing else but labels.csv.
+"""Write certificate.json and the files that it rests on.
+
+frozen.csv has the frozen labels in their order, and audit.csv has the answers in the order of the draw. `alearn verify`
+(alearn.audit.verify) needs only these files and labels.csv.
 """
 
 import json
@@ -18,24 +20,25 @@ from alearn.values import Array
 
 
 def write_frozen(folder: Path, ledger: Ledger, names: Names) -> None:
-    """Write frozen.csv: what is frozen before the draw."""
+    """Write frozen.csv, the labels that are frozen before the draw."""
     frozen = ledger.audit
     assert frozen is not None
     atomic.replace(folder / FROZEN, rules.frozen_text(*protocol.texts(frozen, names)))
 
 
 def write_answers(folder: Path, ledger: Ledger, terms: Terms, names: Names) -> None:
-    """Write audit.csv: the answers so far."""
+    """Write audit.csv, the answers so far."""
     atomic.replace(folder / ANSWERS, answers_csv(ledger, terms, names))
 
 
 def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
-    """What certificate.json says of an audit that is over, but for the files' hashes: see `save`."""
+    """Return the content of certificate.json for a finished audit. Only the hashes of files are missing: see `save`."""
     frozen = ledger.audit
     assert frozen is not None
-    order, groups = protocol.draw(terms, names, ledger), protocol.groups(terms, names, frozen)
+    order = protocol.draw(terms, names, ledger)
+    groups = protocol.groups(terms, names, frozen)
     hand = {name: ledger.count(source) for name, source in PURPOSES.items()}
-    made: dict[str, Any] = {
+    certificate: dict[str, Any] = {
         "alearn": __version__,
         "total": len(ledger),
         "scope": terms.scope,
@@ -54,11 +57,11 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
         "commitment_sha256": protocol.commitment(terms, names, ledger),
         "frozen_sha256": protocol.digest(frozen, names),
     }
-    return {"statement": statement.words(made)} | made
+    return {"statement": statement.in_words(certificate)} | certificate
 
 
 def _checked(ledger: Ledger, frozen: Audit, order: Array) -> Array:
-    """int64 [m]: the places that the audit has checked, in the order of the draw."""
+    """Return the places that the audit has checked, in the order of the draw, int64 [m]."""
     checked: Array = order[ledger.source[frozen.item[order]] == Source.AUDIT]
     return checked
 
@@ -79,21 +82,24 @@ def _group(ledger: Ledger, frozen: Audit, group: Group, checked: Array) -> dict[
 
 
 def answers_csv(ledger: Ledger, terms: Terms, names: Names) -> str:
-    """The text of audit.csv, in the order of the draw: item, the label that was frozen, the human's answer, and the
-    second one where there was one.
+    """Return the text of audit.csv, in the order of the draw.
+
+    Each line has the item, its frozen label, the answer of the human, and a second answer if there was one.
     """
-    frozen, rows = ledger.audit, list[tuple[str, ...]]()
+    frozen = ledger.audit
     assert frozen is not None
+    rows = list[tuple[str, ...]]()
     for place in _checked(ledger, frozen, protocol.draw(terms, names, ledger)):
-        item, last = frozen.item[place], names.answer(ledger.label[frozen.item[place]])
+        item = frozen.item[place]
         first = frozen.first[place]
+        last = names.answer(ledger.label[item])
         answers = (last, "") if first == -1 else (names.answer(first), last)
         rows.append((names.ids[item], names.classes[frozen.label[place]], *answers))
     return csv_tables.to_text(ANSWERED, rows)
 
 
-def save(folder: Path, made: dict[str, Any]) -> None:
-    """Write certificate.json, with the hashes of the files that it rests on."""
+def save(folder: Path, certificate: dict[str, Any]) -> None:
+    """Write certificate.json with the hashes of the files that it rests on."""
     hashed = {"audit_sha256": ANSWERS, "labels_sha256": LABELS}
     hashes = {key: sha256((folder / name).read_bytes()).hexdigest() for key, name in hashed.items()}
-    atomic.replace(folder / NAME, json.dumps(made | hashes, indent=1) + "\n")
+    atomic.replace(folder / NAME, json.dumps(certificate | hashes, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What a certificate would cost, as text: some plans, cheapest marked, each with a bar."""
+"""Show what a certificate would cost, as text: several plans, each with a bar, and the cheapest marked."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ TAIL = 0.03
 """Wrong labels are assumed to gather at the end of the order: towards its start, their density falls by a factor of e
 over this share of the items. A share ANYWHERE of them is assumed to be anywhere."""
 BAR, STAGES, PLANS = 40, 5, 8
-"""Characters of the longest bar, stages that a line shows, and plans that the table shows."""
+"""Characters of the longest bar, stages shown in a line, and plans shown in the table."""
 
 
 def profile(items: int, errors: float) -> Array:
-    """Return the probability that each label is wrong, float64 [items]; about `errors` labels are wrong in all."""
+    """Return the assumed probability that each label is wrong, float64 [items]. The sum is about `errors`."""
     away = np.arange(items)[::-1] / (TAIL * items)
     density = np.exp(-away)
-    low, high = 0.0, 1e20  # what the density is multiplied by: no probability is above one half
+    low, high = 0.0, 1e20  # bounds of the factor of the density; no probability is above one half
     for _ in range(100):
         middle = (low + high) / 2
         if np.minimum(0.5, middle * density).sum() < errors:
@@ -29,41 +29,44 @@ def profile(items: int, errors: float) -> Array:
 
 
 def cost_table(items: int, terms: Terms, errors: float, budget: int | None = None, classes: int = 1) -> str:
-    """Return sizes, costs and the floor, as text.
+    """Return the sizes and costs of plans, and the fewest labels that must be checked, as text.
 
     Args:
-        items: Labels that no human gave.
+        items: The number of labels that no human gave.
         terms: What the certificate is to promise.
-        errors: Wrong labels that are expected among them.
-        budget: Labels that the audit may check.
-        classes: Classes of equal size that have a bound each.
+        errors: The expected number of wrong labels among the items.
+        budget: The most labels that the audit may check; None has no limit.
+        classes: The number of classes that have a bound of their own. They are assumed to have equal size.
 
     Raises:
-        AlearnError: No audit within the budget proves it.
+        AlearnError: No audit within the budget can prove what the terms ask for.
     """
     sizes = [len(part) for part in np.array_split(np.arange(items), classes)]
     promise = terms.promise(items, classes)
     floor = reachable(promise, sizes, budget)
     candidates = plans(promise, profile(sizes[0], errors / classes), terms.kind)
     best = candidates[0]
-    each, together = "", ""
+    each = ""
+    together = ""
     if classes > 1:
-        each, together = f" in each of {classes} classes", " for all classes at once"
+        each = f" in each of {classes} classes"
+        together = " for all classes at once"
     heading = f"  checked (may be wrong){', a class' if classes > 1 else ''}"
     shown = sorted(candidates[:PLANS], key=lambda plan: (plan.stages[0][1], len(plan.stages)))
     longest = max(plan.high for plan in shown)
     lines = [
         f"{items:,} labels, {errors:,.0f} of them expected to be wrong; at most {promise.allowed(sizes[0]):,} "
-        f"({terms.target_error:.4g}){each} shall be, risk {terms.risk:g}{together}.",
-        f"floor: {floor:,} labels must be checked, however good the others are.",
+        f"({terms.target_error:.4g}){each} may be wrong, at a risk of {terms.risk:g}{together}.",
+        f"floor: {floor:,} labels must be checked, whatever the model.",
         "",
         f"{heading:54}  mean cost    median   90 % at most",
         *(_line(plan, longest, mark="*" if plan is best else " ") for plan in shown),
         "",
-        "cost: labels checked, and labels beyond the cut, by hand. # up to the median, = up to the 90th percentile.",
+        "cost: hand labels, those that are checked and those beyond the cut. # up to the median, = up to the 90th "
+        "percentile.",
         "A line with several numbers is one audit that may stop at each of them.",
-        f"* expected to be cheapest: {classes * best.mean:,.0f} labels by hand, {classes * best.mean / items:.1%} of "
-        "all.",
+        f"* expected to be cheapest: {classes * best.mean:,.0f} hand labels, {classes * best.mean / items:.1%} of all "
+        "labels.",
     ]
     return "\n".join(lines)
 

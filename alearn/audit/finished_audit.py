@@ -1,8 +1,9 @@
-"""An audit of finished labels, made by whatever tool, in a folder.
+"""Audit the finished labels of any tool, in a folder.
 
-Each call takes it as far as the answers go: it freezes and draws, writes a sheet of items to label (blind), reads the
-answers, asks for more where that is cheaper, and ends with labels.csv, certificate.json and what `alearn verify` reads.
-It is the audit of a trial (`alearn.audit.protocol`) with a human who answers on sheets.
+Each call takes the audit as far as the answers on its sheets go. It freezes the labels and draws from them, writes a
+sheet of items to label blind, reads the answers, and asks for more where that is cheaper. In the end it writes
+labels.csv, certificate.json and the other files that `alearn verify` reads. The audit is that of a trial
+(`alearn.audit.protocol`) with a human who answers on sheets.
 """
 
 import json
@@ -29,11 +30,16 @@ STATE, NEXT = "audit.json", "next.txt"
 
 @dataclass(frozen=True)
 class Request:
-    """What a call asks for. Its fields are the options of `alearn audit`, so messages name them.
+    """What a call asks for. Its fields are the options of `alearn audit`, so messages name the options.
 
-    labels: a CSV file, or a folder of class folders. out: the audit's folder. columns: names of the file's columns for
-    id, label, confidence and perhaps source. classes: labels that an answer may be besides those given. repeatable:
-    whether to leave risk for audits of later versions of the labels. after: the audit of the version before this one.
+    Attributes:
+        labels: A CSV file, or a folder of class folders.
+        out: The folder of the audit.
+        terms: What is asked of the audit.
+        columns: The names of the columns of the file for id, label, confidence and perhaps source.
+        classes: Labels that an answer may have besides those in the file or folder.
+        repeatable: Whether to leave some of the risk for audits of later versions of the labels.
+        after: The folder of the audit of the version before this one.
     """
 
     labels: Path
@@ -47,8 +53,16 @@ class Request:
 
 @dataclass(frozen=True)
 class State:
-    """An audit that has begun: what it is about, what was asked for, and what is fixed since. The frozen labels are in
-    frozen.csv. stages, allowed: as in `alearn.ledger.Audit`. seed: "" before the draw.
+    """An audit that has begun: its labels, its terms, and everything that is fixed.
+
+    Attributes:
+        source: The file or folder of the labels.
+        source_sha256: The SHA-256 of its content.
+        terms: The fields of `Terms`.
+        frozen_sha256: The SHA-256 of frozen.csv, which has the frozen labels.
+        stages: As in `alearn.ledger.Audit`.
+        allowed: As in `alearn.ledger.Audit`.
+        seed: The seed of the draw, "" before the draw.
     """
 
     source: str
@@ -61,17 +75,17 @@ class State:
 
     @classmethod
     def load(cls, folder: Path) -> "State":
-        """Read it from a folder. Raises AlearnError if it cannot be read."""
+        """Read the state from a folder. Raise AlearnError if that fails."""
         try:
             state = cls(**json.loads((folder / STATE).read_text()))
             Terms(**state.terms)
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise AlearnError(f"{folder / STATE}: holds no audit that can be read ({type(error).__name__})") from error
+            raise AlearnError(f"{folder / STATE}: holds no readable audit ({type(error).__name__})") from error
         return state
 
     @classmethod
     def of(cls, request: Request, given: Labels, terms: Terms, ledger: Ledger, names: Names) -> "State":
-        """Return where an audit in a ledger stands."""
+        """Return the state of the audit in a ledger."""
         frozen = ledger.audit
         assert frozen is not None
         return cls(
@@ -85,15 +99,15 @@ class State:
         )
 
     def save(self, folder: Path) -> None:
-        """Write it into a folder."""
+        """Write the state into a folder."""
         atomic.replace(folder / STATE, json.dumps(asdict(self), indent=1) + "\n")
 
     def audit(self, folder: Path, names: Names) -> Audit:
-        """Return what was frozen. Raises AlearnError if frozen.csv is not what it was."""
+        """Return the frozen audit. Raise AlearnError if frozen.csv was changed."""
         lines = csv_tables.read(folder / FROZEN, ("item", "label")).values()
         item = {name: i for i, name in enumerate(names.ids)}
         label = {name: k for k, name in enumerate(names.classes)}
-        changed = AlearnError(f"{folder / FROZEN}: was changed since it was frozen; begin anew in another folder")
+        changed = AlearnError(f"{folder / FROZEN}: was changed after it was frozen; begin again in another folder")
         try:
             frozen = Audit(
                 item=np.array([item[line["item"]] for line in lines], np.int64),
@@ -116,14 +130,15 @@ def advance(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     """Take an audit as far as the answers on its sheets go, and return its certificate.
 
     Args:
-        request: What is asked for; the same in every call.
-        say: Takes a line of text about what has been done.
+        request: What is asked for. It must be the same in every call.
+        say: Called with lines of text about what has been done.
 
     Raises:
-        WaitingError: Answers are missing; the message says where they go.
+        WaitingError: Answers are missing. The message says where to give them.
         AlearnError: The labels, the answers or the request are wrong.
     """
-    path, folder = request.labels, request.out
+    path = request.labels
+    folder = request.out
     given = finished_labels.read(path, request.columns)
     names = Names(given.ids, sorted({*request.classes, *given.label}))
     if given.root is not None and folder.resolve().is_relative_to(given.root):
@@ -149,9 +164,10 @@ def advance(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class AuditJournal:
-    """Keeps an audit in its folder: frozen.csv and audit.json are there before anything is drawn or asked.
+    """A journal that keeps an audit in its folder. frozen.csv and audit.json exist before anything is drawn or asked.
 
-    terms: as they are for this call; request.terms may leave the seed out. say: takes a line of text.
+    terms: the terms of this call, unlike request.terms with the number of the audit and, once it is known, its seed.
+    say: called with lines of text.
     """
 
     request: Request
@@ -161,59 +177,64 @@ class AuditJournal:
     say: Callable[[str], None]
 
     def progress(self, step: Progress) -> None:
-        """Show nothing: the sheets say what is asked."""
+        """Show nothing, because the sheets say what is asked."""
 
     def commit(self, entry: Entry) -> None:
-        """Write what the entry fixes, and say where the audit stands."""
-        folder, after = self.request.out, self.request.after
+        """Write what the entry fixes, and report it to the user."""
+        folder = self.request.out
+        after = self.request.after
         if isinstance(entry, AuditFrozen):
             certificate_file.write_frozen(folder, entry.ledger, self.names)
             self.say(_frozen_text(entry.ledger, entry.expected))
         if isinstance(entry, AuditFrozen | AuditDrawn):
             State.of(self.request, self.given, self.terms, entry.ledger, self.names).save(folder)
             if after is not None:
-                atomic.replace(after / NEXT, f"{folder}\n")  # its half of the risk is taken, once
+                atomic.replace(after / NEXT, f"{folder}\n")  # so that no second audit takes the same half of the risk
         if isinstance(entry, AuditStage):
             self.say(f"{entry.audited:,} labels checked, {entry.errors:,} of them wrong")
 
 
 def _same_audit(folder: Path, state: State, terms: Terms, given: Labels) -> Terms:
-    """Return the terms of the audit in a folder, if it is of these labels and was asked for the same."""
-    began = Terms(**state.terms)
+    """Return the terms of the audit in a folder. Raise AlearnError if it is not the audit that is asked for.
+
+    terms: those of this call. given: the labels of this call.
+    """
+    frozen_terms = Terms(**state.terms)
     if state.seed and terms.seed not in (None, rules.WAIT, state.seed):
-        raise AlearnError(f"--seed {terms.seed}: the draw was made already, with the seed {state.seed}, and stays")
-    asked = replace(terms, number=began.number, seed=None)
-    if (given.sha256, asked) != (state.source_sha256, replace(began, seed=None)):
+        raise AlearnError(f"--seed {terms.seed}: the draw was made with the seed {state.seed} already; omit --seed")
+    comparable = replace(terms, number=frozen_terms.number, seed=None)
+    if (given.sha256, comparable) != (state.source_sha256, replace(frozen_terms, seed=None)):
         raise AlearnError(
             f"{folder}: holds an audit of other labels, or for another target, risk or scope. An audit proves "
-            "something of the labels that were frozen for it, and only once: after any change begin a new one (--out), "
-            "with --after if this one was --repeatable; if not, the risks of the two add up"
+            "something about the labels that were frozen for it, and only once. After any change, begin a new audit "
+            "(--out), with --after if this audit was --repeatable; otherwise the risks of the two audits add up"
         )
-    return began if terms.seed is None else replace(began, seed=terms.seed)  # "wait" goes on waiting
+    return frozen_terms if terms.seed is None else replace(frozen_terms, seed=terms.seed)  # "wait" keeps waiting
 
 
 def _number(request: Request) -> int:
-    """Return the number of the audit that begins: 0 for the only one, 1 for the first of many, then one more each."""
+    """Return the number of the audit that begins: 0 for a single audit, 1, 2, ... for the audits of a series."""
     if request.after is None:
         return int(request.repeatable)
     before = Terms(**State.load(request.after).terms)
     if before.number == 0:
         raise AlearnError(
-            f"--after {request.after}: that audit took all of the risk of {before.risk}, for it was not --repeatable. "
-            "There is none left: a certificate for other labels would come on top of it"
+            f"--after {request.after}: that audit took all of the risk of {before.risk}, because it was not "
+            "--repeatable. No risk is left for a certificate of other labels"
         )
     if before.risk != request.terms.risk:
         raise AlearnError(
-            f"--risk {request.terms.risk}: must be {before.risk}, which {request.after} shares with its successors"
+            f"--risk {request.terms.risk}: must be {before.risk}, the risk that {request.after} shares with its "
+            "successors"
         )
     if (request.after / NEXT).exists():
         successor = (request.after / NEXT).read_text().strip()
-        raise AlearnError(f"--after {request.after}: it has a successor, {successor}: give that one")
+        raise AlearnError(f"--after {request.after}: it has a successor, {successor}; give the successor instead")
     return before.number + 1
 
 
 def _require_reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) -> None:
-    """Raise AlearnError where no audit can prove the target at any saving."""
+    """Raise AlearnError if no audit can prove the target with less work than labeling everything by hand."""
     if ledger.hand.all():
         raise AlearnError(f"{path}: every label is a human's; there is nothing to audit")
     item = order(terms, ledger)
@@ -224,7 +245,7 @@ def _require_reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) 
 
 
 def _frozen_text(ledger: Ledger, expected: float) -> str:
-    """Say what is frozen and what the plan is. expected: hand labels in all."""
+    """Return what is frozen and what the plan is, in words. expected: an estimate of all hand labels in the end."""
     frozen = ledger.audit
     assert frozen is not None
     text = (
@@ -232,9 +253,9 @@ def _frozen_text(ledger: Ledger, expected: float) -> str:
     )
     if len(frozen.allowed) == 1:
         stages = ", ".join(f"{size:,} checked may have {tolerated} wrong" for _, size, tolerated in frozen.stages)
-        text += f" {frozen.allowed[0]:,} may be wrong in the end.\nplan: {stages}"
+        text += f" At most {frozen.allowed[0]:,} may be wrong in the end.\nplan: {stages}"
     else:
         first = sum(frozen.stages[frozen.stages[:, 0] == g][0, 1] for g in range(len(frozen.allowed)))
         text += f" Each of {len(frozen.allowed)} classes has a bound of its own.\nplan: at least {first:,} to check"
     new = expected - float(ledger.hand.sum())
-    return f"{text}; some {new:,.0f} labels by hand are expected, those beyond the cut included"
+    return f"{text}; about {new:,.0f} hand labels are expected, including those beyond the cut"

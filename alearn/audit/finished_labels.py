@@ -1,4 +1,4 @@
-"""Labels of any tool, to be certified: a CSV file with a line an item, or a folder of class folders."""
+"""Read the finished labels of any tool: a CSV file with one line per item, or a folder of class folders."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,21 @@ from alearn.ledger import Ledger, Source
 from alearn.values import Array
 
 SMALLEST = 1e-16
-"""Doubts below this are ties: a confidence is a decimal number."""
+"""Smaller values of 1 - confidence count as equal: a confidence is a decimal number with few digits."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Finished labels. ids, label: of all items, in file order. hand: bool [n], which are a human's already.
-    confidence: float64 [n], that the label is right, nan where nothing is known; only its order matters for what is
-    certified. sha256: of where they come from. root: the folder that the ids are files in, if they are.
+    """n finished labels.
+
+    Attributes:
+        ids: The names of the items, in file order.
+        label: Their labels.
+        hand: bool [n], whether a human gave the label.
+        confidence: float64 [n], the probability that the label is right, nan if unknown. Only its order matters for the
+            certificate.
+        sha256: The hash of the file, or of the names in the folder.
+        root: If the ids are files, the folder that they are relative to.
     """
 
     ids: list[str]
@@ -32,8 +39,12 @@ class Labels:
     root: Path | None = None
 
     def ledger(self, classes: Sequence[str]) -> Ledger:
-        """What an audit starts from: labels of a human given, the others guessed. classes: their names by number."""
-        number, ledger = {name: k for k, name in enumerate(classes)}, Ledger.empty(len(self.ids))
+        """Return the ledger that an audit starts from: a human's labels are hand labels, the others are guesses.
+
+        classes: the names of the classes by number.
+        """
+        number = {name: k for k, name in enumerate(classes)}
+        ledger = Ledger.empty(len(self.ids))
         given = np.array([number[name] for name in self.label], np.int64)
         ledger.guess = given.copy()
         ledger.doubt = np.log(np.maximum(1 - self.confidence, SMALLEST))
@@ -45,14 +56,14 @@ class Labels:
 def read(path: Path, columns: Mapping[str, str]) -> Labels:
     """Return the labels of a file or a folder.
 
-    columns: The names of a file's columns for id, label, confidence and perhaps source. Without it, a column named
-    source counts where there is one, and else no label is a human's.
+    columns: the names of the file's columns for id, label, confidence and perhaps source. If source is not given, a
+    column named source is used if the file has one; otherwise no label counts as a human's.
     """
     return read_folder(path) if path.is_dir() else read_file(path, columns)
 
 
 def read_file(path: Path, columns: Mapping[str, str]) -> Labels:
-    """Return the labels of a CSV file. Raises AlearnError with the line of what is wrong."""
+    """Return the labels of a CSV file. Raise AlearnError, with the line, if something is wrong."""
     content = path.read_bytes()
     lines = csv_tables.parse(path, content, list(columns.values()))
     if not lines:
@@ -77,8 +88,9 @@ def read_file(path: Path, columns: Mapping[str, str]) -> Labels:
 
 
 def read_folder(path: Path) -> Labels:
-    """From DIR/CLASS/**: each file is an item, and the class folder that it lies in its label. Nothing says how sure
-    the model was, so the order is that of the names.
+    """Return the labels of a folder DIR/CLASS/**: each file is an item, and its class folder is its label.
+
+    Nothing says how sure the model was, so the items are ordered by name.
     """
     files = sorted(
         file.relative_to(path)
@@ -99,7 +111,7 @@ def read_folder(path: Path) -> Labels:
 
 
 def _name(where: str, text: str, strip: bool = True) -> str:
-    """Without blanks at its ends. Raises AlearnError for one that a line of a sheet cannot hold."""
+    """Return a name without blanks at its ends. Raise AlearnError if a line of a sheet cannot hold it."""
     name = text.strip() if strip else text
     if not name or not name.isprintable():
         raise AlearnError(f"{where}={name!r}: must be text, without control characters")
@@ -107,7 +119,7 @@ def _name(where: str, text: str, strip: bool = True) -> str:
 
 
 def _confidence(where: str, text: str) -> float:
-    """Return the number in a field. Raises AlearnError for anything else than a number from 0 to 1."""
+    """Return the number in a field. Raise AlearnError if it is not a number from 0 to 1."""
     try:
         value = float(text)
     except ValueError:

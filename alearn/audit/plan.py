@@ -1,9 +1,9 @@
-"""What an audit is expected to cost: which one to choose, when to end it, and whether another round comes before it.
+"""Estimate what audits cost: to choose one, to decide when to end it, and whether another round should come first.
 
-All of it rests on estimates of how probably each label is wrong. They decide what a certificate costs and never whether
-it is right: `alearn.audit.bounds` holds for any audit that ends at any of its stages, for whatever reason.
+Everything rests on estimates of the probability that each label is wrong. These decide what a certificate costs, never
+whether it is right: `alearn.audit.bounds` holds for any audit that ends at any of its stages, for any reason.
 
-Cost is counted in hand labels: those that are checked, and those beyond the cut.
+Cost is counted in hand labels: the labels that are checked, and the labels beyond the cut.
 
 Shape letters: N frozen labels, R simulated audits, G intervals of the order.
 """
@@ -21,36 +21,37 @@ from alearn.errors import AlearnError
 from alearn.values import Array
 
 SIMULATED = 200
-"""Audits that are simulated to estimate what one costs."""
+"""Audits that are simulated to estimate the cost of an audit."""
 STAGES, WHOLE_STAGES = 5, 8
-"""Of a staged audit; of one that accepts all or nothing, for then the end of the stages is dear."""
+"""Stages of a staged audit; and of one that accepts all or nothing, where failing at the last stage is costly."""
 PATIENCE = 2
-"""Plans tolerate ever more errors at their first stage, until so many in a row were no cheaper."""
+"""Plans with more and more tolerated errors are tried, until this many in a row are no cheaper."""
 AHEAD = 1, 2, 3, 4, 6, 9, 14, 21
-"""Stages ahead at which an audit that goes on is taken to end."""
+"""If an audit goes on, it is assumed to end so many stages later."""
 GRID = 150
-"""Intervals, ever finer towards the end, where most wrong labels are."""
+"""Intervals of the order. They become finer towards the end, where most wrong labels are."""
 
 SLOPE, SLOPE_SD, SHIFT_SD = 1.1, 0.1, 1.0
-"""Before anything is known: log-odds of being wrong, by log-odds of the model. Averages over rounds and views are too
-cautious, hence a slope over 1."""
+"""Prior of the line from the model's log-odds of being wrong to the true log-odds. The slope is above 1, because
+averages over rounds and views are too cautious."""
 UNKNOWN = 0.005
-"""Probability that a label is wrong of whose confidence nothing is known."""
+"""Assumed probability that a label is wrong if its confidence is unknown."""
 ANYWHERE = 0.03
-"""Share of the wrong labels that is expected anywhere in the order, however sure the model is."""
+"""Share of the wrong labels that is assumed to be anywhere in the order, however sure the model is."""
 DECAY, DECAY_SD, NOISE = 2.0, 0.5, 0.3
-"""Wrong labels fall as a power of the hand labels. Before anything is known, that power; how far the logarithm of an
-estimate of them is off."""
+"""The number of wrong labels falls as a power of the number of hand labels. DECAY and DECAY_SD are the prior of this
+power. NOISE is the standard deviation of the logarithm of an estimate of the wrong labels."""
 TREND = 3
-"""Rounds from which the power is estimated."""
+"""The number of last rounds from which the power is estimated."""
 PRIOR_ERRORS = 4.0
-"""The estimate of all wrong labels counts as much as so many errors found by the audit itself."""
+"""The estimate of all wrong labels counts as much as this many errors found by the audit itself."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """Labels that a model gave before a human did, so without having learned from them. doubt: log(1 - p), float [n].
-    wrong: bool [n]. weight: float [n], what each counts.
+    """n labels that a model guessed before a human gave them, so it had not learned from them.
+
+    doubt: float [n], log(1 - p). wrong: bool [n], whether the guess was wrong. weight: float [n], how much each counts.
     """
 
     doubt: Array
@@ -59,10 +60,10 @@ class Known:
 
 
 def error_profile(doubt: Array, known: Known | None = None) -> Array:
-    """float64 [N]: an estimate of the probability that each label is wrong, from its doubt, log(1 - p).
+    """Estimate the probability that each label is wrong, float64 [N]. doubt: float [N], log(1 - p) of each label.
 
     Platt scaling (1999): logit P(wrong) = shift + slope logit(1 - p), the most probable pair under a normal prior.
-    Without known labels confidences are taken at their word.
+    Without known labels, confidences are taken at face value.
     """
     if not len(doubt):
         return np.zeros(0)
@@ -73,14 +74,14 @@ def error_profile(doubt: Array, known: Known | None = None) -> Array:
 
 
 def _log_odds(doubt: Array) -> Array:
-    """log((1 - p) / p)."""
+    """Return log((1 - p) / p) for doubts log(1 - p)."""
     doubt = np.clip(np.nan_to_num(doubt.astype(np.float64), nan=np.log(UNKNOWN)), -100, -1e-9)
     odds: Array = doubt - np.log1p(-np.exp(doubt))
     return odds
 
 
 def _platt(odds: Array, wrong: Array, weight: Array) -> tuple[float, float]:
-    """Shift and slope, by Newton's method: the objective is strictly convex."""
+    """Return shift and slope, by Newton's method. The objective is strictly convex."""
     design = np.stack([np.ones_like(odds), odds], axis=1)
     mean, precision = np.array([0.0, SLOPE]), np.diag([SHIFT_SD**-2, SLOPE_SD**-2])
 
@@ -103,10 +104,10 @@ def _platt(odds: Array, wrong: Array, weight: Array) -> tuple[float, float]:
 
 
 class Costs:
-    """What stopping an audit costs at each of its stages, and what going on is expected to.
+    """The cost of stopping an audit at each of its stages, and the expected cost of going on.
 
-    probability: float64 [N], that each label is wrong, from the most trusted on. whole: whether all of the labels are
-    accepted or none.
+    probability: float64 [N], the probability that each label is wrong, from most to least trusted. whole: whether
+    either all labels are accepted or none.
     """
 
     def __init__(self, probability: Array, stages: Stages, whole: bool = False) -> None:
@@ -117,32 +118,32 @@ class Costs:
             edges = np.array([0, self._items])
         self._ends_g, self._width_g = edges[1:], np.diff(edges)
         self._wrong_g = np.concatenate([[0.0], np.cumsum(probability)])[self._ends_g]
-        """Wrong labels that are expected up to the end of each interval."""
+        """Expected number of wrong labels up to the end of each interval."""
 
     def now(self, stage: int, places: Array) -> float:
-        """Of ending at this stage: what is checked, and what of the rest lies beyond the cut. places: int64, of the
-        errors found so far.
+        """Return the cost of ending at this stage: labels that are checked, and unchecked labels beyond the cut.
+
+        places: int64, the places of the errors found so far.
         """
         size, tolerated = self._stages[stage]
         cut = bounds.cut(self._items, tolerated, places, self._whole)
         return size + (self._items - cut) * (1 - size / max(1, self._items))
 
     def enough(self, stage: int, places: Array) -> bool:
-        """Whether to stop at this stage: no later one is expected to be cheaper."""
+        """Return whether to stop at this stage, because no later stage is expected to be cheaper."""
         return bool(self.now(stage, places) <= self.later(stage, [places])[0])
 
-    def later(self, stage: int, found: Sequence[Array]) -> Array:
-        """float64 [R]: the expected cost of ending at the best later stage, for each list of errors found so far;
-        infinite where there is none.
+    def later(self, stage: int, errors: Sequence[Array]) -> Array:
+        """Return the expected cost of ending at the best later stage, float64 [R]; infinite if there is none.
 
-        Where the wrong labels among those not yet drawn are is a Poisson process, whose rate is scaled by how many were
-        found (a gamma prior of shape PRIOR_ERRORS).
+        The places of wrong labels that are not drawn yet are modelled as a Poisson process. Its rate is scaled by the
+        number of errors found so far (a gamma prior of shape PRIOR_ERRORS). errors: the places of these, for R audits.
         """
-        best, (size, _) = np.full(len(found), np.inf), self._stages[stage]
-        if stage + 1 == len(self._stages) or not len(found):
+        best, (size, _) = np.full(len(errors), np.inf), self._stages[stage]
+        if stage + 1 == len(self._stages) or not len(errors):
             return best
-        before_rg = np.stack([np.searchsorted(np.sort(places), self._ends_g) for places in found])
-        count_r = np.array([len(places) for places in found])
+        before_rg = np.stack([np.searchsorted(np.sort(places), self._ends_g) for places in errors])
+        count_r = np.array([len(places) for places in errors])
         scale_r = (PRIOR_ERRORS + count_r) / (PRIOR_ERRORS + self._wrong_g[-1] * size / self._items)
         for later, tolerated in (self._stages[stage + n] for n in AHEAD if stage + n < len(self._stages)):
             share = (later - size) / (self._items - size)
@@ -152,16 +153,17 @@ class Costs:
         return best
 
     def simulate(self, wrong: Sequence[Array]) -> Array:
-        """float64 [R]: what audits cost that are carried out. wrong: int64, the places of the wrong labels in each. The
-        same arguments give the same cost.
+        """Return the cost of R simulated audits, float64 [R]. The same arguments give the same costs.
+
+        wrong: for each audit, int64, the places of the wrong labels.
         """
         generator = rng.generator(0, 0, "plan")
-        rank = [generator.choice(self._items, len(p), replace=False) for p in wrong]  # when each is drawn
+        rank = [generator.choice(self._items, len(p), replace=False) for p in wrong]  # the position in the draw
         spent, open_r = np.zeros(len(wrong)), np.arange(len(wrong))
         for stage, (size, _) in enumerate(self._stages):
-            found = [np.sort(wrong[r][rank[r] < size]) for r in open_r.tolist()]
-            now = np.array([self.now(stage, places) for places in found])
-            stop = now <= self.later(stage, found)
+            errors = [np.sort(wrong[r][rank[r] < size]) for r in open_r.tolist()]
+            now = np.array([self.now(stage, places) for places in errors])
+            stop = now <= self.later(stage, errors)
             spent[open_r[stop]] = now[stop]
             open_r = open_r[~stop]
             if not len(open_r):
@@ -170,7 +172,7 @@ class Costs:
 
 
 def _poisson_cdf(count: Array, rate: Array) -> Array:
-    """P[Poisson(rate) <= count], elementwise; 0 for a count below 0."""
+    """Return P[Poisson(rate) <= count] elementwise; 0 if the count is below 0."""
     term = np.exp(-rate)
     total = np.where(count >= 0, term, 0.0)
     for k in range(1, int(count.max(initial=0)) + 1):
@@ -180,25 +182,26 @@ def _poisson_cdf(count: Array, rate: Array) -> Array:
 
 
 def simulated(probability: Array) -> list[Array]:
-    """Places of the wrong labels, SIMULATED times: each label is wrong by itself with its probability, float64 [N], in
-    the order of trust.
+    """Draw the places of the wrong labels, SIMULATED times. Each label is wrong independently of the others.
+
+    probability: float64 [N], the probability that each label is wrong, in the order of trust.
     """
     generator = rng.generator(0, 0, "profile")
-    likely = np.flatnonzero(probability > 1e-3)  # one number each; of the many others it is drawn how many are wrong
+    likely = np.flatnonzero(probability > 1e-3)  # a random number for each; for the others, draw how many are wrong
     others = np.flatnonzero(probability <= 1e-3)
     cumulative = np.cumsum(probability[others])
-    found = []
+    result = []
     for _ in range(SIMULATED):
         sure = likely[generator.random(len(likely)) < probability[likely]]
         few = generator.poisson(cumulative[-1]) if len(others) else 0
         at = np.searchsorted(cumulative, generator.random(few) * cumulative[-1]) if few else np.zeros(0, np.int64)
-        found.append(np.unique(np.concatenate([sure, others[at]])))
-    return found
+        result.append(np.unique(np.concatenate([sure, others[at]])))
+    return result
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The audit of a group of labels, and what it is expected to cost: labels to check and beyond the cut, by hand."""
+    """The audit of a group of labels, and its expected cost: labels to check and labels beyond the cut."""
 
     stages: Stages
     allowed: int
@@ -209,42 +212,43 @@ class Plan:
 
 
 def plans(promise: Promise, probability: Array, kind: Kind = "staged") -> list[Plan]:
-    """The sensible audits of a group, the cheapest in the mean first; at least one. probability: float64 [N], that each
-    label is wrong, from the most trusted on.
+    """Return the sensible audits of a group, at least one, cheapest on average first.
+
+    probability: float64 [N], the probability that each label is wrong, from most to least trusted.
     """
-    wrong, found, means = simulated(probability), list[Plan](), list[float]()
+    wrong, result, means = simulated(probability), list[Plan](), list[float]()
     for first in range(promise.allowed(len(probability)) + 1):
-        chosen = [
-            _plan(promise, probability, wrong, *design) for design in _designs(promise, len(probability), first, kind)
-        ]
+        designs = _designs(promise, len(probability), first, kind)
+        chosen = [_plan(promise, probability, wrong, *design) for design in designs]
         if not chosen:
             break
-        found += chosen
+        result += chosen
         means.append(min(plan.mean for plan in chosen))
         if kind == "sequential" or means.index(min(means)) + PATIENCE < len(means):
             break
-    return sorted(found, key=lambda plan: plan.mean)
+    return sorted(result, key=lambda plan: plan.mean)
 
 
 def reachable(promise: Promise, items: Sequence[int], budget: int | None = None) -> int:
-    """Return the size of the smallest audit that proves anything, in all groups together.
+    """Return the size of the smallest audit that can prove anything, summed over all groups.
 
     Args:
         promise: What holds for each group.
-        items: Labels of each group.
-        budget: Labels that the audit may check.
+        items: The number of labels of each group.
+        budget: The most labels that the audit may check; None has no limit.
 
     Raises:
-        AlearnError: It takes more than the budget, or more than half of the labels.
+        AlearnError: The size is more than the budget, or more than half of the labels.
     """
     floor = sum(bounds.floor(n, promise.allowed(n), promise.risk) for n in items)
     allowed, total = sum(promise.allowed(n) for n in items), sum(items)
-    what = f"to prove that at most {allowed:,} of {total:,} labels are wrong takes at least {floor:,} checked ones"
-    at = f"at a risk of {promise.risk:.4g}{' a class' if len(items) > 1 else ''}, whatever the model"
+    risk = f"at a risk of {promise.risk:.4g}{' per class' if len(items) > 1 else ''}"
+    goal = f"to prove {risk} that at most {allowed:,} of {total:,} labels are wrong"
+    text = f"{goal}, at least {floor:,} must be checked, whatever the model"
     if budget is not None and floor > budget:
-        raise AlearnError(f"{what} {at}: more than the budget of {budget:,}")
+        raise AlearnError(f"{text}: more than the budget of {budget:,}")
     if floor > total / 2:
-        raise AlearnError(f"{what} {at}: label them all, or allow more errors")
+        raise AlearnError(f"{text}: label them all, or allow more errors")
     return floor
 
 
@@ -254,8 +258,9 @@ def _plan(promise: Promise, probability: Array, wrong: list[Array], allowed: int
 
 
 def _designs(promise: Promise, items: int, first: int, kind: Kind) -> Iterator[tuple[int, Stages]]:
-    """(allowed, stages) of audits whose first stage tolerates `first` errors. Where more checked labels leave fewer
-    that may be wrong, fewer are allowed until it fits.
+    """Yield (allowed, stages) of audits whose first stage tolerates `first` errors.
+
+    Where checking more labels means that fewer may be wrong, `allowed` is lowered until both fit.
     """
     most = WHOLE_STAGES if promise.whole else STAGES
     for count in {"single": (1,), "staged": (1, most), "sequential": (0,)}[kind]:
@@ -273,8 +278,9 @@ def _designs(promise: Promise, items: int, first: int, kind: Kind) -> Iterator[t
 
 
 def after_more(probability: Array, hand: int, asks: int, decay: float) -> Array:
-    """float64 [N - asks]: what `error_profile` is expected to be after hand labels for the `asks` last of the order,
-    and a model that has learned from them beside the `hand` that there are.
+    """Return the expected `error_profile` after `asks` more hand labels, float64 [N - asks].
+
+    The last labels of the order are replaced, and a new model learns from them and the `hand` labels that exist.
     """
     left = probability[: max(0, len(probability) - asks)]
     wrong = probability.sum() * (hand / (hand + asks)) ** decay
@@ -282,8 +288,10 @@ def after_more(probability: Array, hand: int, asks: int, decay: float) -> Array:
 
 
 def decay(hand: Array, wrong: Array) -> float:
-    """The power of the hand labels by which wrong ones fall: the slope of log(wrong) on log(hand) over the last TREND
-    rounds, most probable under a normal prior. float64 [rounds] both; wrong: estimates.
+    """Estimate the power of the number of hand labels by which the number of wrong labels falls.
+
+    It is the most probable slope of log(wrong) on log(hand) over the last TREND rounds, under a normal prior. hand:
+    float64 [rounds]. wrong: float64 [rounds], estimates.
     """
     x, y = np.log(hand[-TREND:]), np.log(np.maximum(wrong[-TREND:], 1e-9))
     x, y = x - x.mean(), y - y.mean()

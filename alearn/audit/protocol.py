@@ -1,4 +1,4 @@
-"""Step 7 with a guarantee: freeze what the model says, draw, ask blind, accept up to the cut, hand label the rest."""
+"""Step 7 with a guarantee: freeze the model's labels, draw, ask blind, accept up to the cut, hand label the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,21 +17,21 @@ from alearn.oracle import Oracle
 from alearn.values import Array
 
 HORIZON = 1, 2, 4
-"""Rounds ahead that are weighed against an audit now."""
+"""Numbers of further rounds that are compared with an audit now."""
 ROUNDING = 1e-12
-"""Of the logarithm of a doubt."""
+"""Tolerance when the logarithm of a doubt is compared with the cut."""
 UNSURE_AT_FIRST = -2
-"""In `Audit.first`."""
+"""The value in `Audit.first` if the first answer was "cannot tell"."""
 FADES = 0.5
-"""What the answers to a round's questions count, of those of the next round, where they tell how often the model is
-wrong: it gets better."""
+"""Answers show how often the model is wrong. The answers of a round count this much of those of the next round, because
+the model improves."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Of the images and the classes, by their numbers: what is frozen is text.
+    """The names of the images and of the classes, by number. An audit freezes names, not numbers.
 
-    first: how many classes there are when this is made; people may add some later.
+    first: the number of classes when this object is created. People may add classes later.
     """
 
     ids: Sequence[str]
@@ -41,15 +41,15 @@ class Names:
     def __post_init__(self) -> None:
         object.__setattr__(self, "first", len(self.classes))
         if CANNOT_TELL_TEXT in self.classes:
-            raise AlearnError(f"class {CANNOT_TELL_TEXT}: no class may have this name; it is what a human may answer")
+            raise AlearnError(f"class {CANNOT_TELL_TEXT}: no class may have this name, because it is a possible answer")
 
     def answer(self, number: int) -> str:
-        """What a human said, in words."""
+        """Return the answer of a human in words. number: a class, or CANNOT_TELL."""
         return self.classes[number] if number >= 0 else CANNOT_TELL_TEXT
 
 
 def terms(policy: Policy) -> Terms:
-    """What the policy asks of an audit."""
+    """Return what the policy asks of an audit."""
     audit = policy.audit
     assert audit.target_error is not None
     return Terms(
@@ -65,30 +65,34 @@ def terms(policy: Policy) -> Terms:
 
 def check(policy: Policy, total: int) -> None:
     """Raise AlearnError if no audit can prove policy.audit.target_error without checking most of the labels."""
-    target, risk = policy.audit.target_error, policy.audit.risk
+    target = policy.audit.target_error
+    risk = policy.audit.risk
     if policy.finish != "audit" or target is None:
         return
     allowed = bounds.allowed(total, target)
     floor = bounds.floor(total, allowed, risk)
     if floor > total // 2:
         raise AlearnError(
-            f"policy.audit.target_error={target}: to prove that at most {allowed} of {total:,} labels are wrong takes "
-            f"at least {floor:,} checked ones at policy.audit.risk={risk}, whatever the model; that is no saving. "
+            f"policy.audit.target_error={target}: to prove that at most {allowed} of {total:,} labels are wrong, at "
+            f"least {floor:,} must be checked at policy.audit.risk={risk}, whatever the model. That saves no work. "
             "Allow more errors, or more risk"
         )
     budget = policy.budget(total)
     if budget is not None and budget + floor > total:
         raise AlearnError(
-            f"policy.hand_budget={budget}: with the {floor:,} labels that the audit takes at least it is more than the "
-            f"{total:,} images"
+            f"policy.hand_budget={budget}: together with the audit, which takes at least {floor:,} hand labels, it is "
+            f"more than the {total:,} images"
         )
 
 
 def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
-    """Whether to hand label `asks` more and train again before the audit: not if that is expected to cost more hand
-    labels in all than to begin it now. Notes the forecast in the ledger, whose scores are this round's.
+    """Return whether to hand label `asks` more images and train again before the audit begins.
+
+    It pays if it is not expected to cost more hand labels in the end than an audit now. Record the forecast in the
+    ledger. The ledger must have the scores of this round.
     """
-    item, hand = order(terms, ledger), int(ledger.hand.sum())  # given ones teach, too
+    item = order(terms, ledger)
+    hand = int(ledger.hand.sum())  # includes given labels, because the model learns from them too
     below = int((~ledger.hand).sum()) - len(item)
     likely = error_profile(ledger, item)
     now = hand + below + _cost(terms, ledger, item, likely)
@@ -103,37 +107,42 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
 
 
 def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: Journal) -> None:
-    """Audit the model's labels; afterwards every image has a label. An audit that has begun goes on with its draw.
+    """Audit the model's labels. Afterwards every image has a label. An audit that has begun continues with its draw.
 
-    The oracle is asked about images and never told what the model thinks of them. Raises AlearnError if terms.seed is
-    WAIT: then labels and plan are frozen and committed, and nothing is drawn.
+    The oracle never learns the model's labels. If terms.seed is WAIT, labels and plan are frozen and committed, nothing
+    is drawn, and AlearnError is raised.
     """
     if ledger.audit is None:
         expected = _freeze(terms, names, ledger)
         assert ledger.audit is not None
         journal.commit(AuditFrozen(ledger, commitment(terms, names, ledger), expected))
     frozen = ledger.audit
-    if not len(frozen.seed):  # only now: the labels have been frozen, and saved, before anyone could know the draw
+    if not len(frozen.seed):  # only now, when the labels are frozen and saved: nobody could know the draw before
         if terms.seed == rules.WAIT:
             raise AlearnError(
-                f"labels and plan are frozen. Publish their SHA-256, {commitment(terms, names, ledger)}; once a seed "
-                "has been chosen that could not be known before, go on with it (policy.audit.seed, --seed)"
+                f"labels and plan are frozen. Publish their SHA-256, {commitment(terms, names, ledger)}. Then let "
+                "somebody choose a seed that nobody could know before, and continue with it (policy.audit.seed, --seed)"
             )
         seed = token_hex(16) if terms.seed is None else terms.seed
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()
         journal.commit(AuditDrawn(ledger))
 
-    every, likely = groups(terms, names, frozen), error_profile(ledger, frozen.item)
+    every = groups(terms, names, frozen)
+    likely = error_profile(ledger, frozen.item)
     drawn = draw(terms, names, ledger)
-    stage, going, accepted = 0, dict(enumerate(every)), np.zeros(len(frozen.item), bool)
-    audited, errors = np.zeros(len(every), int), np.zeros(len(every), int)
+    stage = 0
+    going = dict(enumerate(every))
+    accepted = np.zeros(len(frozen.item), bool)
+    audited, errors = np.zeros((2, len(every)), int)
     while going:
         checked = {number: group.drawn(drawn)[: group.stages[stage][0]] for number, group in going.items()}
         _check(terms, oracle, ledger, np.concatenate(list(checked.values())))
         for number, place in checked.items():
-            group, wrong = every[number], ledger.label[frozen.item[place]] != frozen.label[place]
+            group = every[number]
+            wrong = ledger.label[frozen.item[place]] != frozen.label[place]
             result = rules.outcome(group, place, wrong)
-            audited[number], errors[number] = result.audited, result.errors
+            audited[number] = result.audited
+            errors[number] = result.errors
             accepted[group.place] = np.arange(len(group.place)) < result.cut
             costs = Costs(likely[group.place], group.stages, group.whole)
             if costs.enough(stage, np.searchsorted(group.place, place[wrong])):
@@ -149,62 +158,66 @@ def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: J
 
 
 def groups(terms: Terms, names: Names, frozen: Audit) -> list[Group]:
-    """The groups of an audit that has begun."""
-    found = []
+    """Return the groups of an audit that has begun."""
+    result = []
     for number, (name, place) in enumerate(_places(terms, names, frozen.label).items()):
         rows = frozen.stages[frozen.stages[:, 0] == number]
         stages = tuple((int(size), int(tolerated)) for _, size, tolerated in rows)
-        found.append(Group(name, place, stages, int(frozen.allowed[number]), terms.scope == "auto"))
-    return found
+        result.append(Group(name, place, stages, int(frozen.allowed[number]), terms.scope == "auto"))
+    return result
 
 
 def digest(frozen: Audit, names: Names) -> str:
-    """SHA-256 of the frozen labels in their order."""
+    """Return the SHA-256 of the frozen labels in their order."""
     return rules.digest(*texts(frozen, names))
 
 
 def commitment(terms: Terms, names: Names, ledger: Ledger) -> str:
-    """SHA-256 of what the audit commits to before the draw."""
+    """Return the SHA-256 of everything that the audit commits to before the draw."""
     assert ledger.audit is not None
     every = groups(terms, names, ledger.audit)
     return rules.commitment(digest(ledger.audit, names), terms, len(ledger), every)
 
 
 def draw(terms: Terms, names: Names, ledger: Ledger) -> Array:
-    """int64 [n]: the places of the frozen labels in the order of the draw."""
+    """Return the places of the frozen labels in the order of the draw, int64 [n]."""
     assert ledger.audit is not None
     seed = ledger.audit.seed.tobytes().decode()
     return rules.draw(commitment(terms, names, ledger), seed, len(ledger.audit.item))
 
 
 def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
-    """Names of the frozen items and of their labels, in the order of trust."""
-    items, labels = frozen.item.tolist(), frozen.label.tolist()
+    """Return the names of the frozen items and of their labels, in the order of trust."""
+    items = frozen.item.tolist()
+    labels = frozen.label.tolist()
     return [names.ids[item] for item in items], [names.classes[label] for label in labels]
 
 
 def _freeze(terms: Terms, names: Names, ledger: Ledger) -> float:
-    """Plan the cheapest audit and freeze; returns how many hand labels are expected in all."""
+    """Plan the cheapest audit and freeze it. Return the expected number of hand labels in the end."""
     item = order(terms, ledger)
-    label, likely = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item]), error_profile(ledger, item)
+    label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
+    likely = error_profile(ledger, item)
     places = list(_places(terms, names, label).values())
     promise = terms.promise(len(ledger), len(places))
-    chosen = [plan.plans(promise, likely[place], terms.kind)[0] for place in places]
-    rows = [(number, *stage) for number, one in enumerate(chosen) for stage in one.stages]
+    cheapest = [plan.plans(promise, likely[place], terms.kind)[0] for place in places]
+    rows = [(number, *stage) for number, audit_plan in enumerate(cheapest) for stage in audit_plan.stages]
     ledger.audit = Audit(
         item=item,
         label=label,
         stages=np.array(rows, np.int64).reshape(-1, 3),
-        allowed=np.array([one.allowed for one in chosen], np.int64),
+        allowed=np.array([audit_plan.allowed for audit_plan in cheapest], np.int64),
         seed=np.zeros(0, np.uint8),
         first=np.full(len(item), -1, np.int64),
     )
-    return ledger.paid + int((~ledger.hand).sum()) - len(item) + sum(one.mean for one in chosen)
+    not_frozen = int((~ledger.hand).sum()) - len(item)
+    return ledger.paid + not_frozen + sum(audit_plan.mean for audit_plan in cheapest)
 
 
 def _check(terms: Terms, oracle: Oracle, ledger: Ledger, place: Array) -> None:
-    """Ask for the labels of these places that no human gave yet. Where an answer is not the model's, and the terms say
-    so, ask again: what the second answer says is so.
+    """Ask for the labels of these places that no human gave yet.
+
+    If terms.answers is 2 and an answer differs from the model's label, ask again. The second answer counts.
     """
     frozen = ledger.audit
     assert frozen is not None
@@ -228,7 +241,7 @@ def _write(ledger: Ledger, index: Array, label: Array, purpose: Source) -> None:
 
 
 def _left(ledger: Ledger, frozen: Audit, accepted: Array) -> Array:
-    """int64 [n]: what is neither accepted nor labeled by a human, what was frozen in its order first."""
+    """Return the images that are neither accepted nor labeled by a human, int64 [n]: frozen ones first, in order."""
     beyond = frozen.item[~accepted]
     rest = np.concatenate([beyond, np.setdiff1d(np.flatnonzero(~ledger.hand), frozen.item)])
     left: Array = rest[~ledger.hand[rest]]
@@ -236,12 +249,13 @@ def _left(ledger: Ledger, frozen: Audit, accepted: Array) -> Array:
 
 
 def _places(terms: Terms, names: Names, label: Array) -> dict[str, Array]:
-    return rules.places(terms.scope, [names.classes[one] for one in label.tolist()])
+    return rules.places(terms.scope, [names.classes[number] for number in label.tolist()])
 
 
 def order(terms: Terms, ledger: Ledger) -> Array:
-    """int64 [n]: what the audit is about, from most to least trusted, ties by index: what no human has labeled and the
-    model is surer of than terms.cut.
+    """Return the images to audit, from most to least trusted, ties by index, int64 [n].
+
+    These are the images that no human has labeled and whose p_max is above terms.cut.
     """
     item = np.flatnonzero(~ledger.hand)
     if terms.cut is not None:
@@ -251,8 +265,10 @@ def order(terms: Terms, ledger: Ledger) -> Array:
 
 
 def error_profile(ledger: Ledger, item: Array, aside: bool = True) -> Array:
-    """float64 [n]: how probably the labels of these items are wrong, judged by the answers to the rounds' questions:
-    the model did not know them when it guessed. aside: whether "cannot tell" counts as wrong, as it does in an audit.
+    """Estimate the probability that the labels of these items are wrong, float64 [n].
+
+    The estimate rests on the answers to the questions of the rounds, which the model did not know when it guessed.
+    aside: whether "cannot tell" counts as wrong, as it does in an audit.
     """
     asked = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.scored == ledger.round))
     if not aside:
@@ -265,7 +281,7 @@ def error_profile(ledger: Ledger, item: Array, aside: bool = True) -> Array:
 
 
 def _cost(terms: Terms, ledger: Ledger, item: Array, likely: Array) -> float:
-    """Expected hand labels that an audit of these items takes, and what lies beyond its cut."""
+    """Return the expected hand labels of an audit of these items: those to check and those beyond the cut."""
     label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
     places = rules.places(terms.scope, label.astype(str).tolist()).values()
     promise = terms.promise(len(ledger), len(places))

@@ -1,8 +1,8 @@
-"""An audit: what is promised of which labels, what is frozen, which are drawn, and what follows from the answers.
+"""The rules of an audit: what is promised, what is frozen, what is drawn, and what follows from the answers.
 
-Nothing here knows of images or files: a trial's labels and those of any other tool are audited by the same functions.
-The draw needs no library and no library's version, so that anyone can repeat it: see `draw`. What an audit costs and
-when to end it is for `alearn.audit.plan` to say.
+Nothing here knows about images or files, so the same functions audit the labels of a trial and of any other tool. The
+draw does not depend on a library or its version, so anyone can repeat it: see `draw`. `alearn.audit.plan` decides when
+an audit ends, and estimates its cost.
 """
 
 import json
@@ -21,22 +21,27 @@ from alearn.values import Array
 WAIT = "wait"
 
 Scope = Literal["total", "auto", "class"]
-"""What the share of wrong labels is a share of. total: of all labels of the data set, whoever gave them. auto: of those
-that are the model's in the end; what is frozen is accepted as a whole or not at all. class: for each class, of the
+"""What the share of wrong labels is a share of. total: of all labels of the data set, whoever gave them. auto: of the
+labels that are the model's in the end; either all frozen labels are accepted or none. class: for each class, of the
 images that the model put into it."""
 
 Kind = Literal["single", "staged", "sequential"]
-"""When an audit may stop: at its one size, at one of a few, or whenever the next error more can be tolerated."""
+"""When an audit may stop: at a single size, at one of a few sizes, or whenever one more error can be tolerated."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What an audit is asked for. At most a share `target_error` (see `Scope`) is wrong, but with probability `risk`.
+    """What an audit shall prove, and how.
 
-    answers: 2 asks a human once more where the first answer is not the model's label, and the second answer counts.
-    cut: labels of which the model is no surer than this are left to the human, None audits all. seed: the draw's; None
-    takes fresh entropy, WAIT stops before the draw, until there is another. number: see
-    `alearn.audit.bounds.risk_of`.
+    Attributes:
+        target_error: The share of labels that may be wrong.
+        risk: The probability that more are wrong.
+        scope: What the share is a share of, see `Scope`.
+        kind: When the audit may stop, see `Kind`.
+        answers: 2 asks a human again if the first answer differs from the model's label. The second answer counts.
+        cut: Labels with a p_max of at most this are left to the human. None audits all labels.
+        seed: The seed of the draw. None takes fresh entropy. WAIT stops before the draw, until a seed is given.
+        number: See `alearn.audit.bounds.risk_of`.
     """
 
     target_error: float
@@ -49,16 +54,18 @@ class Terms:
     number: int = 0
 
     def promise(self, total: int, groups: int) -> "Promise":
-        """Of each of so many groups, in a data set of `total` labels. They share the risk, by Bonferroni's inequality:
-        all of their bounds hold at once but with probability `risk`.
+        """Return the promise for each group, if a data set of `total` labels has so many groups.
+
+        The groups share the risk. By Bonferroni's inequality, the probability that any of their bounds fails is at most
+        `risk`.
         """
-        here = bounds.risk_of(self.risk, self.number) / max(1, groups)
-        return Promise(self.scope, total, self.target_error, here)
+        group_risk = bounds.risk_of(self.risk, self.number) / max(1, groups)
+        return Promise(self.scope, total, self.target_error, group_risk)
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What holds for one group, but with probability `risk`. total: labels of the data set."""
+    """What holds for one group. It fails with a probability of at most `risk`. total: labels of the data set."""
 
     scope: Scope
     total: int
@@ -66,22 +73,30 @@ class Promise:
     risk: float
 
     def allowed(self, items: int, checked: int = 0) -> int:
-        """Wrong labels that may be left in a group of so many, of which up to `checked` will be a human's."""
-        of = {"total": self.total, "class": items, "auto": max(0, items - checked)}
-        return bounds.allowed(of[self.scope], self.target_error)
+        """Return how many wrong labels may be left in a group of `items` labels, up to `checked` of them checked."""
+        base = {"total": self.total, "class": items, "auto": max(0, items - checked)}
+        return bounds.allowed(base[self.scope], self.target_error)
 
     @property
     def whole(self) -> bool:
-        """Whether a group is accepted as a whole or not at all: the error of a part that a cut makes smaller could rise
-        and fall from place to place, and the theorem needs it to rise.
+        """Whether a group is accepted as a whole or not at all.
+
+        A cut would make the accepted part smaller. Its share of wrong labels can rise and fall from place to place, but
+        the theorem needs a number that only rises.
         """
         return self.scope == "auto"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Frozen labels that have a bound of their own. name: of the class, "" if these are all. place: int64 [n],
-    ascending, where they are in the order of trust. At most `allowed` of those accepted are wrong.
+    """n frozen labels that have a bound of their own.
+
+    Attributes:
+        name: The name of the class, "" if there is only one group.
+        place: int64 [n], ascending, the places of the labels in the order of trust.
+        stages: The stages of the audit.
+        allowed: At most so many accepted labels are wrong.
+        whole: Whether the group is accepted as a whole or not at all.
     """
 
     name: str
@@ -91,16 +106,19 @@ class Group:
     whole: bool
 
     def drawn(self, order: Array) -> Array:
-        """int64 [n]: its places in the order of the draw. order: all places, see `draw`; a uniform permutation of them
-        has a uniform permutation of each group in it.
+        """Return the places of this group in the order of the draw, int64 [n]. order: all drawn places, see `draw`.
+
+        A uniform permutation of all places contains a uniform permutation of each group.
         """
-        mine: Array = order[np.isin(order, self.place)]
-        return mine
+        group_order: Array = order[np.isin(order, self.place)]
+        return group_order
 
 
 def places(scope: Scope, labels: Sequence[str]) -> dict[str, Array]:
-    """The places of each group by its name, in the order of trust: int64. By label if the scope is "class", sorted by
-    it; else one group named "", or none without labels.
+    """Return the places (int64) of each group in the order of trust, by the name of the group.
+
+    If the scope is "class", each label has a group, and the groups are sorted by name. Otherwise there is one group,
+    whose name is "", or none if there are no labels. labels: in the order of trust.
     """
     if scope != "class":
         return {"": np.arange(len(labels))} if len(labels) else {}
@@ -110,9 +128,14 @@ def places(scope: Scope, labels: Sequence[str]) -> dict[str, Array]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the audit of a group came to. stage: the last one that was completed, from 0. audited: labels checked.
-    errors: how many of them were wrong; accepted_errors: ... before the cut. cut: how many of the group's labels are
-    accepted, from the most trusted on.
+    """The outcome of the audit of a group.
+
+    Attributes:
+        stage: The last completed stage, from 0.
+        audited: The number of labels that were checked.
+        errors: The number of checked labels that were wrong.
+        accepted_errors: The number of those before the cut.
+        cut: The number of labels of the group that are accepted, counted from the most trusted.
     """
 
     stage: int
@@ -123,18 +146,20 @@ class Outcome:
 
 
 def digest(items: Iterable[str], labels: Iterable[str]) -> str:
-    """SHA-256 of what is frozen, the text of frozen.csv: a line `item,label` each, from most to least trusted."""
+    """Return the SHA-256 of the text of frozen.csv. items, labels: from most to least trusted."""
     return sha256(frozen_text(items, labels).encode()).hexdigest()
 
 
 def frozen_text(items: Iterable[str], labels: Iterable[str]) -> str:
-    """The text that is hashed."""
+    """Return the text of frozen.csv, which is hashed: a line `item,label` for each item."""
     return csv_tables.to_text(("item", "label"), zip(items, labels, strict=True))
 
 
 def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Group]) -> str:
-    """SHA-256 of all that must be fixed before the draw: what is frozen, what is promised of it, and the plan. Who
-    knows the answers must not choose the plan. Of the text of a JSON object with sorted keys and no spaces.
+    """Return the SHA-256 of all that must be fixed before the draw: the frozen labels, the promise, and the plan.
+
+    The plan is part of it because nobody who knows answers may choose the plan. The hash is that of the text of a JSON
+    object with sorted keys and no spaces.
     """
     fixed = {
         "frozen_sha256": frozen_sha256,
@@ -145,36 +170,44 @@ def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Gr
         "number": terms.number,
         "answers": terms.answers,
         "groups": [
-            {"name": one.name, "wrong_at_most": one.allowed, "stages": [list(stage) for stage in one.stages]}
-            for one in groups
+            {"name": group.name, "wrong_at_most": group.allowed, "stages": [list(stage) for stage in group.stages]}
+            for group in groups
         ],
     }
     return sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def draw(commitment: str, seed: str, items: int) -> Array:
-    """int64 [items]: all places in the order in which they are drawn, a uniform permutation; an audit of m labels
-    takes the first m. Places are sorted by the SHA-256 of the text `commitment:seed:place`, so the draw is fixed by
-    what is committed to and the seed, and cannot be known before both are.
+    """Return all places in the order in which they are drawn, int64 [items]. An audit of m labels takes the first m.
+
+    Places are sorted by the SHA-256 of the text `commitment:seed:place`, which gives a uniform permutation. So the
+    commitment and the seed fix the draw, and nobody can know it before both are fixed.
     """
     prefix = sha256(f"{commitment}:{seed}:".encode())
     keys = []
     for place in range(items):
-        one = prefix.copy()
-        one.update(b"%d" % place)
-        keys.append((one.digest(), place))
+        key = prefix.copy()
+        key.update(b"%d" % place)
+        keys.append((key.digest(), place))
     keys.sort()
     return np.array([place for _, place in keys], np.int64)
 
 
 def outcome(group: Group, checked: Array, wrong: Array) -> Outcome:
-    """What the answers say of a group. checked: int64 [m], the first m of its drawn places; wrong: bool [m].
+    """Return what follows from the answers for a group.
 
-    Raises ValueError if m is no stage's size.
+    Args:
+        group: The group.
+        checked: int64 [m], the first m of its drawn places.
+        wrong: bool [m], whether the label was wrong.
+
+    Raises:
+        ValueError: No stage has m labels.
     """
     sizes = [size for size, _ in group.stages]
     if len(checked) not in sizes:
         raise ValueError(f"{len(checked)} answers; the stages end at {sizes}")
-    stage, at = sizes.index(len(checked)), np.searchsorted(group.place, checked[wrong])
+    stage = sizes.index(len(checked))
+    at = np.searchsorted(group.place, checked[wrong])
     cut = bounds.cut(len(group.place), group.stages[stage][1], at, group.whole)
     return Outcome(stage, len(checked), int(wrong.sum()), int((at < cut).sum()), cut)

@@ -1,4 +1,4 @@
-"""A human who answers on sheets: CSV files with a line an item and an empty column, for as long as it takes."""
+"""An oracle that asks a human on sheets: CSV files with one line per item and an empty column for the answer."""
 
 import shutil
 from collections.abc import Collection, Sequence
@@ -16,26 +16,28 @@ from alearn.values import Array
 SHEET, AGAIN, REST, LOOK = "sheet.csv", "again.csv", "rest.csv", "look"
 COLUMNS = ("item", "answer")
 NAMED = 20
-"""Classes that a message names."""
+"""The most classes that a message names."""
 
 
 class Sheets:
-    """An oracle. What it is asked and has no answer to goes onto a sheet, and `WaitingError` ends the call: the next
-    one asks the same again. Answers that were given are never dropped.
+    """An oracle that writes questions without an answer onto a sheet, and then ends the call with `WaitingError`.
 
-    Sheets are blind: they have no column for the label. Files in class folders, whose names would tell it, are shown as
-    copies in LOOK, under names that tell nothing.
+    The next call asks the same questions again. Answers that were given are never dropped. Sheets are blind: they have
+    no column for the label. The names of files in class folders would reveal the label, so copies of these files are
+    shown in LOOK, under names that reveal nothing.
     """
 
     def __init__(self, folder: Path, ids: Sequence[str], classes: Sequence[str], root: Path | None = None) -> None:
-        """folder: for the sheets. root: the folder that the ids are files in, if they are."""
-        self._folder, self._ids, self._root = folder, ids, root
+        """folder: for the sheets. root: if the ids are files, the folder that they are relative to."""
+        self._folder = folder
+        self._ids = ids
+        self._root = root
         self._number = {name: k for k, name in enumerate(classes)} | {CANNOT_TELL_TEXT: CANNOT_TELL}
         self._names_of = [self._shown(i) for i in range(len(ids))]
         self._names = frozenset(self._names_of)
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """The answers, int64 [n]."""
+        """Return the answers, int64 [n]. Raise WaitingError if some are missing."""
         path = self._folder / (AGAIN if again else SHEET if purpose is Source.AUDIT else REST)
         lines = csv_tables.read(path, COLUMNS) if len(index) and path.exists() else {}
         given = answers(path, lines, self._names, self._number)
@@ -45,30 +47,33 @@ class Sheets:
             self._ask(path, lines, [names[i] for i in missing])
             for i in missing:
                 self._copy(i)
-            what = "look at a second time, by somebody else if possible" if again else "label"
+            what = "label a second time, by somebody else if possible" if again else "label"
             raise WaitingError(
-                f"{len(missing):,} items to {what}, without looking at what the model says: {path}, column answer; "
-                "then run this again"
+                f"{len(missing):,} items to {what}, without looking at the model's labels: fill in the column answer "
+                f"of {path}, then run this again"
             )
         return np.array([self._number[given[name]] for name in names.values()], np.int64)
 
     def _shown(self, index: int) -> str:
-        """The item's name on a sheet."""
+        """Return the name of the item on a sheet."""
         name = self._ids[index]
         if self._root is None:
             return name
         return f"{LOOK}/{sha256(name.encode()).hexdigest()[:16]}{PurePosixPath(name).suffix}"
 
     def _copy(self, index: int) -> None:
-        """Put a file where it is looked at. No link: that would tell the class folder, or change with its original."""
-        there = self._folder / self._names_of[index]
-        if self._root is not None and not there.exists():
-            there.parent.mkdir(exist_ok=True)
-            shutil.copyfile(self._root / self._ids[index], there)
+        """Copy a file to where the human looks at it.
+
+        A link would not do: it would reveal the class folder, or change with the original.
+        """
+        copy = self._folder / self._names_of[index]
+        if self._root is not None and not copy.exists():
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self._root / self._ids[index], copy)
 
     @staticmethod
     def _ask(path: Path, lines: Lines, items: list[str]) -> None:
-        """Write the sheet with what is on it, columns of the human's own included, and the items that it lacks."""
+        """Write the sheet again and add the items that it lacks. Keep its lines and columns that the human added."""
         rows = list(lines.values())
         asked = {row["item"] for row in rows}
         rows += [{"item": item} for item in items if item not in asked]
@@ -79,19 +84,21 @@ class Sheets:
 def answers(path: Path, lines: Lines, items: Collection[str], classes: Collection[str]) -> dict[str, str]:
     """Return the answers on a sheet, by item.
 
-    Raises AlearnError for an answer that is no class, for an item that is not on the sheet's list, and for two answers
-    that differ.
+    Raise AlearnError if an answer is not one of `classes`, if an item is not one of `items`, or if an item has two
+    different answers.
     """
     given: dict[str, str] = {}
     for number, line in lines.items():
-        item, answer, where = line["item"], line["answer"].strip(), f"{path}: line {number}"
+        item = line["item"]
+        answer = line["answer"].strip()
+        where = f"{path}: line {number}"
         if item not in items:
             raise AlearnError(f"{where}: item={item}: is none of the items; did a spreadsheet change its name?")
         if not answer:
             continue
         if answer not in classes:
             allowed = ", ".join(map(repr, sorted(classes)[:NAMED])) + (", ..." if len(classes) > NAMED else "")
-            raise AlearnError(f"{where}: answer={answer}: must be one of {allowed}; more of them with --classes")
+            raise AlearnError(f"{where}: answer={answer}: must be one of {allowed}; --classes adds others")
         if given.setdefault(item, answer) != answer:
             raise AlearnError(f"{where}: item={item}: has two answers, {given[item]} and {answer}; keep one")
     return given

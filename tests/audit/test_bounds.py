@@ -1,4 +1,4 @@
-"""The statistics against enumeration, SciPy and simulated audits."""
+"""Compare the statistics with enumeration, SciPy and simulated audits."""
 
 from fractions import Fraction
 from itertools import combinations, permutations
@@ -12,7 +12,7 @@ from alearn.audit import bounds as c
 
 
 def exact(items: int, wrong: int, audited: int, errors: int) -> Fraction:
-    """P[Hypergeometric <= errors] by counting samples."""
+    """Return P[Hypergeometric <= errors], computed by counting samples."""
     ways = sum(comb(wrong, i) * comb(items - wrong, audited - i) for i in range(min(errors, audited) + 1))
     return Fraction(ways, comb(items, audited))
 
@@ -74,7 +74,7 @@ def test_edges():
 
 
 def test_the_published_sizes():
-    """Of 59,000 with 246 allowed (0.41 % of 60,000), computed with SciPy's distribution instead of ours."""
+    """Sizes for 59,000 labels, 246 of them allowed to be wrong (0.41 % of 60,000), computed with SciPy."""
     for errors, size in enumerate((710, 1123, 1489, 1833, 2162)):
         assert abs(c.audit_size(59_000, 246, 0.05, errors) - size) <= 5
         assert hypergeom(59_000, 247, c.audit_size(59_000, 246, 0.05, errors)).cdf(errors) <= 0.05
@@ -82,7 +82,7 @@ def test_the_published_sizes():
 
 
 def test_the_theorem_holds_for_every_sample_of_every_profile_of_a_small_data_set():
-    """8 items, all 256 ways to be wrong, all samples: the share of samples that accept too much is at most the risk."""
+    """8 items, all 256 sets of wrong labels, all samples: at most the share `risk` of the samples accepts too much."""
     items, allowed = 8, 1
     for audited in (3, 5, 6):
         for risk in (0.1, 0.3, 0.6):
@@ -115,7 +115,7 @@ PROFILES = {
 @pytest.mark.parametrize("errors", [0, 2])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_twenty_thousand_audits_are_violated_no_more_often_than_the_risk(profile, errors):
-    """Simulated through what the sample says of the ranks of wrong items: which are sampled is hypergeometric."""
+    """Simulate only which of the wrong items are sampled."""
     items, allowed, risk, repeats = 3000, 12, 0.05, 20_000
     generator = np.random.default_rng([errors, *profile.encode()])
     wrong = PROFILES[profile](items, allowed, generator)
@@ -128,7 +128,7 @@ def test_twenty_thousand_audits_are_violated_no_more_often_than_the_risk(profile
         places = sampled[np.isin(sampled, wrong, kind="table")]
         violated += np.searchsorted(wrong, c.cut(items, tolerated, places)) > allowed
     assert violated <= binom(repeats, risk).ppf(0.9999)
-    if len(wrong) > allowed:  # the first 13 wrong ones decide whatever comes after them: the bound is attained
+    if len(wrong) > allowed:  # only the first 13 wrong labels matter, so the bound is attained
         assert violated >= binom(repeats, c.tail(items, allowed + 1, audited, tolerated)).ppf(0.0001)
     else:
         assert violated == 0
@@ -143,7 +143,7 @@ def test_one_stage_is_the_plain_audit():
 
 
 def test_the_chance_to_pass_a_stage_is_that_of_all_orders_in_which_labels_can_be_drawn():
-    """9 items, 3 wrong: every set of draw ranks that the wrong ones can have."""
+    """There are 9 items, 3 of them wrong. Try every set of positions in the draw that these 3 can have."""
     stages = ((2, 0), (4, 1), (7, 2))
     passes = [
         any(sum(rank < size for rank in ranks) <= tolerated for size, tolerated in stages)
@@ -154,7 +154,7 @@ def test_the_chance_to_pass_a_stage_is_that_of_all_orders_in_which_labels_can_be
 
 @pytest.mark.parametrize(("items", "allowed", "risk", "first"), [(8, 2, 0.4, 0), (8, 3, 0.6, 1), (8, 1, 0.3, 0)])
 def test_a_staged_audit_holds_for_every_order_of_the_draw_and_the_worst_moment_to_stop(items, allowed, risk, first):
-    """All profiles of a small data set; whoever stops chooses the stage that accepts the most, knowing the truth."""
+    """Try all sets of wrong labels of a small data set. The audit always stops at the stage that accepts the most."""
     stages = c.stages(items, allowed, risk, first, 3)
     assert len(stages) > 1
     worst = 0.0
@@ -194,7 +194,7 @@ def test_stages_spend_the_risk_and_no_more():
 
 @pytest.mark.parametrize(("items", "allowed", "risk"), [(60, 8, 0.1), (400, 20, 0.05), (1000, 9, 0.2)])
 def test_the_sequential_test_is_the_mixture_martingale_written_with_whole_numbers(items, allowed, risk):
-    """Each stage is the first label at which the evidence, from exact falling factorials, reaches 1 / risk."""
+    """Each stage is at the first label where the evidence, computed with exact factorials, reaches 1 / risk."""
 
     def falling(n: int, k: int) -> int:
         return prod(range(n - k + 1, n + 1)) if k <= n else 0
@@ -218,7 +218,7 @@ def test_the_sequential_test_is_the_mixture_martingale_written_with_whole_number
 
 
 def test_the_evidence_is_a_fair_bet_against_labels_that_are_just_too_bad():
-    """20,000 drawn orders of 300 items with one wrong too many: it reaches 1 / risk in at most that share of them."""
+    """If one label too many is wrong, the evidence reaches 1 / risk in at most the risk's share of 20,000 draws."""
     items, allowed, risk = 300, 12, 0.05
     found = c.martingale(items, allowed, risk)
     generator = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Estimates against data that they must recover, costs against audits that are carried out, answers and all."""
+"""Compare estimates with the numbers that generated the data, and costs with complete simulated audits."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_without_answers_confidences_are_taken_at_their_word():
 
 @pytest.mark.parametrize(("shift", "slope"), [(-0.7, 1.3), (0.5, 1.1)])
 def test_answers_that_the_model_did_not_know_teach_how_often_it_is_wrong(shift, slope):
-    """20,000 answers drawn from known numbers: the profile is theirs again."""
+    """20,000 answers are drawn with a known shift and slope, and the profile recovers them."""
     random = np.random.default_rng(0)
     odds = random.uniform(-6, 1, 20_000)
     doubt = -np.logaddexp(0, -odds)
@@ -43,7 +43,7 @@ def test_what_counts_less_teaches_less():
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_cost_is_that_of_audits_that_are_carried_out(whole):
-    """Against audits of real draws, which end where the same rule says."""
+    """Compare with audits of real draws that end by the same rule."""
     items, stages = 2000, ((150, 0), (260, 1), (380, 2))
     likely = np.r_[np.full(1900, 2e-4), np.full(100, 0.05)]
     wrong = np.array([700, 1900, 1950, 1990, 1995, 1999])
@@ -107,7 +107,7 @@ def test_the_cheapest_plan_grows_more_tolerant_with_the_errors_that_are_expected
 
 
 def test_a_sequential_audit_costs_hardly_more_than_a_staged_one():
-    """Its price for being valid at every moment, with 60 wrong labels where the model doubts."""
+    """About 60 labels are wrong, most of them among the 1,000 that the model is least sure of."""
     profile = np.r_[np.full(57_000, 2e-4), np.full(1000, 0.05)]
     good = promise(60_000, 0.0041)
     sequential, staged = (plan.plans(good, profile, kind)[0] for kind in ("sequential", "staged"))

@@ -1,4 +1,4 @@
-"""The draw against its own definition, written anew; groups and outcomes by hand."""
+"""Compare the draw with a second implementation of its definition, and groups and outcomes with results by hand."""
 
 from hashlib import sha256
 
@@ -19,7 +19,7 @@ def test_the_draw_can_be_repeated_with_nothing_but_sha256():
 
 
 def test_the_draw_is_uniform():
-    """Each of 10 places comes first in a tenth of 3,000 draws: chi-squared, 9 degrees of freedom, below its 99.9 %."""
+    """Each of 10 places comes first in about a tenth of 3,000 draws: chi-squared with 9 degrees of freedom, 99.9 %."""
     first = [int(rules.draw("frozen", str(seed), 10)[0]) for seed in range(3000)]
     counts = np.bincount(first, minlength=10)
     assert ((counts - 300) ** 2 / 300).sum() < 27.9

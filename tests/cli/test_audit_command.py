@@ -315,7 +315,7 @@ def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(made):
     drawn = rules.draw(published, "noon", len(frozen))
     assert asked == [frozen[place] for place in drawn[: len(asked)]]
     call(path)  # the seed need not be said again
-    assert "--seed one: the draw was made already, with the seed noon, and stays" in refused(path, "--seed", "one")
+    assert "--seed one: the draw was made with the seed noon already" in refused(path, "--seed", "one")
 
 
 @pytest.mark.parametrize("args", [["--out", "labels.csv"], ["--out", "labels.csv/below"], ["--source-column", "who"]])

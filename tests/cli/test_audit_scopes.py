@@ -164,7 +164,7 @@ def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(tm
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--scope", "class", "--target-error", 0.001), "at a risk of 0.01667 a class, whatever the model"),
+        (("--scope", "class", "--target-error", 0.001), "to prove at a risk of 0.01667 per class that at most"),
         (("--cut", 0.99999, "--target-error", 0.02), "--cut 0.99999: no label of"),
         (("--target-error", 0.0001), "label them all, or allow more errors"),
     ],

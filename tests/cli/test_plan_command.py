@@ -11,7 +11,7 @@ from tests.command import alearn
 
 def test_it_prints_floor_sizes_costs_and_the_cheapest():
     _, said, _ = alearn("plan", "--items", 60000, "--target-error", 0.002, "--risk", 0.05, "--expected-errors", 150)
-    assert "at most 120 (0.002) shall be, risk 0.05" in said
+    assert "at most 120 (0.002) may be wrong, at a risk of 0.05" in said
     assert "floor: 1,466 labels" in said
     for size in ("2,315(1)", "3,065(2)", "3,768(3)"):  # of 60,000, 121 wrong: the smallest with P <= 0.05, by SciPy
         assert size in said
