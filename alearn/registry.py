@@ -281,7 +281,7 @@ AUTO_RULES = Registry(
     RegisteredAutoRule,
     asked="policy.auto.rule=",
     group="alearn.auto_rules",
-    home="alearn.policy.auto",
+    home="alearn.policy.auto_rules",
 )
 ORACLES = Registry(RegisteredOracle, asked="oracle=", group="alearn.oracles", home="alearn.oracle")
 EXPORTERS = Registry(RegisteredExporter, asked="--format ", group="alearn.exporters", home="alearn.export")

@@ -52,4 +52,5 @@ def project(config: Config, folder: Path) -> None:
     """Write the projector of a finished trial."""
     pool, _ = sources.load(config.data, config.seed)
     state = checkpoint.load(folder, config.digest(), len(pool))
-    projector.write(folder, config, replace(pool, classes=state.classes), state)
+    pool = replace(pool, classes=state.classes)
+    projector.write(folder, config.record.projector, config.model, config.seed, pool, state)

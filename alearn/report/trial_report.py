@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from alearn.config import Config, load
+from alearn.config import load
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
@@ -67,13 +67,13 @@ class Report:
 
     def _write(self, values: dict[str, Any], standing: tuple[Status, str]) -> None:
         setting = self._setting
-        trial(setting.folder, setting.config, values, setting.state, setting.pool, standing)
+        trial(setting.folder, setting.config.yaml(), values, setting.state, setting.pool, standing)
         self._written = monotonic()
 
 
 def trial(
     folder: Path,
-    config: Config,
+    yaml: str,
     values: dict[str, Any],
     state: State,
     pool: ImageSet | None,
@@ -84,14 +84,14 @@ def trial(
 
     Args:
         folder: The folder of the trial.
-        config: Its config.
+        yaml: The text of its config.
         values: Its row, see `alearn.trial.row.build`.
         state: Its state.
         pool: Its images, on any device; None if they are not available.
         standing: Its status and why it failed, see `alearn.trial.status.of`.
         missing: Sentences that say what the report lacks.
     """
-    content = trial_page.content(folder, config, values, state, pool, standing)
+    content = trial_page.content(folder, yaml, values, state, pool, standing)
     page.write(folder, "trial.html.j2", missing=missing, **content)
 
 
@@ -130,7 +130,7 @@ def rebuild(folder: Path) -> None:
         done = row.build(config, _origin(folder), state.history, final, nobody) | unknown
     if pool is not None and len(state.classes) > len(pool.classes):
         pool = replace(pool, classes=state.classes)  # people have added classes
-    trial(folder, config, done, state, pool, status.of(folder), missing)
+    trial(folder, config.yaml(), done, state, pool, status.of(folder), missing)
 
 
 def _origin(folder: Path) -> Origin:

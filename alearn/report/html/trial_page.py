@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from alearn.audit import statement
-from alearn.config import Config
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL, Ledger
 from alearn.report.html import page
@@ -30,13 +29,13 @@ PICTURES = 48
 
 
 def content(
-    folder: Path, config: Config, row: dict[str, Any], state: State, pool: ImageSet | None, standing: tuple[Status, str]
+    folder: Path, yaml: str, row: dict[str, Any], state: State, pool: ImageSet | None, standing: tuple[Status, str]
 ) -> dict[str, Any]:
     """Return everything that templates/trial.html.j2 needs.
 
     Args:
         folder: The folder of the trial.
-        config: Its config.
+        yaml: The text of its config.
         row: Its row, see `alearn.trial.row.build`. For an unfinished trial, it has the numbers so far.
         state: Its state.
         pool: Its images, None if they are not available.
@@ -69,7 +68,7 @@ def content(
         "names": names,
         "phases": [(phase, row["seconds"][phase], _share(row, phase)) for phase in PHASES],
         "time": time(state.history),
-        "yaml": config.yaml(),
+        "yaml": yaml,
         "command": command(row),
     }
 

@@ -59,8 +59,9 @@ class TensorBoard:
             self._by_class(row, row["rounds"] + 1)
             self._scalars(points(RESULT, row), row["rounds"])
             self._writer.add_text("row", table(row), row["rounds"])
-            if self._setting.config.record.projector:
-                projector.write(self._setting.folder, self._setting.config, self._images, self._setting.state)
+            setting, config = self._setting, self._setting.config
+            if count := config.record.projector:
+                projector.write(setting.folder, count, config.model, config.seed, self._images, setting.state)
             self._proto(hparams.end())
             self._writer.flush()
 

@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from alearn import rng
-from alearn.config import Config
+from alearn.config import Model
 from alearn.data.imageset import ImageSet
 from alearn.files import atomic
 from alearn.ledger import CANNOT_TELL, Ledger
@@ -26,19 +26,19 @@ CHUNK = 256
 """Images in a forward pass."""
 
 
-def write(folder: Path, config: Config, images: ImageSet, state: State) -> None:
-    """Write `record.projector` images of the pool for the projector: features, labels and thumbnails.
+def write(folder: Path, count: int, network: Model, seed: int, images: ImageSet, state: State) -> None:
+    """Write `count` images of the pool for the projector: features, labels and thumbnails.
 
     The features are what the head of the last round's model gets. The seed draws the images, so writing twice gives the
     same files. They lie beside the events, and are no separate run. Nothing is written for a trial without a round.
     """
     if state.model is None:
         return
-    count = min(config.record.projector, len(images))
-    index = np.sort(rng.generator(config.seed, "projector").choice(len(images), count, replace=False))
+    draw = rng.generator(seed, "projector")
+    index = np.sort(draw.choice(len(images), min(count, len(images)), replace=False))
     (folder / FOLDER).mkdir(exist_ok=True)
     text = io.StringIO()
-    np.savetxt(text, features(config, images, state.model, index), "%.6g", "\t")
+    np.savetxt(text, features(network, images, state.model, index), "%.6g", "\t")
     atomic.replace(folder / FOLDER / "tensors.tsv", text.getvalue())
     atomic.replace(folder / FOLDER / "metadata.tsv", metadata(state.ledger, images, index))
     sprite, size = pictures.sprite(images.images[torch.from_numpy(index).to(images.images.device)].cpu().numpy())
@@ -51,11 +51,11 @@ def write(folder: Path, config: Config, images: ImageSet, state: State) -> None:
     atomic.replace(folder / CONFIG, text_format.MessageToString(shown))
 
 
-def features(config: Config, images: ImageSet, weights: dict[str, torch.Tensor], index: Array) -> Array:
+def features(network: Model, images: ImageSet, weights: dict[str, torch.Tensor], index: Array) -> Array:
     """Return what the body of the model computes for the images `index` (int64 [n]), float32 [n, features]."""
     device = images.images.device
     channels, height, width = images.images.shape[1:]
-    model = build(config.model, (channels, height, width), len(weights["head.bias"]))
+    model = build(network, (channels, height, width), len(weights["head.bias"]))
     model.load_state_dict(weights)
     model.to(device).eval()
     with torch.inference_mode():

@@ -20,7 +20,7 @@ def made(config, folder, images: ImageSet, ledger: Ledger, history=(), standing=
     """Write the report of a labeling that no trial made, and return it."""
     final = measure.labels(ledger, images.truth, None) | measure.by_class(ledger, images.truth, images.classes)
     found = row.build(config, row.UNKNOWN, list(history), final, CPU)
-    trial_report.trial(folder, config, found, State(ledger, list(history)), images, standing)
+    trial_report.trial(folder, config.yaml(), found, State(ledger, list(history)), images, standing)
     return read(folder)
 
 

@@ -62,12 +62,11 @@ def test_a_finished_trial_gets_other_points_on_request(trial, tmp_path):
     assert {path: path.read_bytes() for path in before} == before, "writing again gives the same files"
     state = checkpoint.load(trial.folder, trial.config.digest(), 600)
     pool, _ = sources.load(trial.config.data, trial.config.seed)
-    more = trial.config.model_copy(update={"record": trial.config.record.model_copy(update={"projector": 10_000})})
-    projector.write(tmp_path, more, pool, state)
+    projector.write(tmp_path, 10_000, trial.config.model, trial.config.seed, pool, state)
     assert len(described(tmp_path)) == 600, "all images of the pool"
     state.model = None
     (tmp_path / "none").mkdir()
-    projector.write(tmp_path / "none", more, pool, state)
+    projector.write(tmp_path / "none", 10_000, trial.config.model, trial.config.seed, pool, state)
     assert not list((tmp_path / "none").iterdir()), "without a round there is no model, and so there are no points"
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import entropy as scipy_entropy
 
-from alearn.policy.auto import above_class_threshold, above_threshold, below_entropy, entropy, most_certain
+from alearn.policy.auto_rules import above_class_threshold, above_threshold, below_entropy, entropy, most_certain
 from alearn.policy.decide import taken
 from alearn.values import Scores
 from tests.conftest import compose
