@@ -1,8 +1,8 @@
-"""Training and scoring rates as ratios against hand-written code, and how long the command line takes to start.
+"""Measure the rates of training and scoring as ratios to hand-written code, and how long the command takes to start.
 
-Each competitor runs in a process of its own, on the same images, labels, batch size, optimizer and initial seed; their
-order is interleaved and everything is repeated. What counts is the median of the ratios within a repeat, which share
-the state of the machine. Rates are warm: imports and the first steps are not in them.
+Each competitor runs in a separate process, with the same images, labels, batch size, optimizer and initial seed. All
+competitors run in every repeat, and their order alternates. The result is the median of the ratios within a repeat,
+because the processes of a repeat share the state of the machine. Rates do not include imports and the first steps.
 """
 
 import argparse
@@ -22,23 +22,23 @@ CHUNKS_CPU, CHUNKS_GPU = (64, 128, 256, 512, 2048), (1024, 4096, 16_384)
 
 TRAIN = ("alearn fit", "bare step", "DataLoader loop")
 SCORE = ("alearn score", "bare forward", "DataLoader scoring")
-WORDS = {"fast": ["train=fast", "model=source_cnn"], "source": ["train=source", "model=source_cnn"]}
+OVERRIDES = {"fast": ["train=fast", "model=source_cnn"], "source": ["train=source", "model=source_cnn"]}
 
 
 def setting(recipe: str) -> Any:
-    """Config, runtime, images on the device, labels on the device, data root."""
+    """Return the config, the runtime, and the pool on the device."""
     from alearn.config import hydra_front
     from alearn.data import sources
     from alearn.learn import device
 
-    config = hydra_front.compose(*WORDS[recipe])
+    config = hydra_front.compose(*OVERRIDES[recipe])
     runtime = device.choose("auto", "auto")
     pool, _ = sources.load(config.data, config.seed)
     return config, runtime, pool.to(runtime.device)
 
 
 def clocked(runtime: Any, work: Callable[[], Any]) -> float:
-    """Seconds, the device's work included."""
+    """Return the seconds that the work takes, including the work of the device."""
     runtime.synchronize()
     start = time.perf_counter()
     work()
@@ -47,7 +47,7 @@ def clocked(runtime: Any, work: Callable[[], Any]) -> float:
 
 
 def alearn_fit(recipe: str) -> float:
-    """Images a second of alearn's own training, with its batching, its epochs and its events."""
+    """Return images per second of alearn's training, with its batches, its epochs and its progress."""
     import numpy as np
 
     from alearn.learn.fit import fit
@@ -69,8 +69,9 @@ def alearn_fit(recipe: str) -> float:
 
 
 def bare_step(recipe: str) -> float:
-    """The step that one writes by hand: resident uint8 tensors, one random order, the same model, optimizer and
-    precision.
+    """Return images per second of a training step written by hand.
+
+    It has uint8 tensors on the device, one random order, and the same model, optimizer and precision.
     """
     import torch
     import torch.nn.functional as F
@@ -79,16 +80,17 @@ def bare_step(recipe: str) -> float:
 
     config, runtime, pool = setting(recipe)
     torch.manual_seed(0)
-    train, on = config.train, runtime.device
-    images, truth = pool.images, torch.from_numpy(pool.truth).to(on)
-    model = build(config.model, (1, 28, 28), 10).to(on).train()
+    train = config.train
+    images = pool.images
+    truth = torch.from_numpy(pool.truth).to(runtime.device)
+    model = build(config.model, (1, 28, 28), 10).to(runtime.device).train()
     if train.optimizer == "adadelta":
         optimizer: Any = torch.optim.Adadelta(model.parameters(), train.lr, rho=0.95, eps=1e-7)
     else:
         optimizer = torch.optim.AdamW(model.parameters(), train.lr, weight_decay=train.weight_decay, fused=True)
 
     def go(steps: int) -> None:
-        order = torch.randperm(STEPS * train.batch, device=on)
+        order = torch.randperm(STEPS * train.batch, device=runtime.device)
         for i in range(steps):
             batch = order[i * train.batch : (i + 1) * train.batch]
             x = images[batch].to(torch.float32, memory_format=torch.channels_last).mul_(1 / 255)
@@ -103,7 +105,7 @@ def bare_step(recipe: str) -> float:
 
 
 def plain_model() -> Any:
-    """The network as the layers of its description, in torch's defaults: fp32, NCHW, ReLU before the pooling."""
+    """Return the network with the layers of its description and torch's defaults: fp32, NCHW, ReLU before pooling."""
     from torch import nn
 
     return nn.Sequential(
@@ -113,7 +115,7 @@ def plain_model() -> Any:
 
 
 def loader(config: Any, batch: int, shuffle: bool) -> Any:
-    """torchvision's data set and transforms in a DataLoader, as the tutorials have it."""
+    """Return a DataLoader with torchvision's data set and transforms, as in tutorials."""
     import torch
     from torchvision import datasets, transforms
 
@@ -123,14 +125,14 @@ def loader(config: Any, batch: int, shuffle: bool) -> Any:
 
 
 def dataloader_loop(recipe: str) -> float:
-    """The usual training loop in fp32 with `.item()` for the running loss."""
+    """Return images per second of the usual training loop, in fp32 and with `.item()` for the running loss."""
     import torch
     import torch.nn.functional as F
 
     config, runtime, _ = setting(recipe)
     torch.manual_seed(0)
-    train, on = config.train, runtime.device
-    model = plain_model().to(on).train()
+    train = config.train
+    model = plain_model().to(runtime.device).train()
     if train.optimizer == "adadelta":
         optimizer: Any = torch.optim.Adadelta(model.parameters(), train.lr, rho=0.95, eps=1e-7)
     else:
@@ -141,7 +143,7 @@ def dataloader_loop(recipe: str) -> float:
         running = 0.0
         for _ in range(steps):
             x, y = next(batches)
-            x, y = x.to(on), y.to(on)
+            x, y = x.to(runtime.device), y.to(runtime.device)
             optimizer.zero_grad()
             loss = F.cross_entropy(model(x), y)
             loss.backward()
@@ -153,7 +155,7 @@ def dataloader_loop(recipe: str) -> float:
 
 
 def alearn_score(recipe: str) -> float:
-    """Images a second of alearn's scoring: an index into the pool in, `Scores` out."""
+    """Return images per second of alearn's scoring, from an index of images to `Scores`."""
     import numpy as np
 
     from alearn.learn.score import score
@@ -166,7 +168,7 @@ def alearn_score(recipe: str) -> float:
 
 
 def bare_forward(recipe: str) -> float:
-    """Nothing but forward passes over a resident tensor, at the best of several chunk sizes."""
+    """Return images per second of forward passes alone, over a tensor on the device, in chunks of the best size."""
     import torch
 
     from alearn.models.build import build
@@ -187,7 +189,10 @@ def bare_forward(recipe: str) -> float:
 
 
 def dataloader_scoring(recipe: str) -> float:
-    """The usual scoring loop: DataLoader, fp32, batches of 1000, softmax, results moved to the CPU batch by batch."""
+    """Return images per second of the usual scoring loop.
+
+    It has a DataLoader, fp32, batches of 1000, softmax, and moves the results of each batch to the CPU.
+    """
     import torch
 
     config, runtime, _ = setting(recipe)
@@ -211,7 +216,7 @@ WORKERS: dict[str, Callable[[str], float]] = {
 
 
 def help_seconds() -> float:
-    """Wall time of `alearn --help`."""
+    """Return the seconds that `alearn --help` takes."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "alearn", "--help"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
@@ -222,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="torch threads of each process; 0: torch's default")
-    parser.add_argument("--recipe", choices=list(WORDS), default="fast")
+    parser.add_argument("--recipe", choices=list(OVERRIDES), default="fast")
     parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -236,8 +241,8 @@ def main() -> None:
     for repeat in range(options.repeats):
         names = list(WORKERS) if repeat % 2 == 0 else list(WORKERS)[::-1]
         for name in names:
-            words = ["--worker", name, "--recipe", options.recipe, "--threads", str(options.threads)]
-            done = subprocess.run([sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True)
+            args = ["--worker", name, "--recipe", options.recipe, "--threads", str(options.threads)]
+            done = subprocess.run([sys.executable, __file__, *args], check=True, stdout=subprocess.PIPE, text=True)
             rates[name].append(json.loads(done.stdout.splitlines()[-1]))
         print(f"repeat {repeat + 1} of {options.repeats} done", file=sys.stderr, flush=True)
     starts = [help_seconds() for _ in range(options.repeats)]
@@ -245,7 +250,7 @@ def main() -> None:
 
 
 def report(options: argparse.Namespace, rates: dict[str, list[float]], starts: list[float]) -> None:
-    """Median rates, and ratios with their range."""
+    """Print the median rates, and the ratios with their range."""
     import torch
 
     from alearn.learn import device
@@ -255,10 +260,10 @@ def report(options: argparse.Namespace, rates: dict[str, list[float]], starts: l
         torch.set_num_threads(options.threads)
     where = device.choose("auto", "auto").describe()
     print(f"{where}; {versions()}; commit {commit()}; train={options.recipe}; {options.repeats} repeats\n")
-    print("| | images a second (median) | alearn's rate over it: median (range) |\n| --- | ---: | ---: |")
+    print("| | images per second (median) | rate of alearn / this rate: median (range) |\n| --- | ---: | ---: |")
     for group in (TRAIN, SCORE):
         for name in group:
-            ratios = [ours / theirs for ours, theirs in zip(rates[group[0]], rates[name], strict=True)]
+            ratios = [alearn / rate for alearn, rate in zip(rates[group[0]], rates[name], strict=True)]
             shown = (
                 f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if name != group[0] else ""
             )

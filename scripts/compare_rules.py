@@ -1,21 +1,22 @@
-"""Rules that decide which of a model's labels to accept, side by side on the same frozen labels and the same samples.
+"""Compare rules that decide which labels of a model to accept, on the same frozen labels and the same samples.
 
     .venv/bin/python scripts/compare_rules.py [TRIAL ...] [--targets 0.0041 0.002] [--repeats 300]
 
-A TRIAL is the folder of a finished trial whose truth is known. Without one the labels are simulated. For each rule: the
-share of repetitions that deliver more wrong labels than the target allows, the wrong labels, and the labels spent on
-sample and rest. The competitors are written from their formulas:
+A TRIAL is the folder of a finished trial whose truth is known. Without a TRIAL the labels are simulated. For each rule,
+the table has the share of repetitions that deliver more wrong labels than the target allows, the number of wrong
+labels, and the number of hand labels for the sample and for the images that are not accepted. The competitors are
+implemented from their formulas:
 
-- TBAL: threshold-based auto-labeling, Vishwakarma et al., NeurIPS 2023: per class the smallest threshold above which
-  the sampled error e has e + C sqrt(e (1 - e) / n) <= target, C = 0.25.
+- TBAL: threshold-based auto-labeling, Vishwakarma et al., NeurIPS 2023: for each class the smallest threshold above
+  which the sampled error e has e + C sqrt(e (1 - e) / n) <= target, with C = 0.25.
 - SGR: Geifman and El-Yaniv, NeurIPS 2017: binary search for the coverage whose Clopper-Pearson bound at
   risk / ceil(log2 m) meets the target.
 - LTT: Learn then Test, Angelopoulos et al., 2021: fixed-sequence testing of growing coverages with binomial p-values.
 - PAC labels: Candes, Ilyas and Zrnic, 2025: the largest coverage whose betting upper bound (Waudby-Smith and Ramdas,
   2024) on the share of accepted wrong labels meets the target.
 
-SGR, LTT and TBAL bound the error among accepted labels, PAC labels and ours among all. All are judged by what they
-deliver: wrong labels in the whole data set, sampled errors corrected.
+SGR, LTT and TBAL bound the error among the accepted labels. PAC labels and our rule bound it among all labels. All are
+judged by what they deliver: the wrong labels in the whole data set, after the errors in the sample are corrected.
 """
 
 import argparse
@@ -37,8 +38,14 @@ TBAL_C, LTT_GRID = 0.25, 200
 
 @dataclass(frozen=True)
 class Frozen:
-    """Labels in the order of trust. wrong: bool [n]; guess: int64 [n]; likely: float64 [n], how probably each is wrong
-    by the model's own account; total: images in all.
+    """The frozen labels of a model, from most to least trusted.
+
+    Attributes:
+        name: A name for the table.
+        wrong: bool [n], whether a label is wrong.
+        guess: int64 [n], the labels.
+        likely: float64 [n], the probability that a label is wrong, according to the model.
+        total: The number of images in the data set.
     """
 
     name: str
@@ -49,7 +56,7 @@ class Frozen:
 
 
 Rule = Callable[[Frozen, Array, float, float], tuple[Array, int]]
-"""(labels, places in the order of the draw, target, risk) -> (bool [n] accepted, labels sampled)."""
+"""A function (labels, places in the order of the draw, target, risk) -> (bool [n] accepted, size of the sample)."""
 
 
 def _upto(count: int, cut: int) -> Array:
@@ -57,13 +64,15 @@ def _upto(count: int, cut: int) -> Array:
 
 
 def ours(frozen: Frozen, drawn: Array, target: float, risk: float, kind: Kind = "staged") -> tuple[Array, int]:
-    """The audit that alearn's planner chooses, ended where it ends it."""
-    items, promise = len(frozen.wrong), Terms(target, risk).promise(frozen.total, 1)
+    """Run the audit that alearn's planner chooses, and end it as alearn does."""
+    items = len(frozen.wrong)
+    promise = Terms(target, risk).promise(frozen.total, 1)
     stages = planned(frozen, promise, kind)
     group = Group("", np.arange(items), stages, promise.allowed(items), promise.whole)
     costs = Costs(frozen.likely, stages)
     for stage, (size, _) in enumerate(stages):
-        checked, wrong = drawn[:size], frozen.wrong[drawn[:size]]
+        checked = drawn[:size]
+        wrong = frozen.wrong[checked]
         result = rules.outcome(group, checked, wrong)
         if costs.enough(stage, checked[wrong]):
             break
@@ -74,7 +83,7 @@ _PLANNED: dict[tuple[str, Promise, Kind], bounds.Stages] = {}
 
 
 def planned(frozen: Frozen, promise: Promise, kind: Kind) -> bounds.Stages:
-    """The cheapest audit by what the model itself expects, never by the truth."""
+    """Return the cheapest audit. What it costs is estimated by the model and never by the truth."""
     key = frozen.name, promise, kind
     if key not in _PLANNED:
         _PLANNED[key] = plan.plans(promise, frozen.likely, kind)[0].stages
@@ -82,27 +91,27 @@ def planned(frozen: Frozen, promise: Promise, kind: Kind) -> bounds.Stages:
 
 
 def fixed_size(frozen: Frozen, target: float, risk: float) -> int:
-    """The sample that the competitors get: that of the best single-stage audit."""
+    """Return the sample size of the best single-stage audit. The competitors get a sample of this size."""
     return planned(frozen, Terms(target, risk).promise(frozen.total, 1), "single")[0][0]
 
 
 def tbal(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
-    """A threshold by class; knows no risk."""
+    """Apply TBAL: one threshold for each class. It has no risk."""
     size = fixed_size(frozen, target, risk)
     sample = np.sort(drawn[:size])
     accepted = np.zeros(len(frozen.wrong), bool)
-    for one in np.unique(frozen.guess):
-        places = sample[frozen.guess[sample] == one]
+    for label in np.unique(frozen.guess):
+        places = sample[frozen.guess[sample] == label]
         error = np.cumsum(frozen.wrong[places]) / np.arange(1, len(places) + 1)
         bound = error + TBAL_C * np.sqrt(error * (1 - error) / np.arange(1, len(places) + 1))
         good = np.flatnonzero(bound <= target)
         if len(good):
-            accepted |= (frozen.guess == one) & _upto(len(accepted), int(places[good[-1]]) + 1)
+            accepted |= (frozen.guess == label) & _upto(len(accepted), int(places[good[-1]]) + 1)
     return accepted, size
 
 
 def sgr(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
-    """Selection with guaranteed risk."""
+    """Apply SGR: selection with guaranteed risk."""
     size = fixed_size(frozen, target, risk)
     sample = np.sort(drawn[:size])
     errors = np.cumsum(frozen.wrong[sample])
@@ -120,11 +129,13 @@ def sgr(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
 
 
 def ltt(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
-    """Learn then Test over LTT_GRID coverages."""
-    size, items = fixed_size(frozen, target, risk), len(frozen.wrong)
+    """Apply Learn then Test over LTT_GRID coverages."""
+    size = fixed_size(frozen, target, risk)
+    items = len(frozen.wrong)
     sample = np.sort(drawn[:size])
-    errors, cut = np.cumsum(frozen.wrong[sample]), 0
-    smallest = math.log(risk) / math.log(1 - target)  # no smaller sample can reject
+    errors = np.cumsum(frozen.wrong[sample])
+    cut = 0
+    smallest = math.log(risk) / math.log(1 - target)  # a smaller sample cannot reject
     for coverage in np.linspace(0, 1, LTT_GRID + 1)[1:]:
         n = int(np.searchsorted(sample, coverage * items))
         if n < smallest:
@@ -136,8 +147,9 @@ def ltt(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
 
 
 def pac(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
-    """PAC labels: the bet that the share of wrong accepted labels is at least the allowed one is lost."""
-    size, items = fixed_size(frozen, target, risk), len(frozen.wrong)
+    """Apply PAC labels: accept labels if a bet against the claim that too many of them are wrong is won."""
+    size = fixed_size(frozen, target, risk)
+    items = len(frozen.wrong)
     mean = (bounds.allowed(frozen.total, target) + 1) / items
     sampled_wrong = np.sort(drawn[:size][frozen.wrong[drawn[:size]]])
     for cut in (items, *sampled_wrong[::-1].tolist()):
@@ -154,8 +166,8 @@ def pac(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
 
 RULES: dict[str, Rule] = {
     "ours, staged": ours,
-    "ours, one stage": lambda *words: ours(*words, kind="single"),
-    "ours, sequential": lambda *words: ours(*words, kind="sequential"),
+    "ours, one stage": lambda *args: ours(*args, kind="single"),
+    "ours, sequential": lambda *args: ours(*args, kind="sequential"),
     "PAC labels, betting": pac,
     "SGR": sgr,
     "LTT": ltt,
@@ -164,11 +176,13 @@ RULES: dict[str, Rule] = {
 
 
 def compare(frozen: Frozen, target: float, risk: float, repeats: int) -> list[str]:
-    """A line of a table a rule."""
-    allowed, lines = bounds.allowed(frozen.total, target), []
+    """Return one line of the table for each rule."""
+    allowed = bounds.allowed(frozen.total, target)
+    lines = []
     seeds = [rules.draw(frozen.name, str(number), len(frozen.wrong)) for number in range(repeats)]
     for name, rule in RULES.items():
-        wrong, spent = [], []
+        wrong: list[int] = []
+        spent: list[int] = []
         for drawn in seeds:
             accepted, size = rule(frozen, drawn, target, risk)
             human = ~accepted
@@ -185,7 +199,7 @@ def compare(frozen: Frozen, target: float, risk: float, repeats: int) -> list[st
 
 
 def of_trial(folder: Path) -> Frozen:
-    """What the model of a finished trial made of the images that no human labeled."""
+    """Return the labels that the model of a finished trial gave to the images that no human labeled."""
     from omegaconf import OmegaConf
 
     from alearn.audit import protocol
@@ -198,7 +212,8 @@ def of_trial(folder: Path) -> Frozen:
     ledger = checkpoint.load(folder, config.digest(), len(pool)).ledger
     assert pool.truth is not None
     if ledger.audit is not None:
-        item, label = ledger.audit.item, ledger.audit.label
+        item = ledger.audit.item
+        label = ledger.audit.label
     else:
         item = np.flatnonzero(ledger.auto)
         item = item[np.lexsort((item, ledger.doubt[item]))]
@@ -208,12 +223,16 @@ def of_trial(folder: Path) -> Frozen:
 
 
 def simulated() -> list[Frozen]:
-    """60,000 labels: wrong ones where the model doubts, anywhere, and just too many at the very end."""
+    """Return labels for 59,000 of 60,000 images, with four kinds of mistakes.
+
+    The mistakes are where the model doubts; anywhere, but too many; just too many, where the model is most confident;
+    and just too many, where it is least confident.
+    """
     items = 59_000
     generator = np.random.default_rng(0)
     doubt = np.sort(-0.7 - generator.gamma(4, 2.6, items))
     guess = generator.integers(10, size=items)
-    found = []
+    cases = []
     for name, places in {
         "where it doubts": np.flatnonzero(generator.random(items) < np.exp(doubt)),
         "anywhere, too many": generator.choice(items, 300, replace=False),
@@ -222,23 +241,23 @@ def simulated() -> list[Frozen]:
     }.items():
         wrong = np.zeros(items, bool)
         wrong[places] = True
-        found.append(Frozen(name, wrong, guess, plan.error_profile(doubt), 60_000))
-    return found
+        cases.append(Frozen(name, wrong, guess, plan.error_profile(doubt), 60_000))
+    return cases
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trials", nargs="*", type=Path)
     parser.add_argument("--targets", nargs="+", type=float, default=[0.0041])
     parser.add_argument("--risk", type=float, default=0.05)
     parser.add_argument("--repeats", type=int, default=300)
-    words = parser.parse_args()
+    args = parser.parse_args()
     print("| labels | target | rule | violated | wrong, mean | labels spent, mean | median | 90th percentile |")
     print("|---|---|---|---|---|---|---|---|")
-    for frozen in [of_trial(folder) for folder in words.trials] or simulated():
-        for target in words.targets:
-            for line in compare(frozen, target, words.risk, words.repeats):
+    for frozen in [of_trial(folder) for folder in args.trials] or simulated():
+        for target in args.targets:
+            for line in compare(frozen, target, args.risk, args.repeats):
                 print(line, flush=True)
 
 

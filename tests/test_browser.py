@@ -1,5 +1,6 @@
-"""What a person sees: a small sweep in TensorBoard, in a real browser. The variable ALEARN_SCREENSHOTS names a folder
-that gets pictures of the tabs.
+"""A small sweep in TensorBoard, as a person sees it in a real browser.
+
+If the variable ALEARN_SCREENSHOTS names a folder, pictures of the tabs are written into it.
 """
 
 import io
@@ -27,12 +28,12 @@ from tests.conftest import SMALL, compose
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = NEEDS_CHROMIUM
 PATIENCE = 120.0
-"""Seconds to wait for anything: a slow machine passes too."""
+"""Seconds to wait for anything. This is enough for a slow machine."""
 THRESHOLDS = (0.6, 0.999999)
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """What `condition` returns, once that is true."""
+    """Wait until `condition` returns something true, and return that."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if found := condition():
@@ -43,7 +44,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory, mnist_root) -> Path:
-    """Two settings, two seeds each, and their mean curves."""
+    """Run two settings with two seeds each, and write their mean curves."""
     folder = tmp_path_factory.mktemp("sweep")
     words = (*SMALL, "data.limit=400", f"data.root='{mnist_root}'", "policy.init_fraction=0.2")
     for threshold in THRESHOLDS:
@@ -63,7 +64,7 @@ def sweep(tmp_path_factory, mnist_root) -> Path:
 
 @pytest.fixture(scope="module")
 def address(sweep) -> Iterator[str]:
-    """A TensorBoard that has read the sweep."""
+    """Start TensorBoard, wait until it has read the sweep, and return its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -102,7 +103,7 @@ def page(address) -> Iterator[Any]:
 
 @pytest.fixture
 def tab(page, tmp_path) -> Iterator[Callable[[str, str], Any]]:
-    """Opens a tab by its name, waits for an element of it; a picture is taken in the end."""
+    """Return a function that opens a tab by name and waits for an element. Take a picture at the end."""
     folder = Path(os.environ.get("ALEARN_SCREENSHOTS", tmp_path))
     opened = []
 
@@ -122,7 +123,7 @@ def rows(sweep: Path) -> list[dict[str, Any]]:
 
 
 def coloured(picture: bytes) -> int:
-    """Pixels that are neither grey nor white nor black."""
+    """Count the pixels that are neither grey nor white nor black."""
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
     return int((pixels.max(-1) - pixels.min(-1) > 60).sum())
 

@@ -1,4 +1,4 @@
-"""The real thing, where there is a GPU."""
+"""Training, scoring, decisions and a trial on a real GPU, if there is one."""
 
 from typing import get_args
 

@@ -1,7 +1,7 @@
-"""Device mix-ups, found without a GPU: fake tensors on a cuda device go through everything that runs there.
+"""Find tensors on the wrong device without a GPU: fake tensors on a cuda device go through all code that runs there.
 
-A fake tensor has a shape, a type and a device but no data, and an operation on tensors of two devices raises as the
-real one does. Autocast is off in here: without a GPU torch does not do it for cuda.
+A fake tensor has a shape, a type and a device, but no data. An operation on fake tensors of two devices raises the same
+error as on real ones. Autocast is off here, because torch does not do it for cuda without a GPU.
 """
 
 from collections.abc import Iterator
@@ -29,14 +29,14 @@ CUDA = torch.device("cuda", 0)
 
 @pytest.fixture(autouse=True)
 def fake() -> Iterator[None]:
-    _basis.cache_clear()  # a tensor of another mode is not one of this mode's
+    _basis.cache_clear()  # a fake tensor can be used only in the mode that made it
     with FakeTensorMode(allow_non_fake_inputs=False):
         yield
     _basis.cache_clear()
 
 
 def network(config: Model) -> nn.Module:
-    """A model on the fake device. `.to(CUDA)` cannot swap fake parameters, so they are put in one by one."""
+    """Return a model on the fake device. `.to(CUDA)` cannot swap fake parameters, so each one is replaced here."""
     with unset_fake_temporarily():
         model = build(config, (1, 28, 28), 10)
     for module in model.modules():
@@ -68,7 +68,7 @@ def test_augmentation(name):
 @pytest.mark.parametrize("recipe", ["source", "fast"])
 @pytest.mark.parametrize("model", ["source_cnn", "small_cnn", "resnet"])
 def test_a_training_step(model, recipe, monkeypatch):
-    """All but the backward pass, whose threads need a real GPU: the gradients are made up, on that device."""
+    """Test all but the backward pass, whose threads need a real GPU. Gradients on the fake device stand in for it."""
     config = compose(f"model={model}", f"train={recipe}", "train.augment=digits")
     classifier = network(config.model).train()
     step = fit.Step(config.train, Runtime(CUDA, bf16=False), classifier, config.train.steps)
@@ -106,7 +106,7 @@ def test_scoring_for_every_strategy():
 
 @pytest.fixture
 def numbers(monkeypatch) -> None:
-    """What the processor reads off a fake tensor is zeros."""
+    """Let the CPU read zeros from a fake tensor."""
     types = {torch.float32: np.float32, torch.int64: np.int64}
     monkeypatch.setattr(torch.Tensor, "numpy", lambda tensor: np.zeros(tuple(tensor.shape), types[tensor.dtype]))
 
