@@ -27,7 +27,7 @@ from alearn.learn.fit import Network, fit
 from alearn.learn.pool_scores import score_pool
 from alearn.learn.training_set import TrainingSet
 from alearn.ledger import Ledger, Source
-from alearn.oracle import Oracle, Remembers
+from alearn.oracle import Oracle, Remembers, ask
 from alearn.policy import decide as decisions
 from alearn.policy.stop import allowance, finished
 from alearn.values import Array, Decision, Fitted, Images, Scores
@@ -96,7 +96,7 @@ def ask_first(trial: Trial) -> None:
     asks = policy.init_size(len(ledger)) - len(ledger.labeled)
     while len(ledger.unlabeled) and (asks > 0 or known(trial) < 2 or not len(ledger.labeled)):
         first = decisions.first(policy, trial.images, trial.seed, ledger, asks if asks > 0 else MORE)
-        ledger.write(first, trial.oracle.label(first, Source.FIRST), Source.FIRST, round=0)
+        ledger.write(first, asked(trial, first, Source.FIRST), Source.FIRST, round=0)
         asks = 0
 
 
@@ -161,11 +161,16 @@ def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None
     """Take back the auto labels that the round does not give again, ask the human, write the round's labels."""
     ledger, oracle = trial.ledger, trial.oracle
     ledger.take_back(not_given_again(ledger, scores, decision))
-    ledger.write(decision.hand, oracle.label(decision.hand, Source.QUERY), Source.QUERY, number)
+    ledger.write(decision.hand, asked(trial, decision.hand, Source.QUERY), Source.QUERY, number)
     new = ledger.source[decision.auto] == Source.NONE
     ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)
     if isinstance(oracle, Remembers):
         adopt(ledger, oracle, number)
+
+
+def asked(trial: Trial, index: Array, purpose: Source) -> Array:
+    """Ask the oracle and return its labels, int64 [n]."""
+    return ask(trial.oracle, trial.names.classes, index, purpose)
 
 
 def adopt(ledger: Ledger, oracle: Remembers, number: int) -> None:
@@ -186,7 +191,7 @@ def finish(trial: Trial, journal: Journal) -> Ledger:
         if policy.finish == "audit" and ledger.rounds:
             audit(terms(policy), trial.names, trial.oracle, ledger, journal)
         by_hand, by_model = decisions.finish(policy, ledger)
-        ledger.write(by_hand, trial.oracle.label(by_hand, Source.REST), Source.REST, ledger.rounds)
+        ledger.write(by_hand, asked(trial, by_hand, Source.REST), Source.REST, ledger.rounds)
         ledger.write(by_model, ledger.guess[by_model], Source.AUTO, ledger.rounds)
     journal.commit(Finished(ledger, clock.seconds))
     return ledger

@@ -9,11 +9,13 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from alearn import registry
-from alearn.config import hydra_front, packaged_conf, preset
+from alearn.config import Model, hydra_front, packaged_conf, preset
 from alearn.config.presets import names
+from alearn.errors import AlearnError
 from alearn.trial import model_file
 from tests.command import ROOT, alearn
 from tests.conftest import shapes
@@ -100,6 +102,15 @@ def test_what_a_package_brings_acts(installed, trial, tmp_path):
         "--copy: is for --format folders, not for tabbed"
         in alearn("export", tmp_path / "trial", "--format", "tabbed", "--copy").err
     )
+
+
+def test_a_model_of_a_package_that_is_gone_is_named(tmp_path):
+    weights = {"head.bias": torch.zeros(3)}
+    model_file.save(tmp_path, Model(name="tiny", lr=0.1), weights, ("a", "b", "c"), (1, 20, 20))
+    with pytest.raises(
+        AlearnError, match=r"model\.pt cannot be read as a model: model\.name=tiny: must be one of auto, res"
+    ):
+        model_file.load(tmp_path)
 
 
 def test_an_oracle_of_another_package_answers_for_people(installed, trial, tmp_path):

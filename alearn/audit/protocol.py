@@ -1,7 +1,8 @@
 """Step 7 with a guarantee: freeze the model's labels, draw, ask blind, accept up to the cut, hand label the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import token_hex
 
 import numpy as np
@@ -13,7 +14,7 @@ from alearn.config import Policy
 from alearn.errors import AlearnError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Journal
 from alearn.ledger import CANNOT_TELL_TEXT, Audit, Ledger, Source
-from alearn.oracle import Oracle
+from alearn.oracle import Oracle, ask
 from alearn.values import Array
 
 HORIZON = 1, 2, 4
@@ -127,6 +128,7 @@ def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: J
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()
         journal.commit(AuditDrawn(ledger))
 
+    asked = partial(ask, oracle, names.classes)
     every = groups(terms, names, frozen)
     likely = error_profile(ledger, frozen.item)
     drawn = draw(terms, names, ledger)
@@ -136,7 +138,7 @@ def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: J
     audited, errors = np.zeros((2, len(every)), int)
     while going:
         checked = {number: group.drawn(drawn)[: group.stages[stage][0]] for number, group in going.items()}
-        _check(terms, oracle, ledger, np.concatenate(list(checked.values())))
+        _check(terms, asked, ledger, np.concatenate(list(checked.values())))
         for number, place in checked.items():
             group = every[number]
             wrong = ledger.label[frozen.item[place]] != frozen.label[place]
@@ -154,7 +156,8 @@ def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: J
 
     new = accepted & ~ledger.hand[frozen.item] & ~ledger.auto[frozen.item]
     ledger.write(frozen.item[new], frozen.label[new], Source.AUTO, ledger.rounds)
-    _hand_label(ledger, oracle, _left(ledger, frozen, accepted), Source.REST)
+    left_over = _left(ledger, frozen, accepted)
+    _write(ledger, left_over, asked(left_over, Source.REST), Source.REST)
 
 
 def groups(terms: Terms, names: Names, frozen: Audit) -> list[Group]:
@@ -214,7 +217,7 @@ def _freeze(terms: Terms, names: Names, ledger: Ledger) -> float:
     return ledger.paid + not_frozen + sum(audit_plan.mean for audit_plan in cheapest)
 
 
-def _check(terms: Terms, oracle: Oracle, ledger: Ledger, place: Array) -> None:
+def _check(terms: Terms, asked: Callable[..., Array], ledger: Ledger, place: Array) -> None:
     """Ask for the labels of these places that no human gave yet.
 
     If terms.answers is 2 and an answer differs from the model's label, ask again. The second answer counts.
@@ -222,17 +225,12 @@ def _check(terms: Terms, oracle: Oracle, ledger: Ledger, place: Array) -> None:
     frozen = ledger.audit
     assert frozen is not None
     place = place[~ledger.hand[frozen.item[place]]]
-    answer = oracle.label(frozen.item[place], Source.AUDIT)
+    answer = asked(frozen.item[place], Source.AUDIT)
     differ = answer != frozen.label[place]
     if terms.answers == 2 and differ.any():
         frozen.first[place[differ]] = np.where(answer[differ] < 0, UNSURE_AT_FIRST, answer[differ])
-        answer = answer.copy()
-        answer[differ] = oracle.label(frozen.item[place[differ]], Source.AUDIT, again=True)
+        answer[differ] = asked(frozen.item[place[differ]], Source.AUDIT, again=True)
     _write(ledger, frozen.item[place], answer, Source.AUDIT)
-
-
-def _hand_label(ledger: Ledger, oracle: Oracle, index: Array, purpose: Source) -> None:
-    _write(ledger, index, oracle.label(index, purpose), purpose)
 
 
 def _write(ledger: Ledger, index: Array, label: Array, purpose: Source) -> None:

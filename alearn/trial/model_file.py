@@ -74,6 +74,8 @@ def load(folder: Path) -> Saved:
         network.load_state_dict(saved["weights"])
     except FileNotFoundError:
         raise AlearnError(f"{path}: there is no such file; a trial writes it when it finishes") from None
+    except AlearnError as error:  # a network of a package that is not installed, for example
+        raise AlearnError(f"{path} cannot be read as a model: {error}") from error
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(
             f"{path} cannot be read as a model ({type(error).__name__}): it is damaged, or has another version"
