@@ -94,9 +94,9 @@ def test_the_changelog_has_every_new_name():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["how-to/python.md"])
+@pytest.mark.parametrize("name", ["how-to/python.md", "extending.md"])
 def test_the_python_on_a_page_runs(name, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), flags=re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / name).read_text(), flags=re.DOTALL | re.MULTILINE)
     args = [sys.executable, "-c", "\n".join(blocks)]
     done = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from alearn.config import flatten, load, parse
 from alearn.errors import AlearnError
+from alearn.registry import MODELS
 
 
 def tree(config, **changes):
@@ -39,8 +40,8 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         (
             "model__name",
             "vgg",
-            "model.name=vgg: must be one of auto, resnet, small_cnn, source_cnn, torchvision; for a network of "
-            "torchvision's give model=torchvision model.name=NAME",
+            f"model.name=vgg: must be one of {', '.join(MODELS.names())}; for a network of torchvision's give "
+            "model=torchvision model.name=NAME",
         ),
         ("data__imbalance__factor", 0.5, "data.imbalance.factor=0.5: must be greater than or equal to 1"),
         ("data__imbalance__shape", "tail", "data.imbalance.shape=tail: must be 'none', 'exponential' or 'step'"),

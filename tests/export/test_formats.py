@@ -174,7 +174,7 @@ def test_a_trial_without_answers_of_people(tmp_path):
         (("csv", "--copy"), "--copy: is for --format folders, not for csv"),
         (("parquet", "--symlink"), "--symlink: is for --format folders, not for parquet"),
         (("csv", "--embed"), "--embed: is for --format labelstudio, not for csv"),
-        (("folders", "--prefix", "x"), "--prefix: is for --format jsonl-manifest, labelstudio, not for folders"),
+        (("folders", "--prefix", "x"), "--prefix: is for --format jsonl-manifest, labelstudio"),
         (("labelstudio", "--prefix", "x", "--embed"), "give one of them"),
         (("folders", "--out", "-"), "standard output is not"),
         (("folders", "--copy", "--symlink"), "--symlink: not allowed with argument --copy"),
