@@ -84,6 +84,13 @@ def test_every_command_and_option_exists(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page)
+def test_every_file_exists(path):
+    names = re.findall(r"(?<![\w./])((?:alearn|conf|docs|scripts|tests)/[\w./]+)", code(path))
+    made_up = ("NAME", "FOLDER", "mlp", "oracle/table")
+    assert {name for name in names if not any(word in name for word in made_up) and not (ROOT / name).exists()} == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page)
 def test_links_work_in_the_repository(path):
     """MkDocs checks them on the site, anchors too."""
     for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", path.read_text()):
