@@ -16,9 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-STEPS, WARM_STEPS = 300, 50
-POOL, LOADER_POOL = 60_000, 10_000
-CHUNKS_CPU, CHUNKS_GPU = (64, 128, 256, 512, 2048), (1024, 4096, 16_384)
+STEPS = 300
+WARM_STEPS = 50
+POOL = 60_000
+LOADER_POOL = 10_000
+CHUNKS_CPU = (64, 128, 256, 512, 2048)
+CHUNKS_GPU = (1024, 4096, 16_384)
 
 TRAIN = ("alearn fit", "bare step", "DataLoader loop")
 SCORE = ("alearn score", "bare forward", "DataLoader scoring")
@@ -143,7 +146,8 @@ def dataloader_loop(recipe: str) -> float:
         running = 0.0
         for _ in range(steps):
             x, y = next(batches)
-            x, y = x.to(runtime.device), y.to(runtime.device)
+            x = x.to(runtime.device)
+            y = y.to(runtime.device)
             optimizer.zero_grad()
             loss = F.cross_entropy(model(x), y)
             loss.backward()

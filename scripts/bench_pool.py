@@ -16,7 +16,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 FOLDERS = 100
-SWEEPS, BATCHES, BATCH, CHUNK = 3, 2000, 256, 2048
+SWEEPS = 3
+BATCHES = 2000
+BATCH = 256
+CHUNK = 2048
 
 
 def make(where: str, start: int, count: int, side: int) -> None:

@@ -33,7 +33,8 @@ from alearn.audit.plan import Costs
 from alearn.audit.rules import Group, Kind, Promise, Terms
 from alearn.values import Array
 
-TBAL_C, LTT_GRID = 0.25, 200
+TBAL_C = 0.25
+LTT_GRID = 200
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,16 @@ def sgr(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
     sample = np.sort(drawn[:size])
     errors = np.cumsum(frozen.wrong[sample])
     steps = math.ceil(math.log2(size))
-    low, high, best = 0, size - 1, -1
+    low = 0
+    high = size - 1
+    best = -1
     for _ in range(steps):
         middle = (low + high + 1) // 2
-        n, k = middle + 1, int(errors[middle])
+        n = middle + 1
+        k = int(errors[middle])
         if beta.ppf(1 - risk / steps, k + 1, n - k) <= target:
-            best, low = max(best, middle), middle
+            best = max(best, middle)
+            low = middle
         else:
             high = middle - 1
     cut = 0 if best < 0 else (len(frozen.wrong) if best == size - 1 else int(sample[best]) + 1)

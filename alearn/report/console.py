@@ -153,7 +153,8 @@ def _line(cells: dict[Metric, str]) -> str:
 
 def _cell(metric: Metric, metrics: dict[str, Any]) -> str:
     """Return the value of a metric; if it is unknown, its estimate after a "~"; if there is none, "-"."""
-    value, estimate = metric.of(metrics), ESTIMATES.get(metric.key)
+    value = metric.of(metrics)
+    estimate = ESTIMATES.get(metric.key)
     if value is not None:
         return IN_COLUMNS[metric.unit].format(value)
     if estimate is not None and (value := estimate.of(metrics)) is not None:

@@ -16,13 +16,19 @@ from alearn.values import Array
 
 Picture = Image.Image
 
-SIDE, LARGEST = 96, 128
-"""The least and the most pixels of an image's longer side in a gallery. Images are enlarged by whole factors only."""
-COLUMNS, GAP, TEXT = 4, 6, 15
+SIDE = 96
+"""The least pixels of the longer side of an image in a gallery. Smaller images are enlarged by a whole factor."""
+LARGEST = 128
+"""The most pixels of the longer side of an image in a gallery. Larger images are shrunk."""
+COLUMNS = 4
+GAP = 6
+TEXT = 15
 NAME = 10
 """The most letters of a class name."""
-MATRIX, NUMBERED = 640, 30
-"""Pixels of a side of a confusion matrix with many classes, and the most classes for which its cells have numbers."""
+MATRIX = 640
+"""Pixels of a side of a confusion matrix with many classes."""
+NUMBERED = 30
+"""The most classes for which the cells of a confusion matrix have numbers."""
 SPRITES = 8192
 """The most pixels of a side of a sprite that TensorBoard's projector accepts."""
 
@@ -61,7 +67,7 @@ def gallery(images_nchw: Array, captions: Sequence[str]) -> Picture:
 
 
 def confusion(matrix: Array, classes: Sequence[str]) -> Picture:
-    """Return a picture of a confusion matrix. Mistakes are red, and the more frequent, the redder.
+    """Return a picture of a confusion matrix. Mistakes are red, and frequent ones are redder.
 
     Args:
         matrix: int [K, K], how often an image of a true class (row) has a label (column). Its numbers are written into
@@ -111,7 +117,8 @@ def sprite(images_nchw: Array) -> tuple[Picture, tuple[int, int]]:
     height, width = pixels.shape[1:3]
     canvas = np.zeros((side * height, side * width, *pixels.shape[3:]), np.uint8)
     for i, image in enumerate(pixels):
-        top, left = height * (i // side), width * (i % side)
+        top = height * (i // side)
+        left = width * (i % side)
         canvas[top : top + height, left : left + width] = image
     return Image.fromarray(canvas), (width, height)
 

@@ -28,7 +28,8 @@ def heading(setting: Setting) -> list[str]:
     """Return the sentences to show before a trial begins."""
     config = setting.config
     names = " ".join(f"{key}={getattr(config, key).name}" for key in ("trial", "policy", "model", "train"))
-    images, hardware = f"{len(setting.pool):,} images of {config.data.name}", setting.runtime.describe()
+    images = f"{len(setting.pool):,} images of {config.data.name}"
+    hardware = setting.runtime.describe()
     return [
         f"alearn {__version__}: {images}, {names} seed={config.seed}, {hardware}",
         f"folder: {setting.folder}",

@@ -61,7 +61,8 @@ class Report:
             self._write(self._so_far(), standing)
 
     def _so_far(self) -> dict[str, Any]:
-        setting, state = self._setting, self._setting.state
+        setting = self._setting
+        state = self._setting.state
         final = state.history[-1] if state.history else measure.labels(state.ledger, setting.pool.truth, None)
         return row.build(setting.config, setting.origin, state.history, final, setting.runtime)
 

@@ -69,7 +69,7 @@ def markdown(best: Sequence[Point]) -> str:
 
 
 def progress(points: Sequence[Point], wanted: int, failed: int) -> str:
-    """Return a line that says how many of the wanted trials have finished or failed, and where the front ends."""
+    """Return a line that says how many of the wanted trials have finished or failed, with both ends of the front."""
     line = f"search: {len(points)} of {wanted} trials finished"
     if failed:
         line += f", {failed} failed"

@@ -1,4 +1,4 @@
-"""The sweep that this process runs. The command owns it. Hydra creates its callback itself, which finds the sweep here.
+"""The sweep that this process runs. The command owns it. Hydra creates the callback, which looks up the sweep here.
 
 A process that runs a single trial, or a job for a launcher, has no sweep.
 """

@@ -32,7 +32,7 @@ class Progress:
     Attributes:
         folder: The folder of the sweep.
         ended: How many jobs have ended since the watch began.
-        finished: How many of these jobs have finished, that is, not failed.
+        finished: How many of these jobs have finished, and not failed.
     """
 
     def __init__(

@@ -76,7 +76,8 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         line: dict[str, Any] = {"trial": first["trial"]} | {key: first[key] for key in SETTINGS}
         line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({row["seed"] for row in group})}
         for metric in measured:
-            name, (mean, sd) = metric.table, seeds.spread(metric.of(row) for row in group)
+            name = metric.table
+            mean, sd = seeds.spread(metric.of(row) for row in group)
             line |= {f"{name}_mean": mean, f"{name}_sd": sd}
             line |= {f"{name}_published": published.get(name)} if metric.published else {}
         lines[setting] = line
@@ -118,8 +119,8 @@ def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None =
         for metric in measured(line):
             shown[metric.title] = _mean(metric, line)
             if metric.published:
-                theirs = line[f"{metric.table}_published"]
-                shown[f"published {metric.title.split(' (')[0]}"] = "" if theirs is None else str(theirs)
+                value = line[f"{metric.table}_published"]
+                shown[f"published {metric.title.split(' (')[0]}"] = "" if value is None else str(value)
         cells = cells or [list(shown), ["---"] * len(shown)]
         cells.append(list(shown.values()))
     text = "".join(f"| {' | '.join(line)} |\n" for line in cells)
@@ -129,7 +130,9 @@ def markdown(lines: Sequence[dict[str, Any]], failed: Mapping[str, str] | None =
 
 
 def _mean(metric: Metric, line: Mapping[str, Any]) -> str:
-    form, mean, sd = FORMS.get(metric.unit, "{:.4f}"), line[f"{metric.table}_mean"], line[f"{metric.table}_sd"]
+    form = FORMS.get(metric.unit, "{:.4f}")
+    mean = line[f"{metric.table}_mean"]
+    sd = line[f"{metric.table}_sd"]
     if mean is None:
         return "-"
     return form.format(mean) + ("" if sd is None else f" ± {form.format(sd)}")

@@ -27,7 +27,7 @@ COLOURS = [LIGHT[f"s{number}"] for number in range(8)]
 
 
 def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
-    """Return where the trials of one setting would have ended on average if they had finished earlier.
+    """Return the mean points that the trials of one setting would have reached if they had finished earlier.
 
     There is a point for each number of hand labels that all of these trials had at the end of some round.
     """

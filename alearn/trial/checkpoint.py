@@ -69,7 +69,8 @@ def load(folder: Path, digest: str, total: int) -> State:
         return State(Ledger.empty(total))
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        version, saved_digest = saved["version"], saved["digest"]
+        version = saved["version"]
+        saved_digest = saved["digest"]
         ledger = Ledger.restored({name: tensor.numpy() for name, tensor in saved["ledger"].items()})
         state = State(ledger, json.loads(saved["history"]), saved["model"], saved["classes"])
     except Exception as error:  # a damaged file can fail in any way

@@ -46,7 +46,7 @@ class Setting:
 
 
 class Reporter(Protocol):
-    """Shows people what a trial does. Reporters do not depend on each other, and no label depends on them."""
+    """What shows a trial to people. Reporters do not depend on each other, and no label depends on them."""
 
     def progress(self, step: Progress) -> None:
         """Show how far the work is."""
@@ -119,8 +119,11 @@ class FolderJournal:
 
     def _write(self, entry: Entry) -> None:
         """Write every file that the entry changes. The checkpoint comes after the files that must match it."""
-        setting, ledger = self._setting, entry.ledger
-        folder, pool, state = setting.folder, setting.pool, setting.state
+        setting = self._setting
+        ledger = entry.ledger
+        folder = setting.folder
+        pool = setting.pool
+        state = setting.state
         if isinstance(entry, Round):
             metrics_jsonl.append(folder, entry.metrics)
         if isinstance(entry, Round | AuditStage | Finished):
@@ -132,7 +135,9 @@ class FolderJournal:
             model_file.save(folder, setting.config.model, state.model, pool.classes, tuple(pool.images.shape[1:]))
 
     def _write_audit(self, entry: Entry) -> None:
-        folder, names, ledger = self._setting.folder, self._setting.names, entry.ledger
+        folder = self._setting.folder
+        names = self._setting.names
+        ledger = entry.ledger
         terms = protocol.terms(self._setting.config.policy)
         certificate_file.write_frozen(folder, ledger, names)
         if not isinstance(entry, AuditFrozen):

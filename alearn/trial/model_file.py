@@ -68,7 +68,8 @@ def load(folder: Path) -> Saved:
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         about = json.loads(saved["about"])
-        classes, (channels, height, width) = tuple(map(str, about["classes"])), about["shape"]
+        classes = tuple(map(str, about["classes"]))
+        channels, height, width = about["shape"]
         shape = int(channels), int(height), int(width)
         network = build(parse_section("model", about["model"]), shape, len(classes), pretrained=False)
         network.load_state_dict(saved["weights"])

@@ -87,7 +87,7 @@ def check_config(config: Config, folder: Path) -> None:
 
 
 def as_before(config: Config, folder: Path) -> Config:
-    """Return the config, with its open choices made as in the trial that the folder holds, if it holds one.
+    """Return the config with its open choices settled as in the trial that the folder holds, if it holds one.
 
     The path of a folder of images becomes absolute, because config.yaml may later be read in another working directory.
     """

@@ -131,7 +131,8 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     state = resume.state(config, folder, pool)
     notes = [*prepared.notes, *_skipped(folder, [*pool.skipped, *test.skipped])]
     atomic.replace(folder / "config.yaml", config.yaml())
-    pool, test = pool.to(runtime.device), replace(test.to(runtime.device), classes=pool.classes)
+    pool = pool.to(runtime.device)
+    test = replace(test.to(runtime.device), classes=pool.classes)
     log.info("%s", row.versions())
 
     human = _oracle(config, folder, pool, state, lambda done, total: journal.progress(Asked(done, total, where)))

@@ -12,7 +12,9 @@ from alearn.errors import AlearnError
 from alearn.files import atomic
 from alearn.trial import row
 
-CONFIG, FAILED, LOCK = "config.yaml", "failed.json", ".lock"
+CONFIG = "config.yaml"
+FAILED = "failed.json"
+LOCK = ".lock"
 PATIENCE = 5.0
 """Seconds to wait for a lock, because a process that was just killed may not have ended yet."""
 

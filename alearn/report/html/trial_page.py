@@ -75,7 +75,9 @@ def content(
 
 def sentence(row: dict[str, Any], status: Status, reason: str) -> str:
     """Return the outcome of a trial as a sentence."""
-    hand, auto, left = row["hand"], row["auto"], row["unlabeled"]
+    hand = row["hand"]
+    auto = row["auto"]
+    left = row["unlabeled"]
     if status is Status.FINISHED:
         share = percent(hand / row["images"]) if row["images"] else "-"
         text = f"{count(row['images'])} images labeled with {count(hand)} hand labels ({share}); "

@@ -59,7 +59,8 @@ class TensorBoard:
             self._by_class(row, row["rounds"] + 1)
             self._scalars(points(RESULT, row), row["rounds"])
             self._writer.add_text("row", table(row), row["rounds"])
-            setting, config = self._setting, self._setting.config
+            setting = self._setting
+            config = self._setting.config
             if count := config.record.projector:
                 projector.write(setting.folder, count, config.model, config.seed, self._images, setting.state)
             self._proto(hparams.end())
@@ -87,8 +88,12 @@ class TensorBoard:
             self._scalars({tag: metric.of(metrics)}, int(metrics[metric.curve.hand] or 0))
 
     def _pictures(self, entry: Round) -> None:
-        ledger, classes, truth, step = entry.ledger, self._images.classes, self._images.truth, entry.number
-        asked, doubtful = entry.decision.hand, entry.scores.index[np.argsort(-entry.scores.doubt, kind="stable")]
+        ledger = entry.ledger
+        classes = self._images.classes
+        truth = self._images.truth
+        step = entry.number
+        asked = entry.decision.hand
+        doubtful = entry.scores.index[np.argsort(-entry.scores.doubt, kind="stable")]
         doubtful = doubtful[~np.isin(doubtful, asked)]
         self._gallery("images/asked_this_round", asked, lambda i: f"human: {_name(classes, ledger.label[i])}", entry)
         self._gallery("images/most_doubtful_not_asked", doubtful, lambda i: "auto" if ledger.auto[i] else "open", entry)
@@ -101,7 +106,9 @@ class TensorBoard:
 
     def _gallery(self, tag: str, index: Array, detail: Callable[[int], str], entry: Round) -> None:
         """Write the first images of `index` (int64 [n]). A caption is the model's guess and, below it, a detail."""
-        ledger, images, shown = entry.ledger, self._images.images, index[:SHOWN]
+        ledger = entry.ledger
+        images = self._images.images
+        shown = index[:SHOWN]
         if len(shown):
             captions = [
                 f"guess {_name(self._images.classes, ledger.guess[i])} ({probability(ledger.doubt[i])})\n{detail(i)}"

@@ -21,7 +21,8 @@ from alearn.trial.checkpoint import State
 from alearn.values import Array
 
 HEADER = ("id", "label", "source", "round", "confidence", "wrong")
-CONFIG, FOLDER = "projector_config.pbtxt", "projector"
+CONFIG = "projector_config.pbtxt"
+FOLDER = "projector"
 CHUNK = 256
 """Images in a forward pass."""
 
@@ -45,7 +46,8 @@ def write(folder: Path, count: int, network: Model, seed: int, images: ImageSet,
     atomic.replace(folder / FOLDER / "sprite.png", pictures.png(sprite))
     shown = ProjectorConfig()
     pool = shown.embeddings.add(tensor_name=f"pool after round {state.ledger.rounds}")
-    pool.tensor_path, pool.metadata_path = f"{FOLDER}/tensors.tsv", f"{FOLDER}/metadata.tsv"
+    pool.tensor_path = f"{FOLDER}/tensors.tsv"
+    pool.metadata_path = f"{FOLDER}/metadata.tsv"
     pool.sprite.image_path = f"{FOLDER}/sprite.png"
     pool.sprite.single_image_dim.extend(size)
     atomic.replace(folder / CONFIG, text_format.MessageToString(shown))
