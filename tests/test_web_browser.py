@@ -1,5 +1,6 @@
-"""What a person sees who labels: the page in a real browser. The variable ALEARN_SCREENSHOTS names a folder that gets
-pictures of it.
+"""What a person who labels sees: the page in a real browser.
+
+If the environment variable ALEARN_SCREENSHOTS names a folder, the tests save screenshots there.
 """
 
 import os
@@ -23,7 +24,7 @@ from tests.oracle.web.desks import CLASSES, Trial, shapes
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = NEEDS_CHROMIUM
 PATIENCE = 60.0
-"""Seconds to wait for anything: a slow machine passes too."""
+"""Seconds to wait for anything. This is long enough for a slow machine."""
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
@@ -37,7 +38,7 @@ def chromium() -> Iterator[Any]:
 
 
 class Person:
-    """At a browser of their own."""
+    """A person with a browser."""
 
     def __init__(self, chromium: Any, link: str, who: str, **options: Any) -> None:
         self.context = chromium.new_context(**(options or DESKTOP))
@@ -46,7 +47,8 @@ class Person:
         self.troubles: list[str] = []
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on(
-            "console", lambda said: self.troubles.append(said.text) if "Content Security" in said.text else None
+            "console",
+            lambda message: self.troubles.append(message.text) if "Content Security" in message.text else None,
         )
         self.who, self.link = who, link
         self.come()
@@ -58,12 +60,12 @@ class Person:
             self.page.keyboard.press("Enter")
 
     def state(self, *wanted: str) -> str:
-        """The state, once it is one of these."""
+        """Wait until the state of the page is one of these, and return it."""
         self.page.wait_for_selector(", ".join(f"body[data-state={state}]:not([data-busy])" for state in wanted))
         return self.page.evaluate("document.body.dataset.state")
 
     def shown(self) -> list[int]:
-        """Which images are seen, once some are."""
+        """Wait until the page shows images, and return their indices."""
         self.state("ask")
         self.page.wait_for_selector("img[data-index]")
         return self.page.eval_on_selector_all(
@@ -71,7 +73,7 @@ class Person:
         )
 
     def press(self, *keys: str) -> None:
-        """Keys, one after the other, as fast as the page takes them."""
+        """Press these keys one after the other, as fast as the page accepts them."""
         for key in keys:
             self.page.keyboard.press(key)
             self.page.wait_for_selector("body:not([data-busy])")
@@ -100,16 +102,16 @@ def person(chromium) -> Iterator[Callable[..., Person]]:
         return people[-1]
 
     yield sit
-    for one in people:
-        one.context.close()
-        assert one.troubles == []
+    for each in people:
+        each.context.close()
+        assert each.troubles == []
 
 
 @pytest.fixture
 def trial(tmp_path) -> Iterator[Trial]:
-    made = Trial(tmp_path, shapes(40, list(CLASSES)))
-    yield made
-    made.close()
+    trial = Trial(tmp_path, shapes(40, list(CLASSES)))
+    yield trial
+    trial.close()
 
 
 @pytest.fixture
@@ -117,9 +119,9 @@ def picture(tmp_path) -> Callable[[Person, str], None]:
     folder = Path(os.environ.get("ALEARN_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
 
-    def take(one: Person, name: str) -> None:
-        time.sleep(0.3)  # a touch of colour that fades
-        one.page.screenshot(path=folder / name)
+    def take(person: Person, name: str) -> None:
+        time.sleep(0.3)  # until the highlight of a pressed button has faded
+        person.page.screenshot(path=folder / name)
 
     return take
 
@@ -241,7 +243,7 @@ def test_a_guess_is_shown_on_request_and_accepted(trial, person):
     ann.until("document.querySelector('#guess').textContent")
     assert ann.page.inner_text("#guess") == f"The model's guess: {CLASSES[trial.pool.truth[0]]}, 90%"
     assert ann.next("Enter") == 1
-    ann.until("document.querySelector('#guess').textContent.includes('has not looked')")
+    ann.until("document.querySelector('#guess').textContent.includes('has not scored')")
     ann.press("Enter")
     assert ann.shown() == [1], "there is nothing to accept"
     assert ann.next("4") == 2
@@ -273,18 +275,18 @@ def test_a_class_is_found_and_added_by_its_name(trial, person):
     ann = person(trial)
     ann.shown()
     ann.press("/")
-    ann.page.keyboard.type("IAM")  # in the middle, in any case
-    assert ann.page.inner_text("#found [aria-selected=true]") == "diamond"
+    ann.page.keyboard.type("IAM")  # a part from the middle of the name, in another case
+    assert ann.page.inner_text("#matches [aria-selected=true]") == "diamond"
     assert ann.next("Enter") == 1
     ann.press("/")
     ann.page.keyboard.type("1 hexagon/-. ")
-    assert ann.page.inner_text("#found [aria-selected=true]") == "Add 1 hexagon/-."
+    assert ann.page.inner_text("#matches [aria-selected=true]") == "Add 1 hexagon/-."
     assert ann.next("Enter") == 2
     assert ann.page.inner_text("#classes button:last-child span") == "1 hexagon/-."
     assert ann.next("5") == 3, "it has a key of its own"
     ann.press("/")
     ann.page.keyboard.press("ArrowDown")
-    assert ann.page.inner_text("#found [aria-selected=true]") == "diamond", "the last ones come first"
+    assert ann.page.inner_text("#matches [aria-selected=true]") == "diamond", "the last ones come first"
     ann.page.keyboard.press("Escape")
     ann.state("ask")
     assert trial.store.answers() == {0: 3, 1: 4, 2: 4}
@@ -314,12 +316,15 @@ def test_many_fixed_classes_are_found_and_none_is_added(tmp_path, person):
         assert ann.page.locator("#classes kbd").count() == 36
         ann.press("/")
         ann.page.keyboard.type("class 11")
-        assert ann.page.locator("#found li").all_inner_texts() == ["class 11", *(f"class {i}" for i in range(110, 120))]
+        assert ann.page.locator("#matches li").all_inner_texts() == [
+            "class 11",
+            *(f"class {i}" for i in range(110, 120)),
+        ]
         ann.page.keyboard.type("7")
         assert ann.next("Enter") == 2
         ann.press("/")
         ann.page.keyboard.type("nothing")
-        assert ann.page.locator("#found [role=option]").count() == 0
+        assert ann.page.locator("#matches [role=option]").count() == 0
         ann.page.keyboard.press("Enter")
         ann.page.keyboard.press("Escape")
         assert trial.store.answers() == {0: 35, 1: 117}
@@ -345,7 +350,7 @@ def test_two_people_never_see_the_same_image(trial, person):
     assert [one.shown() for one in people] in ([[22], [23]], [[23], [22]])
     ben.until("document.querySelector('#others').textContent === 'Ann 11'")
     ann.press("1")
-    ann.until("document.querySelector('#headline').textContent === '1 image is with others'")
+    ann.until("document.querySelector('#headline').textContent === '1 image is with other people'")
     ben.page.goto("about:blank")
     ann.until("document.querySelector('img[data-index]')")
     ann.press("1")
@@ -358,7 +363,7 @@ def test_a_copy_of_a_tab_is_somebody_else(trial, person):
     ann = person(trial)
     assert ann.shown() == [0]
     with ann.context.expect_page() as opened:
-        ann.page.evaluate("window.open('/')")  # takes the session's storage along
+        ann.page.evaluate("window.open('/')")  # the new tab gets a copy of the session's storage
     copy = opened.value
     copy.wait_for_selector("img[data-index]")
     assert copy.get_attribute("img[data-index]", "data-index") != "0"
@@ -412,11 +417,11 @@ def test_no_answer_is_lost_when_the_trial_is_killed(tmp_path, person):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert len(read(tmp_path / NAME)) == 9
-        ann.page.keyboard.press("2")  # nobody hears it, and it is kept
+        ann.page.keyboard.press("2")  # the server does not get it, so the page keeps it
         ann.page.wait_for_selector("body[data-state=away]")
         kept = ann.page.evaluate("document.querySelector('#story').textContent.includes('Your last answer is kept')")
         process, _ = serve(int(where.rsplit(":", 1)[1]))
-        if not kept:  # the page had noticed before the key came, and showed nothing to answer any more
+        if not kept:  # the page had noticed the lost connection before the key, so it showed no image to answer
             assert ann.shown() == [9]
             ann.next("2")
         assert ann.shown() == [10]
@@ -442,7 +447,7 @@ def test_the_end_is_told(tmp_path, person):
     trial.web.close()
     trial.store.close()
     ann.state("done")
-    time.sleep(2.5)  # nobody answers any more
+    time.sleep(2.5)  # the server is gone
     assert ann.state("done")
     assert "over" in ann.page.inner_text("#story")
 
@@ -483,17 +488,17 @@ def test_names_from_outside_are_text(tmp_path, person):
         ann.page.wait_for_selector(".tile")
         ann.press("/")
         ann.page.keyboard.type("<b>x")
-        assert ann.page.inner_text("#found [aria-selected=true]") == "Add <b>x"
+        assert ann.page.inner_text("#matches [aria-selected=true]") == "Add <b>x"
         ann.page.keyboard.press("Escape")
         person(trial, "Ben").until("document.querySelector('#others').textContent.startsWith('<b><img')")
-        assert ann.page.locator("b:not(#found b), img:not([data-index]), #classes script").count() == 0
+        assert ann.page.locator("b:not(#matches b), img:not([data-index]), #classes script").count() == 0
         assert ann.page.title() != "1"
     finally:
         trial.close()
 
 
 def contrast(page: Any, selector: str) -> float:
-    """Of a text and what is behind it, as WCAG counts it."""
+    """Return the contrast between a text and its background, as WCAG defines it."""
     colours = page.eval_on_selector(
         selector,
         """element => {
@@ -587,6 +592,6 @@ def test_answers_are_there_after_the_store_is_opened_again(trial, person):
     ann = person(trial)
     for _ in range(2):
         ann.next("1")
-    shutil.copytree(trial.folder, trial.folder.with_name("copy"))  # as a power cut would leave it
+    shutil.copytree(trial.folder, trial.folder.with_name("copy"))  # the files as a power cut would leave them
     with Store(trial.folder.with_name("copy") / NAME, trial.pool.ids, list(CLASSES)) as found:
         assert found.answers() == {0: 0, 1: 0}

@@ -1,7 +1,7 @@
-"""oracle=labelstudio: people who label in Label Studio: on a server, or by files that are carried there and back.
+"""oracle=labelstudio: people label in Label Studio, on a server or through files that a person imports and exports.
 
-`task_format` and `labeling_config` write what Label Studio takes, `annotations` reads what it gives, and know nothing
-else; `tasks` is a batch in these; `project` and `rest_client` speak to the server.
+`task_format` and `labeling_config` write what Label Studio imports, and `annotations` reads what it exports. These
+three know nothing about batches. `tasks` turns a batch into tasks. `project` and `rest_client` talk to the server.
 """
 
 from functools import partial
@@ -25,7 +25,7 @@ class LabelStudioOracle(Oracle):
 
 @register_oracle("labelstudio", LabelStudioOracle, simulated=False, free=("url", "project"))
 def labelstudio(config: LabelStudioOracle, context: Context) -> People:
-    """Ask on a server, or by files where there is none."""
+    """Ask people on a server, or through files if the config names no server."""
     from alearn.oracle.labelstudio.file_channel import Files
     from alearn.oracle.labelstudio.server_channel import Server
 

@@ -1,4 +1,4 @@
-"""A channel to people by files: tasks that are imported into Label Studio by hand, annotations that it exports."""
+"""A channel to people through files: people import the tasks into Label Studio and export the annotations from it."""
 
 import json
 from collections.abc import Callable, MutableSequence
@@ -15,56 +15,66 @@ from alearn.oracle.labelstudio.tasks import asked, label, tasks
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
 
-FOLDER, TASKS, CONFIG = "labelstudio", "tasks.json", "labeling_config.xml"
+FOLDER = "labelstudio"
+TASKS = "tasks.json"
+CONFIG = "labeling_config.xml"
 BYTES = 2_000_000_000
-"""Of a file of annotations; more than any export of one batch."""
+"""The largest file of annotations. No export of one batch is that large."""
 
 
 class Files:
-    """A channel. It never waits: where answers are missing it writes what to import, and ends the trial until then.
+    """A channel that never waits. If answers are missing, it writes the tasks to import and ends the trial for now.
 
-    The first annotation of an image stands, in the order of the files' names and then of submission. A skipped task is
-    "cannot tell"; only Label Studio's JSON export has those.
+    The first annotation of an image stands, in the order of the names of the files and then in the order of submission.
+    A skipped task means "cannot tell"; only the JSON export of Label Studio has skipped tasks.
     """
 
     def __init__(self, config: LabelStudioOracle, pool: ImageSet, store: Store, insight: Insight, folder: Path) -> None:
-        """folder: the trial's. config is as for a server; there is nothing in it to know."""
-        self._pool, self._store, self._insight = pool, store, insight
+        """folder: the trial's folder. config: not used; it is here because `Server` takes it."""
+        self._pool = pool
+        self._store = store
+        self._insight = insight
         self._index = {item: i for i, item in enumerate(pool.ids)}
-        self._trial, self._folder = folder, folder / FOLDER
+        self._trial = folder
+        self._folder = folder / FOLDER
         self.where = self.link = str(self._folder)
 
     def ask(self, batch: Batch, report: Callable[[int, int], None]) -> None:
-        """Take the answers that are there. Raises WaitingError if some are missing, AlearnError for a file that cannot
-        be read or says what no class is.
+        """Read the exported annotations into the store.
+
+        Raises:
+            WaitingError: some images have no answer yet.
+            AlearnError: a file cannot be read, or an annotation names no class.
         """
-        missing, total = dict.fromkeys(batch.index.tolist()), batch.answered + len(batch.index)
+        missing = dict.fromkeys(batch.index.tolist())
+        total = batch.answered + len(batch.index)
         for path in sorted(chain(self._folder.glob("annotations*.json"), self._folder.glob("annotations*.csv"))):
-            for one in exported(str(path), _content(path)):
-                i = self._index.get(one.item)
-                if i is None or i not in missing or one.asked != asked(batch):
+            for annotation in exported(str(path), _content(path)):
+                i = self._index.get(annotation.item)
+                if i is None or i not in missing or annotation.asked != asked(batch):
                     continue
-                self._store.answer(i, self._label(one), batch.purpose, batch.round, one.person, batch.again)
+                chosen = self._label(annotation)
+                self._store.answer(i, chosen, batch.purpose, batch.round, annotation.person, batch.again)
                 del missing[i]
                 report(total - len(missing), total)
         if missing:
             self._write(batch, list(missing))
             raise WaitingError(
                 f"{len(missing):,} images wait for labels in Label Studio. Import {self._folder / TASKS} into a "
-                f"project with the labeling config {CONFIG} beside it, label them, export as JSON to "
-                f"{self._folder / 'annotations.json'}; then: alearn resume={self._trial}"
+                f"project with the labeling config {CONFIG} from the same folder, label them, and export them as JSON "
+                f"to {self._folder / 'annotations.json'}; then: alearn resume={self._trial}"
             )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this channel keeps nothing open."""
 
-    def _label(self, one: Annotation) -> int:
-        found = label(one, self._store)
-        if found is None and len(one.choices) == 1 and isinstance(self._store.classes, MutableSequence):
-            found = self._store.add_class(one.choices[0])  # the team has added it to the labeling config
-        if found is None:
-            raise AlearnError(f"{one.where} ({one.item}): {fault(one, self._store.classes)}")
-        return found
+    def _label(self, annotation: Annotation) -> int:
+        number = label(annotation, self._store)
+        if number is None and len(annotation.choices) == 1 and isinstance(self._store.classes, MutableSequence):
+            number = self._store.add_class(annotation.choices[0])  # people have added it to the labeling config
+        if number is None:
+            raise AlearnError(f"{annotation.where} ({annotation.item}): {fault(annotation, self._store.classes)}")
+        return number
 
     def _write(self, batch: Batch, index: list[int]) -> None:
         body = tasks(batch, index, self._pool, self._store, self._insight)
@@ -80,7 +90,7 @@ def _content(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > BYTES:
-            raise AlearnError(f"{path}: has {size / 1e9:.1f} GB; at most {BYTES / 1e9:.0f} are read")
+            raise AlearnError(f"{path}: this file has {size / 1e9:.1f} GB; alearn reads at most {BYTES / 1e9:.0f}")
         return path.read_bytes()
     except OSError as error:
         raise AlearnError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -1,4 +1,4 @@
-"""A project's labeling config, Label Studio's XML: the choices for images, written, read and extended. All pure."""
+"""Write, read and extend the labeling config of a project, Label Studio's XML. All functions are pure."""
 
 import re
 from collections.abc import Sequence
@@ -7,14 +7,18 @@ from xml.etree import ElementTree
 
 from alearn.errors import AlearnError
 
-IMAGE, LABEL = "image", "label"
-"""What our own config calls the picture, in a task's data too, and the choice."""
+IMAGE = "image"
+LABEL = "label"
+"""The names of <Image> and <Choices> in alearn's own config. A task's data has the picture under IMAGE too."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a labeling config calls things. picture and label: names of its <Image> and <Choices>. key: where the task's
-    data has the picture. choices: what an annotation may say.
+    """The names in a labeling config.
+
+    picture, label: the names of its <Image> and <Choices>.
+    key: the key of the picture in the task's data.
+    choices: what an annotation may choose.
     """
 
     picture: str = IMAGE
@@ -27,21 +31,24 @@ OURS = Layout()
 
 
 def cannot_tell(classes: Sequence[str]) -> str:
-    """What an annotation says of an image that has no label."""
-    return _beside("alearn:cannot-tell", classes)
+    """Return the choice for an image to which a person can give no class. It differs from all `classes`."""
+    return _distinct("alearn:cannot-tell", classes)
 
 
-def _beside(word: str, classes: Sequence[str]) -> str:
-    while word in classes:
-        word = f"({word})"
-    return word
+def _distinct(name: str, classes: Sequence[str]) -> str:
+    while name in classes:
+        name = f"({name})"
+    return name
 
 
 def labeling_config(classes: Sequence[str]) -> str:
-    """A project's labeling config: the picture, a choice a class, and "cannot tell". Raises AlearnError for a class
-    name that XML cannot hold.
+    """Return the labeling config of a project: the picture, one choice per class, and "cannot tell".
 
-    A class that is one letter or digit has that key, so 7 is pressed for a 7; otherwise the first nine have 1 to 9.
+    If each name is one lowercase letter or digit, it is also the hotkey: press 7 for a 7. Otherwise the first nine
+    classes have the hotkeys 1 to 9.
+
+    Raises:
+        AlearnError: XML cannot contain the name of a class.
     """
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name=IMAGE, value=f"${IMAGE}")
@@ -51,7 +58,7 @@ def labeling_config(classes: Sequence[str]) -> str:
     keys = list(classes) if letters else [str(i + 1) for i in range(min(9, len(classes)))]
     for i, name in enumerate(classes):
         choices.append(_choice(name, keys[i] if i < len(keys) else None))
-    last = _choice(_beside("cannot tell", classes), next(key for key in "xy-" if key not in keys))
+    last = _choice(_distinct("cannot tell", classes), next(key for key in "xy-" if key not in keys))
     last.set("alias", cannot_tell(classes))
     choices.append(last)
     ElementTree.indent(view)
@@ -65,34 +72,39 @@ def _choice(name: str, key: str | None = None) -> ElementTree.Element:
 
 
 def layout(config: str) -> Layout | None:
-    """What a labeling config has for images and one choice, None if it has no such thing (as a new project's)."""
-    found = _choices(config)
-    if found is None:
+    """Return the names in a labeling config, or None if it has no <Choices> about an <Image>, as in a new project."""
+    elements = _choices(config)
+    if elements is None:
         return None
-    _, choices, picture = found
+    _, choices, picture = elements
     names = [choice.get("alias") or choice.get("value") or "" for choice in choices.iter("Choice")]
     return Layout(picture.get("name", ""), choices.get("name", ""), picture.get("value", "")[1:], tuple(names))
 
 
 def grown(config: str, classes: Sequence[str]) -> str | None:
-    """The same config with choices for the classes that it lacked, all else as it was; None if it lacks none."""
-    found, known = _choices(config), layout(config)
-    if found is None or known is None:
-        raise ValueError("a config without choices cannot grow")
-    view, choices, _ = found
-    lacking = [name for name in classes if name not in known.choices]
-    if not lacking:
+    """Add choices for the missing classes to a config, and change nothing else.
+
+    Returns:
+        The new config, or None if no class is missing.
+    """
+    elements = _choices(config)
+    known = layout(config)
+    if elements is None or known is None:
+        raise ValueError("cannot add classes to a config without choices")
+    view, choices, _ = elements
+    missing = [name for name in classes if name not in known.choices]
+    if not missing:
         return None
     inside = list(choices)
     place = next((i for i, choice in enumerate(inside) if choice.get("alias") == cannot_tell(classes)), len(inside))
-    for name in reversed(lacking):
+    for name in reversed(missing):
         choices.insert(place, _choice(name))
     ElementTree.indent(view)
     return ElementTree.tostring(view, "unicode")
 
 
 def _choices(config: str) -> tuple[ElementTree.Element, ElementTree.Element, ElementTree.Element] | None:
-    """The root, the first <Choices> that is about an <Image>, and that image."""
+    """Return the root, the first <Choices> about an <Image>, and that <Image>; None if there are none."""
     try:
         view = ElementTree.fromstring(config)
     except ElementTree.ParseError:

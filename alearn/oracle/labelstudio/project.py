@@ -1,4 +1,4 @@
-"""A project on a Label Studio server: found or made, filled with tasks, read."""
+"""A project on a Label Studio server: find or create it, fill it with tasks, and read them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,17 +14,18 @@ from alearn.oracle.labelstudio.rest_client import Api, RefusedError
 from alearn.oracle.labelstudio.task_format import Json
 
 CHUNK = 50
-"""Tasks in a request that imports them, each with its picture."""
+"""The number of tasks in one request that imports them, each with its picture."""
 
 PAGE = 500
-"""Tasks in an answer that lists them without their pictures."""
+"""The number of tasks in one reply that lists them without their pictures."""
 
 
 class Project:
-    """By its title. All methods raise what `Api` raises; each can be repeated after an AwayError."""
+    """A project, identified by its title. All methods raise what `Api` raises. After an AwayError, call them again."""
 
     def __init__(self, api: Api, title: str) -> None:
-        self._api, self._title = api, title
+        self._api = api
+        self._title = title
         self._number: int | None = None
         self._people: dict[int, str] = {}
 
@@ -32,27 +33,28 @@ class Project:
         return f"{self._api.url}/projects/{self._number}"
 
     def prepared(self, classes: Sequence[str]) -> Layout:
-        """Its layout, once it has all of the classes as choices. A project that the team has set up keeps the rest of
-        its labeling config.
+        """Find or create the project, give it choices for all classes, and return the layout of its labeling config.
+
+        The rest of the labeling config of an existing project stays as it is.
         """
         if self._number is None:
-            self._number = self._found() or self._made(classes)
+            self._number = self._find() or self._create(classes)
         try:
-            found = self._api.get(self._path)
+            project = self._api.get(self._path)
         except RefusedError as error:
             if error.status != 404:
                 raise
-            raise AlearnError(f"{self}: the project is gone; resume the trial, and it makes a new one") from None
-        config = str(found.get("label_config") or "")
+            raise AlearnError(f"{self}: the project is gone; resume the trial to create a new one") from None
+        config = str(project.get("label_config") or "")
         layout = labeling_config.layout(config)
         if layout is not None:
             new = labeling_config.grown(config, classes)
-        elif "name=" not in config:  # as Label Studio makes them
+        elif "name=" not in config:  # the empty config of a new project
             new = labeling_config.labeling_config(classes)
         else:
             raise AlearnError(
                 f"oracle.project={self._title}: its labeling config has no <Choices> about an <Image> with a value "
-                "like $image; give it some, or name another project"
+                "like $image; add them, or name another project"
             )
         if new is not None:
             self._api.patch(self._path, {"label_config": new})
@@ -64,7 +66,7 @@ class Project:
     def _path(self) -> str:
         return f"/api/projects/{self._number}/"
 
-    def _found(self) -> int | None:
+    def _find(self) -> int | None:
         for page in range(1, 1_000_000):
             path = f"/api/projects/?title={quote(self._title, safe='')}&include=id,title&page_size=100&page={page}"
             answer = self._api.get(path)
@@ -75,17 +77,20 @@ class Project:
                 break
         return None
 
-    def _made(self, classes: Sequence[str]) -> int:
+    def _create(self, classes: Sequence[str]) -> int:
         new = {
             "title": self._title,
             "label_config": labeling_config.labeling_config(classes),
             "sampling": "Uncertainty sampling",  # the least probable guess first
-            "skip_queue": "IGNORE_SKIPPED",  # who skips has answered: nobody else is asked
+            "skip_queue": "IGNORE_SKIPPED",  # skipping is an answer, so nobody else gets the task
         }
         return int(self._of(self._api.post("/api/projects/", new), "id", int))
 
     def tasks(self, data: dict[str, str], fields: str) -> Iterator[Json]:
-        """Those with these values in their data, by number. fields: the ones that are told of them."""
+        """Yield the tasks that have these values in their data, in the order of their numbers.
+
+        fields: the names of the fields to read, separated by commas.
+        """
         items = [
             {"filter": f"filter:tasks:data.{key}", "operator": "equal", "type": "String", "value": value}
             for key, value in data.items()
@@ -93,43 +98,48 @@ class Project:
         query = json.dumps({"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]})
         common = f"/api/tasks/?project={self._number}&fields=all&include={fields}&query={quote(query)}"
         size = CHUNK if "data" in fields else PAGE
-        page, seen, total = 1, 0, 1
+        page = 1
+        seen = 0
+        total = 1
         while seen < total:
             answer = self._api.get(f"{common}&page_size={size}&page={page}")
-            found, total = self._of(answer, "tasks", list), self._of(answer, "total", int)
-            yield from found
-            page, seen = page + 1, seen + len(found) or total  # an empty page is the last
+            tasks = self._of(answer, "tasks", list)
+            total = self._of(answer, "total", int)
+            yield from tasks
+            page += 1
+            seen = seen + len(tasks) or total  # an empty page is the last
 
     def push(self, tasks: list[Json]) -> list[int]:
-        """Import tasks. Their numbers; none where the server does not say."""
+        """Import tasks, and return their numbers, or an empty list if the server does not return them."""
         try:
             answer = self._api.post(f"{self._path}import?return_task_ids=true", tasks)
         except RefusedError as error:
             if error.status != 413 or len(tasks) == 1:
                 raise
-            half = len(tasks) // 2  # a proxy before the server takes less at a time
-            first, second = self.push(tasks[:half]), self.push(tasks[half:])
+            half = len(tasks) // 2  # a proxy in front of the server accepts only smaller requests
+            first = self.push(tasks[:half])
+            second = self.push(tasks[half:])
             return first + second if first and second else []
         numbers = answer.get("task_ids") if isinstance(answer, dict) else None
         return numbers if isinstance(numbers, list) and len(numbers) == len(tasks) else []
 
     def show(self, version: str) -> None:
-        """Show people the guesses of this model; Label Studio shows those of one at a time."""
-        with suppress(RefusedError):  # somebody has deleted them: people label without
+        """Show people the guesses of this model version. Label Studio shows those of one version at a time."""
+        with suppress(RefusedError):  # somebody has deleted the guesses, so people label without them
             self._api.patch(self._path, {"model_version": version})
 
     def who(self, value: object) -> str:
-        """The name of a person, in any way that annotations have it."""
+        """Return the name of a person. value: as in an annotation; see `person`."""
         if isinstance(value, int) and value not in self._people:
-            with suppress(RefusedError):  # not everybody may see everybody
-                found = self._api.get("/api/users/?include=id,email,username")
-                people = found.get("results", []) if isinstance(found, dict) else found
+            with suppress(RefusedError):  # this user may not list all users
+                reply = self._api.get("/api/users/?include=id,email,username")
+                people = reply.get("results", []) if isinstance(reply, dict) else reply
                 self._people |= {each["id"]: person(each) for each in people}
             self._people.setdefault(value, person(value))
         return self._people[value] if isinstance(value, int) else person(value)
 
     def _of(self, answer: Any, key: str, kind: type) -> Any:
-        """A part of an answer that must be there."""
+        """Return a part of an answer. Raise AlearnError if the answer lacks it."""
         if not isinstance(answer, dict) or not isinstance(answer.get(key), kind):
-            raise AlearnError(f"{self._api.url}: answers in a form that alearn does not know (no {key})")
+            raise AlearnError(f"{self._api.url}: the server answers in a form that alearn does not know (no {key})")
         return answer[key]

@@ -1,4 +1,4 @@
-"""Requests to a Label Studio server. The standard library does for them: JSON there and back, now and then."""
+"""Requests to a Label Studio server. They are few and exchange only JSON, so the standard library is sufficient."""
 
 import http.client
 import json
@@ -13,15 +13,15 @@ from alearn.errors import AlearnError
 
 KEY = "LABEL_STUDIO_API_KEY"
 TIMEOUT = 60.0
-"""Seconds without a byte until a server counts as away."""
+"""A server that sends no byte for this many seconds counts as away."""
 
 
 class AwayError(Exception):
-    """The server does not answer, or not yet; the message says what happened. The same may be tried again."""
+    """The server does not answer now. The message says what happened. The caller may try the same request again."""
 
 
 class RefusedError(AlearnError):
-    """The server answers, with an error. status: of HTTP."""
+    """The server answers with an error. status: the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -29,31 +29,31 @@ class RefusedError(AlearnError):
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """The key goes to the server that was named, and to no other."""
+    """Follow no redirect, so that the key goes only to the server in the config."""
 
     def redirect_request(self, *_: object) -> None:
         return None
 
 
 class Api:
-    """A server, by its URL. The key comes from the environment and goes nowhere but into the header of a request.
+    """A server, identified by its URL. The key comes from the environment and goes only into the header of requests.
 
-    It is of either kind that Label Studio gives out: a legacy token, sent as it is, or a personal access token, which
-    buys short-lived ones.
+    The key is of one of Label Studio's two kinds: a legacy token, which each request contains, or a personal access
+    token, which the server exchanges for short-lived tokens.
     """
 
     def __init__(self, url: str) -> None:
-        """Raises AlearnError for what is no URL, and where there is no key. The server is not asked yet."""
+        """Read the key. Raise AlearnError if the URL is not valid or there is no key. This contacts no server yet."""
         self.url = url.rstrip("/")
         if any(c in url for c in "@?#"):
-            raise AlearnError("oracle.url: has more than a server's address; leave out user, password, ? and #")
+            raise AlearnError("oracle.url: give only the address of the server; leave out user, password, ? and #")
         try:
             parts = urlsplit(url)
             good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
             good = False
         if not good or not url.isascii() or not url.isprintable() or " " in url:
-            raise AlearnError(f"oracle.url={url}: is no address of a server; it is like http://localhost:8080")
+            raise AlearnError(f"oracle.url={url}: this is not the address of a server, such as http://localhost:8080")
         self._key = os.environ.get(KEY, "").strip()
         if not self._key or not self._key.isascii() or not self._key.isprintable():
             raise AlearnError(
@@ -61,47 +61,53 @@ class Api:
                 "copy an access token from Account & Settings in Label Studio"
             )
         self._open = build_opener(_NoRedirect).open
-        self._bought: str | None = None
-        self._known = False
+        self._short_lived: str | None = None
+        self._checked = False
 
     def get(self, path: str) -> Any:
-        """The answer's JSON. Raises AwayError, RefusedError for 4xx, and AlearnError for a wrong key or address."""
+        """Send a GET request, and return the JSON of the answer.
+
+        Raises:
+            AwayError: the server does not answer now.
+            RefusedError: the server answers with a status of 4xx.
+            AlearnError: the key or the address is wrong.
+        """
         return self._call("GET", path)
 
     def post(self, path: str, body: object) -> Any:
-        """As `get`."""
+        """Send a POST request; otherwise like `get`."""
         return self._call("POST", path, body)
 
     def patch(self, path: str, body: object) -> Any:
-        """As `get`."""
+        """Send a PATCH request; otherwise like `get`."""
         return self._call("PATCH", path, body)
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
-        if not self._known:
+        if not self._checked:
             version = self._send("GET", "/api/version", None, None)
             if not (isinstance(version, dict) and any(str(key).startswith("label-studio") for key in version)):
-                raise AlearnError(f"oracle.url={self.url}: is no Label Studio; check the address")
-            self._known = True
+                raise AlearnError(f"oracle.url={self.url}: this is not Label Studio; check the address")
+            self._checked = True
         try:
-            return self._send(method, path, body, self._ticket())
+            return self._send(method, path, body, self._authorization())
         except RefusedError as error:
-            if error.status != 401 or self._bought is None:
+            if error.status != 401 or self._short_lived is None:
                 raise
-        self._bought = None  # it has run out: that is what they do
-        return self._send(method, path, body, self._ticket())
+        self._short_lived = None  # it has expired; get a new one
+        return self._send(method, path, body, self._authorization())
 
-    def _ticket(self) -> str:
-        """The value of the header that lets us in."""
+    def _authorization(self) -> str:
+        """Return the value of the Authorization header."""
         if self._key.count(".") != 2:  # a JSON web token has three parts
             return f"Token {self._key}"
-        if self._bought is None:
-            found = self._send("POST", "/api/token/refresh/", {"refresh": self._key}, None)
-            self._bought = str(found["access"]) if isinstance(found, dict) and "access" in found else ""
-        return f"Bearer {self._bought}"
+        if self._short_lived is None:
+            reply = self._send("POST", "/api/token/refresh/", {"refresh": self._key}, None)
+            self._short_lived = str(reply["access"]) if isinstance(reply, dict) and "access" in reply else ""
+        return f"Bearer {self._short_lived}"
 
-    def _send(self, method: str, path: str, body: object, ticket: str | None) -> Any:
+    def _send(self, method: str, path: str, body: object, authorization: str | None) -> Any:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        headers |= {"Authorization": ticket} if ticket else {}
+        headers |= {"Authorization": authorization} if authorization else {}
         data = None if body is None else json.dumps(body).encode()
         try:
             with self._open(Request(self.url + path, data, headers, method=method), timeout=TIMEOUT) as answer:
@@ -117,25 +123,28 @@ class Api:
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
-            raise AlearnError(f"oracle.url={self.url}: is no Label Studio, {path} answers no JSON") from None
+            raise AlearnError(f"oracle.url={self.url}: this is not Label Studio; {path} does not answer JSON") from None
 
     def _refusal(self, error: HTTPError, path: str) -> Exception:
-        """What an error is to be told as."""
-        status, why = error.code, _reason(error)
+        """Return the exception to raise for an HTTP error."""
+        status = error.code
+        why = _reason(error)
         if status == 429 or status >= 500:
             return AwayError(f"it answers {status}: {why}")
         if 300 <= status < 400:
             return AlearnError(
-                f"oracle.url={self.url}: sends us on to {error.headers.get('Location')}; give that address"
+                f"oracle.url={self.url}: the server redirects to {error.headers.get('Location')}; give that address"
             )
         if status == 401:
-            return RefusedError(f"{KEY}: {self.url} does not take this key ({why})", status)
+            return RefusedError(f"{KEY}: {self.url} does not accept this key ({why})", status)
         if status == 403:
             return RefusedError(
-                f"{KEY}: the owner of this key may not do that at {self.url}{_bare(path)} ({why})", status
+                f"{KEY}: the owner of this key lacks the permission for {self.url}{_bare(path)} ({why})", status
             )
         if path == "/api/version":
-            return AlearnError(f"oracle.url={self.url}: is no Label Studio (it answers {status}); check the address")
+            return AlearnError(
+                f"oracle.url={self.url}: this is not Label Studio (it answers {status}); check the address"
+            )
         return RefusedError(f"{self.url}{_bare(path)} answers {status}: {why}", status)
 
 
@@ -144,11 +153,11 @@ def _bare(path: str) -> str:
 
 
 def _reason(error: HTTPError) -> str:
-    """What the server says of an error, in a line."""
+    """Return the server's reason for an error in one line."""
     try:
-        said = json.loads(error.read(100_000))
-        found = said.get("validation_errors") or said.get("detail") or said
+        body = json.loads(error.read(100_000))
+        reason = body.get("validation_errors") or body.get("detail") or body
     except (OSError, http.client.HTTPException, ValueError, AttributeError, RecursionError):
         return str(error.reason) or "no reason given"
-    text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    text = reason if isinstance(reason, str) else json.dumps(reason, ensure_ascii=False)
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,11 +1,11 @@
-"""Tasks as Label Studio imports them, with annotations and predictions. All pure.
+"""Tasks in the form that Label Studio imports, with annotations and predictions. All functions are pure.
 
-To write a labeled data set that Label Studio can import, one list of tasks:
+A labeled data set that Label Studio can import is one list of such tasks:
 
     task(id, image, annotations=[annotation("cat")])                              # a human's label
     task(id, image, predictions=[prediction("cat", score, "alearn round 7")])     # a model's label
 
-image: a URL, or `data_uri(*encoded(...))`. The project that it goes into needs `labeling_config(classes)`.
+image: a URL, or `data_uri(*encoded(...))`. The project needs the labeling config `labeling_config(classes)`.
 """
 
 from base64 import b64encode
@@ -16,14 +16,14 @@ from alearn.oracle.labelstudio.labeling_config import OURS, Layout
 
 Json = dict[str, Any]
 
-ITEM, ASKED = "item", "asked"
-"""Keys of a task's data, beside the picture's: the image's id, and what it was asked for (none in exports of a data
-set). Neither may be "id": in Label Studio's flat exports that is the task's number.
-"""
+ITEM = "item"
+"""The key of the image's id in a task's data. It cannot be "id", which is the task's number in flat exports."""
+ASKED = "asked"
+"""The key of the question in a task's data. An exported data set does not have it."""
 
 
 def data_uri(content: bytes, mime: str) -> str:
-    """A picture inside a task, so that the server needs no storage for it."""
+    """Return a URL that contains the picture, so that the server needs no storage for it."""
     return f"data:{mime};base64,{b64encode(content).decode()}"
 
 
@@ -35,7 +35,16 @@ def task(
     data: Mapping[str, str] | None = None,
     layout: Layout = OURS,
 ) -> Json:
-    """A task to import. item: the image's id. image: a URL of any kind. data: what it shall show besides."""
+    """Return a task to import.
+
+    Args:
+        item: the image's id.
+        image: a URL of any kind.
+        annotations: the labels of people.
+        predictions: the labels of models.
+        data: further data of the task.
+        layout: the names in the labeling config of the project.
+    """
     return {
         "data": {layout.key: image, ITEM: item, **(data or {})},
         "annotations": list(annotations),
@@ -44,14 +53,16 @@ def task(
 
 
 def annotation(label: str | None, layout: Layout = OURS) -> Json:
-    """A human's label. None is "cannot tell": a task that was skipped. It names nobody, since Label Studio refuses
-    people that it does not know; those who import become its author.
+    """Return an annotation: a human's label, or None for "cannot tell", which is a skipped task.
+
+    The annotation has no author, because Label Studio refuses people that it does not know. Its author will be the
+    person who imports it.
     """
     return {"result": [] if label is None else _result(label, layout), "was_cancelled": label is None}
 
 
 def prediction(label: str, score: float | None, version: str, layout: Layout = OURS) -> Json:
-    """A model's label. score: how probable it is, None where nobody knows. version: which model said so."""
+    """Return a prediction: a model's label. score: its probability, None if unknown. version: identifies the model."""
     return {"result": _result(label, layout), "model_version": version} | ({} if score is None else {"score": score})
 
 

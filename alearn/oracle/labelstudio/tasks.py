@@ -1,4 +1,4 @@
-"""A batch of questions as tasks, and what annotations say as answers to it."""
+"""Turn a batch of questions into tasks, and annotations into answers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -14,21 +14,21 @@ from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
 
 SIDE = 512
-"""Pixels of a picture's longer side."""
+"""The longer side of a picture in pixels."""
 
 
 def asked(batch: Batch) -> str:
-    """What a batch is asked for, in words: it is in each task, and tells answers to different questions apart."""
+    """Return the question of a batch. Each task contains it, which tells apart answers to different questions."""
     return f"{batch.purpose.name.lower()}, round {batch.round}{', again' if batch.again else ''}"
 
 
 def version(batch: Batch) -> str:
-    """The model, as Label Studio calls it."""
+    """Return the version of the model for Label Studio."""
     return f"alearn round {batch.round}"
 
 
 def guessed(batch: Batch, insight: Insight) -> list[int]:
-    """The images of a batch of which people may see what the model makes of them."""
+    """Return the images of a batch whose guesses people may see."""
     return [] if batch.blind else [i for i in batch.index.tolist() if insight.ledger.guess[i] >= 0]
 
 
@@ -41,21 +41,26 @@ def tasks(
     layout: Layout = OURS,
     data: Mapping[str, str] | None = None,
 ) -> Iterator[Json]:
-    """Those of the images `index`, with the model's guess unless the batch is blind. data: more for each task."""
+    """Yield the tasks for the images `index`, with the model's guesses unless the batch is blind.
+
+    data: further data for each task.
+    """
     shown = frozenset(guessed(batch, insight))
     for i in index:
         guess = []
         if i in shown:
-            label, doubt = store.classes[int(insight.ledger.guess[i])], float(insight.ledger.doubt[i])
+            label = store.classes[int(insight.ledger.guess[i])]
+            doubt = float(insight.ledger.doubt[i])
             score = round(float(-np.expm1(doubt)), 6) if np.isfinite(doubt) else None
             guess = [prediction(label, score, version(batch), layout)]
         image = data_uri(*encoded(pool, i, SIDE))
         yield task(pool.ids[i], image, (), guess, {ASKED: asked(batch), **(data or {})}, layout)
 
 
-def label(one: Annotation, store: Store) -> int | None:
-    """The class that an annotation says, or CANNOT_TELL; None if it says neither."""
-    if one.skipped or one.choices == (cannot_tell(store.classes),):
+def label(annotation: Annotation, store: Store) -> int | None:
+    """Return the class that an annotation names, or CANNOT_TELL. Return None if it names neither."""
+    choices = annotation.choices
+    if annotation.skipped or choices == (cannot_tell(store.classes),):
         return CANNOT_TELL
     known = list(store.classes)
-    return known.index(one.choices[0]) if len(one.choices) == 1 and one.choices[0] in known else None
+    return known.index(choices[0]) if len(choices) == 1 and choices[0] in known else None

@@ -1,10 +1,10 @@
-"""oracle=web: people, on a page in their browsers: served from the trial's own process while it runs.
+"""oracle=web: people answer on a web page, which the trial's own process serves while the trial runs.
 
 channel   the server, and the trial's side of it
-app       HTTP; guard says who may talk, form what a request may hold
-room      what people are told and may do
-desk      who gets which image; alike finds look-alikes
-page/     what the browser gets: no framework, no build step, nothing from other hosts
+app       HTTP requests; guard checks who may talk to the page, form checks what a request may contain
+room      what people see and what they may do
+desk      who gets which image; alike finds images that look alike
+page/     what the browser loads: no framework, no build step, nothing from other hosts
 """
 
 from functools import partial
@@ -33,7 +33,7 @@ class WebOracle(Oracle):
 
 @register_oracle("web", WebOracle, simulated=False, free=("host", "port", "names"))
 def web(config: WebOracle, context: Context) -> People:
-    """Serve the page and ask on it."""
+    """Serve the page and ask people there."""
     from alearn.oracle.web.channel import Web
 
     return ask_people(context, partial(Web, config))

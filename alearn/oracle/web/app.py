@@ -1,9 +1,9 @@
-"""HTTP: which request does what. Everything that a browser can reach is in two tables here and in a pattern for images.
+"""Answer HTTP requests. Two tables and the pattern for images in this module list everything that a browser can reach.
 
-GET  /  /app.js  /style.css  /icon.svg     the page; read once, when the server starts
-GET  /image/INDEX?side=256|1024            an image that is being asked about
-POST /login {token}                        a cookie for the token
-POST /api/sync, answer, skip, undo, leave, guess, class     all that a page tells and asks, as JSON
+GET  /  /app.js  /style.css  /icon.svg     the page; the server reads it once, when it starts
+GET  /image/INDEX?side=256|1024            an image that still needs an answer
+POST /login {token}                        exchange the token for a cookie
+POST /api/sync, answer, skip, undo, leave, guess, class     everything that a page sends or asks, as JSON
 """
 
 import json
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BODY = 64 * 1024
-"""Bytes of a request's body."""
+"""The largest body of a request in bytes."""
 SIDES = ("256", "1024")
-"""Pixels of an image's longer side: in a grid, alone."""
+"""The longer side of an image in pixels: in a grid, and alone."""
 PAGES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
@@ -40,10 +40,11 @@ PAGES = {
 
 
 class App:
-    """A WSGI application."""
+    """The WSGI application that serves the page."""
 
     def __init__(self, room: Room, guard: Guard) -> None:
-        self._room, self._guard = room, guard
+        self._room = room
+        self._guard = guard
         folder = files(__package__) / "page"
         self._pages = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in PAGES.items()}
         self._calls: dict[str, tuple[type[Form], Callable[[Any], dict[str, Any]]]] = {
@@ -57,14 +58,14 @@ class App:
         }
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Never raises: a bug goes to the log, and the browser hears that there was one."""
+        """Answer a request. This never raises: a bug goes to the log, and the browser gets a short error."""
         try:
             reply = self._reply(Request(environ))
         except HTTPException as error:
             reply = _json({"error": getattr(error, "why", None) or error.name}, error.code or 500)
         except Exception:
-            log.exception("the page failed at a request")
-            reply = _json({"error": "this failed where the trial runs; its log says why"}, 500)
+            log.exception("the page could not answer a request")
+            reply = _json({"error": "the trial could not answer this; its log says why"}, 500)
         for name, value in HEADERS.items():
             reply.headers.setdefault(name, value)
         return reply(environ, start_response)
@@ -80,19 +81,19 @@ class App:
             content, kind = self._pages[path]
             return Response(content, mimetype=kind)
         self._guard.admit(request)
-        found = re.fullmatch("/image/([0-9]{1,15})", path, re.ASCII)
+        image = re.fullmatch("/image/([0-9]{1,15})", path, re.ASCII)
         side = request.args.get("side", SIDES[-1])
-        if not found or side not in SIDES:
+        if not image or side not in SIDES:
             raise Refused(404, "there is nothing here")
-        content, kind = self._room.picture(int(found[1]), int(side))
+        content, kind = self._room.picture(int(image[1]), int(side))
         return Response(content, mimetype=kind, headers={"Cache-Control": "private, max-age=3600"})
 
     def _posted(self, request: Request, path: str) -> Response:
-        if request.mimetype != "application/json":  # which no other site can send unasked
-            raise Refused(415, "only application/json is taken")
+        if request.mimetype != "application/json":  # another site cannot send this type without permission
+            raise Refused(415, "only application/json is accepted")
         request.max_content_length = BODY
         if (request.content_length or 0) > BODY:
-            raise Refused(413, "this is too much at once")
+            raise Refused(413, "the request is too large")
         body = request.get_data()
         if path == "/login":
             return self._guard.login(form.parsed(form.Login, body).token)
@@ -102,13 +103,13 @@ class App:
         kind, call = self._calls[path]
         posted = form.parsed(kind, body)
         if posted.trial not in ("", self._room.trial):
-            raise Refused(409, "another trial is here now")
+            raise Refused(409, "another trial runs at this address now")
         return _json(call(posted))
 
     def _sync(self, sync: form.Sync, **more: Any) -> dict[str, Any]:
-        """The word that a page says every few seconds, and part of all others: what it shows."""
+        """Return what the page shall show, and `more`. A page asks for it every few seconds and with every change."""
         seat = self._room.sit(sync.session, sync.who, sync.here)
-        return self._room.told(seat, sync.classes, sync.want if sync.here else 0, sync.grid) | more
+        return self._room.view(seat, sync.classes, sync.want if sync.here else 0, sync.grid) | more
 
     def _answer(self, posted: form.Answers) -> dict[str, Any]:
         answers = [(answer.index, answer.label) for answer in posted.answers]

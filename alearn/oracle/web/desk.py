@@ -1,7 +1,7 @@
-"""Who gets which image: pure logic, without a network, a disk or a clock (who calls says what time it is).
+"""Decide who gets which image. This is pure logic without a network, a disk or a clock: the caller passes the time.
 
-An image lies before one seat at a time. A seat's queue begins with what its person sees: one image, or in a grid all of
-it. What follows is only loaded ahead, and goes to others when they would have nothing to do.
+Each image is in the queue of at most one seat. Without a grid, the person sees the first image of the queue; in a grid,
+the person sees the whole queue. The page only preloads the other images, and people who have nothing to do get them.
 """
 
 from collections import deque
@@ -9,24 +9,29 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 SILENT = 20.0
-"""Seconds without a word after which a browser is gone."""
+"""A browser that sends no request for this many seconds counts as gone."""
 MINUTE = 120.0
-"""Seconds over which images a minute are counted."""
+"""Length in seconds of the window over which `Seat.pace` counts images."""
 SEATS = 500
-"""Browsers that are remembered; the longest silent ones go first."""
+"""The most browsers that the desk remembers. It forgets the one that has been silent for longest."""
 
 Alike = Callable[[int, list[int], int], list[int]]
-"""(image, among, count): the `count` of these images that look most like it."""
+"""(image, among, count) -> the `count` images of `among` that look most like `image`."""
 
 
 @dataclass
 class Seat:
     """One tab of a browser.
 
-    who: the person's name. heard: when it last said a word. here: whether it wants images. grid: whether it shows all
-    of its queue. queue: the images that lie before it. steps: what it did in this batch, newest last; images that were
-    answered or skipped in one go. gave: its answers of this batch that stand. times: when it answered. number, result:
-    of the last request that changed something, so that one that is sent again does so once.
+    who: the person's name.
+    heard: when it last sent a request.
+    here: whether it wants images.
+    grid: whether it shows all of its queue.
+    queue: the images that it has.
+    steps: what it did in this batch, newest last. A step is the images that it answered or skipped together.
+    gave: the images that it answered in this batch and whose answer stands.
+    times: when it answered.
+    number, result: the number and the result of its last change, so that a repeated request changes nothing.
     """
 
     who: str
@@ -41,69 +46,83 @@ class Seat:
     result: list[int] = field(default_factory=list)
 
     def pace(self, now: float) -> float | None:
-        """Images a minute of late, None if there is too little to tell."""
-        late = [time for time in self.times if now - time <= MINUTE]
-        if len(late) < 3 or now - late[0] < 3:
+        """Return the recent images per minute, or None after fewer than 3 images or 3 seconds."""
+        recent = [time for time in self.times if now - time <= MINUTE]
+        if len(recent) < 3 or now - recent[0] < 3:
             return None
-        return 60 * len(late) / (now - late[0])
+        return 60 * len(recent) / (now - recent[0])
 
 
 class Desk:
-    """The images of a batch that have no answer, and the people around them."""
+    """The images of a batch that have no answer yet, and the seats that share them."""
 
     def __init__(self) -> None:
         self.seats: dict[str, Seat] = {}
-        self.left: dict[int, None] = {}  # a set that keeps its order, that of showing
+        self.left: dict[int, None] = {}  # an ordered set, in the order of showing
         self._first: Mapping[int, str] = {}
 
     def begin(self, order: Iterable[int], first: Mapping[int, str]) -> None:
-        """A new batch. order: in which to show it. first: who answered already, where it is asked for again."""
-        self.left, self._first = dict.fromkeys(order), first
+        """Begin a new batch.
+
+        Args:
+            order: its images, in the order of showing.
+            first: if this is the second question, who answered the first one, by image.
+        """
+        self.left = dict.fromkeys(order)
+        self._first = first
         for seat in self.seats.values():
-            seat.queue, seat.steps, seat.gave = [], [], set()
+            seat.queue = []
+            seat.steps = []
+            seat.gave = set()
 
     def seat(self, name: str, who: str, now: float) -> Seat:
-        """The seat of a browser, which has just said a word."""
+        """Return the seat of a browser that has just sent a request. A new browser gets a new seat."""
         seat = self.seats.setdefault(name, Seat(who, now))
-        seat.who, seat.heard = who, now
+        seat.who = who
+        seat.heard = now
         if len(self.seats) > SEATS:
             del self.seats[min(self.seats, key=lambda name: self.seats[name].heard)]
         return seat
 
     def present(self, now: float) -> list[Seat]:
-        """The seats that want images. What lies before the others is free again."""
+        """Return the seats that want images. Empty the queues of all others."""
         for seat in self.seats.values():
             if not seat.here or now - seat.heard > SILENT:
                 seat.queue = []
         return [seat for seat in self.seats.values() if seat.here and now - seat.heard <= SILENT]
 
     def fill(self, seat: Seat, want: int, grid: bool, alike: Alike, now: float) -> None:
-        """Lay images before a seat, `want` at most. grid: look-alikes, and no others until all of them are done."""
+        """Fill the queue of a seat up to `want` images.
+
+        A grid gets images that look alike, and no new images until it is empty.
+        """
         present = self.present(now)
         if seat not in present:
             return
         turned = seat.grid != grid
         if turned:
-            seat.grid, seat.queue = grid, seat.queue[:1]
+            seat.grid = grid
+            seat.queue = seat.queue[:1]
         if grid and seat.queue and not turned:
             return
         free = self._free(seat, present)
         room = min(want, -(-(len(free) + len(seat.queue)) // len(present))) - len(seat.queue)
         if free and room > 0:
             if grid and not seat.queue:
-                seat.queue, room = free[:1], room - 1
+                seat.queue = free[:1]
+                room -= 1
                 free = free[1:]
             seat.queue += alike(seat.queue[0], free, room) if grid else free[:room]
         if not seat.queue:
             self._share(seat, present)
 
     def ahead(self, seat: Seat, want: int, alike: Alike, now: float) -> list[int]:
-        """What a grid would show next, if nobody else came: a hint for loading, nothing is given away."""
+        """Return what a grid would show next if nobody else took it. The page preloads these; no queue changes."""
         free = self._free(seat, self.present(now))
         return [free[0], *alike(free[0], free[1:], want - 1)] if free else []
 
     def answered(self, seat: Seat, index: list[int], now: float) -> None:
-        """A seat has answered these, in one go."""
+        """Note that a seat has answered these images together."""
         self.drop(index)
         seat.times.extend([now] * len(index))
         if index:
@@ -111,13 +130,13 @@ class Desk:
             seat.gave.update(index)
 
     def drop(self, index: list[int]) -> None:
-        """These have an answer, whoever gave it."""
+        """Remove images that have an answer, whoever gave it."""
         self._take(index)
         for i in index:
             self.left.pop(i, None)
 
     def skip(self, seat: Seat, index: list[int]) -> None:
-        """These come back last, whoever gets them then."""
+        """Put these images last. Any seat may get them then."""
         index = [i for i in index if i in self.left]
         for i in index:
             del self.left[i]
@@ -127,8 +146,10 @@ class Desk:
             seat.steps.append(index)
 
     def undo(self, seat: Seat) -> tuple[list[int], list[int]]:
-        """Go back a step: the images that lie before the seat again, and those of them whose answer is to be withdrawn.
-        A skipped image that somebody else has by now stays there.
+        """Undo the last step of a seat. A skipped image that somebody else has by now stays there.
+
+        Returns:
+            The images that are in the queue of the seat again, and those of them whose answer must be withdrawn.
         """
         elsewhere = {i for other in self.seats.values() if other is not seat for i in other.queue}
         while seat.steps:
@@ -143,8 +164,9 @@ class Desk:
         return [], []
 
     def leave(self, seat: Seat) -> None:
-        """A seat gives its images back; what it did can still be undone from it."""
-        seat.here, seat.queue = False, []
+        """Take the images back from a seat. It can still undo its steps later."""
+        seat.here = False
+        seat.queue = []
 
     def _take(self, index: list[int]) -> None:
         gone = set(index)
@@ -152,7 +174,7 @@ class Desk:
             seat.queue = [i for i in seat.queue if i not in gone]
 
     def _may(self, seat: Seat, present: list[Seat]) -> Callable[[int], bool]:
-        """Whether a seat may have an image: a second answer is somebody else's, if there is somebody else."""
+        """Return whether a seat may get an image. A second answer must come from another person, if one is present."""
         if not self._first or all(other.who == seat.who for other in present):
             return lambda index: True
         return lambda index: self._first.get(index) != seat.who
@@ -163,7 +185,7 @@ class Desk:
         return [i for i in self.left if i not in lent and may(i)]
 
     def _share(self, seat: Seat, present: list[Seat]) -> None:
-        """Half of what the longest queue only holds ahead."""
+        """Give a seat half of the images that the longest queue only preloads."""
         may = self._may(seat, present)
         ahead = {name: [i for i in other.queue[1:] if may(i)] for name, other in enumerate(present) if not other.grid}
         if ahead:

@@ -1,4 +1,4 @@
-"""What a page sends: a model for each request, every field with a type, a range and a length."""
+"""What a page sends: one model per request. Each field has a type, a range and a largest length."""
 
 from typing import Annotated, TypeVar
 
@@ -8,26 +8,27 @@ from werkzeug.exceptions import HTTPException
 from alearn.errors import first_problem
 
 LONGEST = 100
-"""Characters of a name, of a person or of a class."""
+"""The most characters in the name of a person or a class."""
 MANY = 100
-"""Images in one request."""
+"""The most images in one request."""
 WANT = 60
-"""Images that a page may hold at a time."""
+"""The most images that a page may have at a time."""
 NUMBER = 2**53
-"""Whole numbers up to here are the same in a page and here."""
+"""JavaScript represents whole numbers exactly up to this one."""
 
 
 class Refused(HTTPException):
-    """A request that is turned down. why: short, for the person."""
+    """A request that the page refuses. why: a short reason for the person."""
 
     def __init__(self, code: int, why: str) -> None:
         super().__init__(why)
-        self.code, self.why = code, why
+        self.code = code
+        self.why = why
 
 
 def _visible(name: str) -> str:
-    if not all(character.isprintable() or character in "\u200c\u200d" for character in name):  # these join letters
-        raise ValueError("must be of characters that can be seen")
+    if not all(character.isprintable() or character in "\u200c\u200d" for character in name):  # these two join letters
+        raise ValueError("must have only visible characters")
     return name
 
 
@@ -43,7 +44,7 @@ Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST), AfterValidator(_visible)
 ]
 Session = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-"""A browser's own name for its tab."""
+"""The random name that a page gives its tab."""
 Images = Annotated[list[Number], Field(min_length=1, max_length=MANY), AfterValidator(_distinct)]
 
 
@@ -58,7 +59,7 @@ class Login(_Strict):
 
 
 class Form(_Strict):
-    """What all other requests have. trial: which one the page means, "" whichever is here."""
+    """The fields of all other requests. trial: the trial that the page belongs to; "" means any trial."""
 
     trial: Text = ""
 
@@ -70,7 +71,7 @@ class Leave(Form):
 
 
 class Guess(Form):
-    """Ask what the model takes images for."""
+    """Ask for the model's guesses."""
 
     images: Images
 
@@ -78,8 +79,10 @@ class Guess(Form):
 class Sync(Form):
     """Say that the page is still there, and ask what to show.
 
-    here: whether the person wants images. classes: how many classes the page knows. want: how many images it has room
-    for. grid: whether it shows them all.
+    here: whether the person wants images.
+    classes: how many classes the page knows.
+    want: how many images it has room for.
+    grid: whether it shows all of them.
     """
 
     session: Session
@@ -91,7 +94,7 @@ class Sync(Form):
 
 
 class Undo(Sync):
-    """Go back a step. number: the same when the request is sent again."""
+    """Undo a step. number: identifies the change; a repeated request has the same number."""
 
     number: Number
 
@@ -103,14 +106,14 @@ class Skip(Undo):
 
 
 class Answer(_Strict):
-    """The class of an image. label: None is "cannot tell"."""
+    """The class of an image. label: the name of the class; None means "cannot tell"."""
 
     index: Number
     label: str | None
 
 
 class Answers(Undo):
-    """Answer images, for the second time if `again`."""
+    """Answer images. again: whether these answer the second question."""
 
     answers: Annotated[list[Answer], Field(min_length=1, max_length=MANY)]
     again: bool
@@ -132,7 +135,7 @@ F = TypeVar("F", bound=_Strict)
 
 
 def parsed(form: type[F], body: bytes) -> F:
-    """Read a request's body. Raises Refused, which names the first field that is missing or not of its kind."""
+    """Read the body of a request. Raise Refused, which names the first field that is missing or invalid."""
     try:
         return form.model_validate_json(body)
     except ValidationError as error:

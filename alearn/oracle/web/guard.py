@@ -1,9 +1,10 @@
-"""Who may talk to the page, and from where.
+"""Check who may talk to the page, and from where.
 
-A page on this machine alone is for whoever sits at it; still, other sites that are open in the same browser must not
-reach it: neither by their own requests (origin) nor under a name of theirs that leads here (host). A page that others
-can reach asks for a token. It comes in the part of a link that browsers keep to themselves, and is sent once, in a
-body; from then on a cookie vouches for it, which is not the token.
+Everybody at this machine may use a page that only this machine can reach. But other sites that are open in the same
+browser must not reach it, neither with their own requests (the check of the origin) nor through a name of theirs that
+resolves to this machine (the check of the host). A page that other machines can reach asks for a token. The token is in
+the fragment of the link, which browsers do not send. The page sends the token once, in a body, and gets a cookie that
+proves it. The cookie does not contain the token.
 """
 
 import hmac
@@ -37,12 +38,14 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-"""Of every reply; only images replace the last one."""
+"""Headers of every reply. Only images replace the last one."""
 
 
 def token(folder: Path) -> str:
-    """The trial's own, made when it is first asked for; only the owner of the folder can read it. Raises AlearnError if
-    it cannot be kept there.
+    """Return the token of the trial in this folder. The first call creates it, in a file that only its owner can read.
+
+    Raises:
+        AlearnError: the file cannot be read or written.
     """
     path = folder / TOKEN
     try:
@@ -50,13 +53,13 @@ def token(folder: Path) -> str:
             path.chmod(0o600)
             if re.fullmatch("[A-Za-z0-9_-]{32,}", known := path.read_text("ascii", "replace").strip()):
                 return known
-            path.unlink()  # cut off or not ours: links made from it would be worth nothing
-        made = secrets.token_urlsafe(24)
+            path.unlink()  # it is truncated or not from alearn: links with it would not protect the page
+        new = secrets.token_urlsafe(24)
         with open(path, "x", encoding="ascii", opener=_private) as file:
-            file.write(made)
+            file.write(new)
     except OSError as error:
         raise AlearnError(f"{path}: the token of the page cannot be kept there ({error})") from error
-    return made
+    return new
 
 
 def _private(path: str, flags: int) -> int:
@@ -64,49 +67,59 @@ def _private(path: str, flags: int) -> int:
 
 
 def derived(secret: str, purpose: str) -> str:
-    """What follows from the token and does not give it away."""
+    """Return a secret that follows from the token but does not reveal it."""
     return hmac.new(secret.encode(), purpose.encode(), sha256).hexdigest()
 
 
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
+def _same(left: str, right: str) -> bool:
+    return hmac.compare_digest(left.encode(errors="replace"), right.encode(errors="replace"))
 
 
 class Guard:
-    """Turns away who may not talk to the page."""
+    """The checks of each request: where it comes from, and whether its sender has shown the token."""
 
     def __init__(self, host: str, address: str, port: int, names: tuple[str, ...], secret: str) -> None:
-        """host: as configured. address: the IP address that it is. names: further ones of this machine."""
+        """Set up the checks.
+
+        Args:
+            host: the host as configured.
+            address: the IP address of this host.
+            port: the port of the page.
+            names: further names of this machine.
+            secret: the token.
+        """
         self._local = ip_address(address).is_loopback
         self._names = {"localhost", host.lower(), *(name.lower() for name in names)}
         if not self._local:
             self._names.add(socket.gethostname().lower())
-        self.closed = not self._local or bool(names)  # further names are for others
-        self._secret, self._cookie, self._pass = secret, f"alearn-{port}", derived(secret, "cookie")
+        self.closed = not self._local or bool(names)  # further names mean that other machines reach the page
+        self._secret = secret
+        self._cookie = f"alearn-{port}"
+        self._pass = derived(secret, "cookie")
 
     def check(self, request: Request, page: bool) -> None:
-        """Raises Refused for a request that comes from elsewhere. page: of the page itself, to which links may lead."""
+        """Raise Refused for a request from another site. page: it asks for the page itself; any site may link there."""
         host = request.environ.get("HTTP_HOST", "")
         if not self._ours(host):
-            raise Refused(421, "this page is not known by that name; oracle.names may have it")
+            raise Refused(421, "this page does not know that host name; add it to oracle.names")
         if page:
             return
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            raise Refused(403, "another site has sent this")
+            raise Refused(403, "another site sent this request")
         origin = request.headers.get("Origin")
         if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
-            raise Refused(403, "another site has sent this")
+            raise Refused(403, "another site sent this request")
 
     def admit(self, request: Request) -> None:
-        """Raises Refused for who has not shown the token, if one is needed."""
+        """Raise Refused if the page needs the token and this browser has not shown it."""
         shown = request.cookies.get(self._cookie, "")
         if self.closed and not _same(shown, self._pass):
-            raise Refused(401, "open the whole link that the terminal shows where the trial runs")
+            raise Refused(401, "open the complete link from the terminal in which the trial runs")
 
     def login(self, shown: str) -> Response:
-        """A cookie for who shows the token."""
+        """Return a reply that sets the cookie. Raise Refused if the token is wrong."""
         if self.closed and not _same(shown, self._secret):
-            raise Refused(401, "this link is not of this trial; the terminal where it runs shows the right one")
+            raise Refused(401, "this link belongs to another trial; the terminal in which this one runs shows its link")
         reply = Response(status=204)
         reply.set_cookie(self._cookie, self._pass, max_age=DAYS, path="/", httponly=True, samesite="Strict")
         return reply
@@ -114,7 +127,8 @@ class Guard:
     def _ours(self, host: str) -> bool:
         try:
             parts = urlsplit(f"//{host}")
-            name, _ = parts.hostname or "", parts.port
+            name = parts.hostname or ""
+            _ = parts.port  # raises ValueError if it is not a port
         except ValueError:
             return False
         if re.search(r"[@/?#\\\s]", host):

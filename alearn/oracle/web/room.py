@@ -1,7 +1,7 @@
-"""The room where people answer: what they are told and what they may do, over the desk, the store and the trial.
+"""The room where people answer: what they see and what they may do. It connects the desk, the store and the trial.
 
-The trial's own thread opens a batch and waits; the threads of the server come in between. One lock orders them all, and
-an answer is in the store before anybody is told of it.
+The thread of the trial opens a batch and waits, while the threads of the server handle requests. One lock orders all of
+them. An answer is in the store before any page hears of it.
 """
 
 import math
@@ -22,79 +22,94 @@ from alearn.oracle.web.form import Refused
 
 PURPOSES = {
     Source.FIRST: ("First images", "The model has learned nothing yet. It starts with these."),
-    Source.QUERY: ("Doubtful images", "The model doubts these most, and learns most from them."),
-    Source.AUDIT: ("Check", "A check of the model's labels. What it thinks of these is hidden."),
-    Source.REST: ("The rest", "These are what is left: nobody and nothing has labeled them yet."),
+    Source.QUERY: ("Doubtful images", "The model is least sure of these and learns most from them."),
+    Source.AUDIT: ("Audit", "This checks the model's labels. Its guesses for these images are hidden."),
+    Source.REST: ("The rest", "These images are left: they have no label yet."),
 }
-AGAIN = ("Second look", "Somebody has seen these before. Answer as if you were the first.")
-WORKING = "The model learns from the answers. The next images come by themselves."
-COUNTED = "The answers are being counted. If there is more to ask, it comes by itself."
-ENDED = "The trial is over. If it was interrupted, the same command goes on with it."
-STOPPED = "The trial was stopped. All answers are kept, and the same command goes on with it."
+AGAIN = ("Second look", "Somebody has already answered these. Answer as if you were the first.")
+WORKING = "The model is learning from the answers. The next images will appear by themselves."
+COUNTED = "The answers are being counted. If more images need an answer, they will appear by themselves."
+ENDED = "The trial is over. If it was interrupted, the same command resumes it."
+STOPPED = "The trial was stopped. All answers are kept, and the same command resumes it."
 AWARE = 5.0
-"""Seconds: who said something so lately will also hear that it is over."""
+"""A page that sent a request in the last AWARE seconds is still open, so it will also hear of the end."""
 
 
 class Room:
-    """One for the whole trial."""
+    """What all pages of one trial share. Its methods may be called from any thread."""
 
     def __init__(
         self, pool: ImageSet, store: Store, insight: Insight, trial: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """trial: what it is known by, so that no page's answer goes to another trial at the same address."""
+        """trial: identifies the trial, so that no answer reaches another trial at the same address."""
         self.trial = trial
-        self._pool, self._store, self._insight, self._clock = pool, store, insight, clock
+        self._pool = pool
+        self._store = store
+        self._insight = insight
+        self._clock = clock
         self._change = Condition()
-        self._desk, self._looks = Desk(), Looks(pool.images)
+        self._desk = Desk()
+        self._looks = Looks(pool.images)
         self._batch: Batch | None = None
         self._asked: frozenset[int] = frozenset()
         self._total = 0
         self._round = insight.ledger.rounds + 1
-        self._words = WORKING
+        self._status = WORKING
         self._over = False
         self._aware: set[int] = set()
-        self._run, self._version = secrets.token_hex(4), 0
+        self._run = secrets.token_hex(4)
+        self._version = 0
         self._counts = self._counted()
 
-    # What the trial does.
+    # Called by the trial.
 
     def open(self, batch: Batch) -> None:
-        """Ask."""
+        """Show a batch to people."""
         known = self._store.answers(batch.again)
         asked = [i for i in batch.index.tolist() if i not in known]
         with self._change:
             self._counts = self._counted()
             self._desk.begin(asked, self._store.givers() if batch.again else {})
             self._looks = Looks(self._pool.images)
-            self._batch, self._asked, self._round = batch, frozenset(asked), batch.round + 1
+            self._batch = batch
+            self._asked = frozenset(asked)
+            self._round = batch.round + 1
             self._total = len(batch.index) + batch.answered
             self._close_if_done()
 
-    def wait(self, told: int, seconds: float) -> tuple[int, int, bool]:
-        """(answered, of how many, whether that is all), as soon as `told` is not the first of them."""
+    def wait(self, reported: int, seconds: float) -> tuple[int, int, bool]:
+        """Wait until the number of answers is no longer `reported`, or the batch is complete, or `seconds` have passed.
+
+        Returns:
+            The number of answers, the size of the batch, and whether the batch is complete.
+        """
         with self._change:
-            self._change.wait_for(lambda: self._answered != told or self._batch is None, seconds)
+            self._change.wait_for(lambda: self._answered != reported or self._batch is None, seconds)
             return self._answered, self._total, self._batch is None
 
     def end(self) -> None:
-        """The trial is over, or stopped if people are being asked."""
+        """Tell people that the trial is over, or that it was stopped if a batch is still open."""
         with self._change:
-            self._words = ENDED if self._batch is None else STOPPED
+            self._status = ENDED if self._batch is None else STOPPED
             self._counts = self._now()
-            self._over, self._batch, self._asked = True, None, frozenset()
+            self._over = True
+            self._batch = None
+            self._asked = frozenset()
             self._desk.begin((), {})
 
     def unaware(self) -> bool:
-        """Whether somebody is here who has not heard of the end."""
+        """Return whether an open page has not heard of the end yet."""
         with self._change:
             now = self._clock()
             return any(now - s.heard < AWARE and id(s) not in self._aware for s in self._desk.seats.values())
 
-    # What people do.
+    # Called for people.
 
-    def told(self, seat: Seat, known: int, want: int = 0, grid: bool = False) -> dict[str, Any]:
-        """All that a page shows. known: how many classes it knows; they are left out if there are no others. want: how
-        many images it has room for.
+    def view(self, seat: Seat, known: int, want: int = 0, grid: bool = False) -> dict[str, Any]:
+        """Return everything that a page shows.
+
+        known: how many classes the page knows; the view omits the classes if this is their number. want: how many
+        images the page has room for. grid: whether it shows all of them.
         """
         with self._change:
             now = self._clock()
@@ -102,30 +117,30 @@ class Room:
             if want:
                 self._desk.fill(seat, want, grid, self._looks.alike, now)
             present = self._desk.present(now)
-            told: dict[str, Any] = {
+            view: dict[str, Any] = {
                 "trial": self.trial, "run": self._run, "version": self._version, "round": self._round,
-                "words": self._words, "counts": self._now(), "undo": len(seat.steps), "pace": seat.pace(now),
+                "words": self._status, "counts": self._now(), "undo": len(seat.steps), "pace": seat.pace(now),
                 "open": isinstance(self._store.classes, MutableSequence),
                 "others": [{"who": s.who, "answered": len(s.gave)} for s in present if s is not seat],
             }  # fmt: skip
             if known != len(self._store.classes):
-                told["classes"] = list(self._store.classes)
+                view["classes"] = list(self._store.classes)
             if self._over:
                 self._aware.add(id(seat))
             if self._batch is None:
-                return told | {"state": "done" if self._over else "working"}
-            title, words = AGAIN if self._batch.again else PURPOSES[self._batch.purpose]
+                return view | {"state": "done" if self._over else "working"}
+            title, text = AGAIN if self._batch.again else PURPOSES[self._batch.purpose]
             soon = self._desk.ahead(seat, want, self._looks.alike, now) if grid and seat.queue else []
-            return told | {
+            return view | {
                 "state": "ask" if seat.here else "paused",
-                "title": title, "words": words, "blind": self._batch.blind, "again": self._batch.again,
+                "title": title, "words": text, "blind": self._batch.blind, "again": self._batch.again,
                 "answered": self._answered, "total": self._total,
                 "elsewhere": len(self._desk.left) - len(seat.queue),
                 "images": [{"index": i, "id": self._pool.ids[i]} for i in seat.queue], "soon": soon,
             }  # fmt: skip
 
     def sit(self, session: str, who: str, here: bool = True) -> Seat:
-        """The seat of a browser; it gives its images back if it is not here."""
+        """Return the seat of a browser. If it does not want images (`here` is False), take its images back."""
         with self._change:
             seat = self._desk.seat(session, who, self._clock())
             if not here:
@@ -134,15 +149,23 @@ class Room:
             return seat
 
     def leave(self, session: str) -> None:
-        """A browser has closed the page."""
+        """Note that a browser has closed the page."""
         with self._change:
             if session in self._desk.seats:
                 self._desk.leave(self._desk.seats[session])
                 self._desk.seats[session].heard -= SILENT
 
     def answer(self, seat: Seat, number: int, answers: list[tuple[int, str | None]], again: bool) -> list[int]:
-        """Keep answers, class names or None for "cannot tell". Returns the images that somebody else had answered
-        already, where theirs stands. The same number again changes nothing, so a page that heard no reply may repeat.
+        """Keep answers.
+
+        Args:
+            seat: who answers.
+            number: identifies the request. The same number again changes nothing, so a page may repeat it safely.
+            answers: pairs of an image and a class name, or None for "cannot tell".
+            again: whether these answer the second question.
+
+        Returns:
+            The images to which somebody else has already given a different answer. That answer stands.
         """
         with self._change:
             if number == seat.number:
@@ -157,36 +180,40 @@ class Room:
             mine = [i for i, _ in labels if i in self._desk.left and i not in late]
             self._desk.answered(seat, mine, self._clock())
             self._desk.drop(late)
-            seat.number, seat.result = number, late
+            seat.number = number
+            seat.result = late
             self._close_if_done()
             return late
 
     def skip(self, seat: Seat, number: int, index: list[int]) -> None:
-        """These come back last."""
+        """Put images last."""
         with self._change:
             if number != seat.number:
                 self._check(index)
                 self._desk.skip(seat, index)
-                seat.number, seat.result = number, []
+                seat.number = number
+                seat.result = []
 
     def undo(self, seat: Seat, number: int) -> list[int]:
-        """Go back a step; the images that are shown again."""
+        """Undo a step, and return the images that the seat gets back."""
         with self._change:
             if number != seat.number:
                 back, mine = self._desk.undo(seat) if self._batch else ([], [])
                 for i in mine:
                     self._store.withdraw(i, self._batch.again if self._batch else False)
-                seat.number, seat.result = number, back
+                seat.number = number
+                seat.result = back
                 self._change.notify_all()
             return seat.result
 
     def guesses(self, index: list[int]) -> list[dict[str, Any]]:
-        """What the model takes images for, and with which probability; those that it has not seen are left out."""
+        """Return the model's guess and its probability for each image. Leave out images that it has not scored."""
         with self._change:
             if self._batch is None or self._batch.blind:
-                raise Refused(403, "no guesses here: what the model thinks is hidden in a check")
+                raise Refused(403, "the model's guesses are hidden during an audit")
             self._check(index)
-            ledger, classes = self._insight.ledger, self._store.classes
+            ledger = self._insight.ledger
+            classes = self._store.classes
             return [
                 {"index": i, "label": classes[g], "probability": -math.expm1(float(ledger.doubt[i]))}
                 for i in index
@@ -194,23 +221,23 @@ class Room:
             ]
 
     def add_class(self, name: str) -> None:
-        """A class that people miss."""
+        """Add a class."""
         with self._change:
             if name == CANNOT_TELL_TEXT:
-                raise Refused(400, f"{name} is the name for something else")
+                raise Refused(400, f"{name} is reserved and cannot be a class")
             try:
                 self._store.add_class(name)
             except ValueError as error:
                 raise Refused(400, str(error)) from None
 
     def picture(self, index: int, side: int) -> tuple[bytes, str]:
-        """An image that is being asked about, and its MIME type."""
+        """Return an image of the open batch, and its MIME type. side: its longer side in pixels."""
         with self._change:
             if index not in self._asked:
-                raise Refused(404, "no such image is being asked about")
+                raise Refused(404, "the open batch has no such image")
         return encoded(self._pool, index, side)
 
-    # Held together by the lock.
+    # Only with the lock held.
 
     @property
     def _answered(self) -> int:
@@ -221,24 +248,27 @@ class Room:
 
     def _close_if_done(self) -> None:
         if self._batch is not None and not self._desk.left:
-            self._words = COUNTED if self._batch.purpose in (Source.AUDIT, Source.REST) else WORKING
+            self._status = COUNTED if self._batch.purpose in (Source.AUDIT, Source.REST) else WORKING
             self._counts = self._now()
-            self._batch, self._asked = None, frozenset()
-            self._desk.begin((), {})  # whoever would undo something now comes too late
+            self._batch = None
+            self._asked = frozenset()
+            self._desk.begin((), {})  # it is too late to undo anything now
         self._change.notify_all()
 
     def _check(self, index: list[int]) -> None:
         for i in index:
             if i not in self._asked:
-                raise Refused(400, f"image {i} is not being asked about")
+                raise Refused(400, f"image {i} is not in the open batch")
 
     def _before(self, labels: list[tuple[int, int]], again: bool) -> list[int]:
-        """Answers to what is not being asked: fine if they stand already, which is so when the reply was lost."""
+        """Handle answers to images outside the open batch. They are accepted if the images have answers already, as
+        when the reply to the first attempt was lost. Return the images with a different answer.
+        """
         known = self._store.answers(again)
         if any(i not in known for i, _ in labels):
             if self._batch is None and not self._over:
-                raise Refused(503, "nothing is being asked now; the answer is sent when it is")
-            raise Refused(400, "not all of these images are being asked about now")
+                raise Refused(503, "no images are open now; the page sends the answer again when some are")
+            raise Refused(400, "some of these images are not in the open batch")
         return [i for i, label in labels if known[i] != label]
 
     def _number(self, label: str | None) -> int:
@@ -247,10 +277,10 @@ class Room:
         try:
             return self._store.classes.index(label)
         except ValueError:
-            raise Refused(400, f"no such class: {label}") from None
+            raise Refused(400, f"there is no class {label}") from None
 
     def _counted(self) -> dict[str, Any]:
-        """Of the ledger: only while the trial waits, or has not begun."""
+        """Return the counts of the ledger. Call this only before the trial begins or while it waits for answers."""
         ledger = self._insight.ledger
         return {
             "hand": ledger.paid,
@@ -260,7 +290,7 @@ class Room:
         }
 
     def _now(self) -> dict[str, Any]:
-        """The same with the answers of this batch, which the ledger does not have yet."""
+        """Return the counts including the answers of this batch, which the ledger does not have yet."""
         if self._batch is None or self._batch.again:
             return self._counts
         new = self._answered

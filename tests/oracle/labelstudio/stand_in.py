@@ -1,5 +1,7 @@
-"""Label Studio for the tests: a stand-in that keeps everything in memory and answers as 1.23 was seen to, or the real
-one where the command is there. Both are spoken to over HTTP, by people too.
+"""Label Studio for the tests: a stand-in, or the real program if its command is installed.
+
+The stand-in keeps everything in memory and answers as Label Studio 1.23 does. The tests use HTTP for both, even when
+they act as people.
 """
 
 import json
@@ -28,7 +30,7 @@ KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Place:
-    """A server, and a person who uses it. log: (method, path without its query) of all requests, where it is known."""
+    """A server, and a person who uses it. log: (method, path without query) of all requests; empty for the real one."""
 
     url: str
     key = KEY
@@ -42,11 +44,10 @@ class Place:
         return content if raw else json.loads(content) if content else None
 
     def project(self, title: str) -> dict:
-        """The project with this title; there is but one."""
-        (found,) = [
-            each for each in self.call("GET", "/api/projects/?page_size=100")["results"] if each["title"] == title
-        ]
-        return found
+        """Return the only project with this title."""
+        projects = self.call("GET", "/api/projects/?page_size=100")["results"]
+        (project,) = [each for each in projects if each["title"] == title]
+        return project
 
     def tasks(self, title: str) -> list[dict]:
         number = self.project(title)["id"]
@@ -59,16 +60,21 @@ class Place:
             return -1
 
     def say(self, task: dict, choice: str | None, names: tuple[str, str] = ("label", "image")) -> int:
-        """Annotate a task, or skip it."""
+        """Annotate a task, or skip it if `choice` is None. Return the number of the annotation."""
         value = {"from_name": names[0], "to_name": names[1], "type": "choices", "value": {"choices": [choice]}}
         body = {"result": [] if choice is None else [value], "was_cancelled": choice is None}
         return self.call("POST", f"/api/tasks/{task['id']}/annotations/", body)["id"]
 
 
 class Fake(Place):
-    """The stand-in. lives: requests that a bought token is good for. late: listings until imported tasks turn up, as
-    they do on servers that import in the background. drop: answers to imports that are lost on their way. refuse: a
-    status for requests with a key. limit: tasks that one import may have. version: what says that it is Label Studio.
+    """The stand-in.
+
+    lives: the number of requests for which a short-lived token is valid.
+    late: the number of listings before imported tasks appear, as on a server that imports in the background.
+    drop: the number of answers to imports that are lost.
+    refuse: the status with which requests with a key are refused.
+    limit: the most tasks in one import.
+    version: the answer that identifies Label Studio.
     """
 
     refresh = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCJ9.c2ln"
@@ -221,7 +227,7 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
 
 
 class Real(Place):
-    """The real one, with its data in a folder of its own."""
+    """The real Label Studio, with its data in its own folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.log = folder, []
@@ -233,7 +239,7 @@ class Real(Place):
         self.refresh = self.call("POST", "/api/token/", {})["token"]
 
     def start(self) -> None:
-        words = (
+        args = (
             f"start --no-browser --port {self._port} --internal-host 127.0.0.1 --username {EMAIL} --password secret-123"
         )
         env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
@@ -248,7 +254,7 @@ class Real(Place):
         }
         with (self._folder / "log.txt").open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMAND, *words.split(), "--user-token", KEY],
+                [COMMAND, *args.split(), "--user-token", KEY],
                 env=env,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -274,7 +280,7 @@ class Real(Place):
 
 
 def until(there, seconds: float = 120) -> None:
-    """Wait for something that another thread or process does. The limit is for what never comes."""
+    """Wait until a condition holds that another thread or process brings about. Fail after `seconds`."""
     end = time.monotonic() + seconds
     while not there():
         assert time.monotonic() < end, "it never came"
@@ -282,11 +288,11 @@ def until(there, seconds: float = 120) -> None:
 
 
 class KilledError(Exception):
-    """What `Deadly` ends a channel with."""
+    """The exception with which `Deadly` ends a channel."""
 
 
 class Deadly(list):
-    """Reports of a trial that is killed by the first answer."""
+    """A list of reports that raises KilledError at the first answer, as if the trial were killed."""
 
     def append(self, pair: tuple[int, int]) -> None:
         super().append(pair)
@@ -296,7 +302,10 @@ class Deadly(list):
 
 @contextmanager
 def asking(channel, batch, reports=None):
-    """A channel that asks in the background; `with` ends once it has its answers or was killed, or raises its error."""
+    """Ask in a background thread during the `with` block.
+
+    The end of the block waits until the channel has its answers or was killed, and raises its other errors.
+    """
     failed = []
 
     def ask() -> None:
@@ -315,7 +324,7 @@ def asking(channel, batch, reports=None):
 
 
 def insight(total: int, guesses: dict[int, tuple[int, float]] | None = None) -> Insight:
-    """What the model makes of images: (class, probability) by index."""
+    """Return an insight with these guesses of the model: (class, probability) by index."""
     ledger = Ledger.empty(total)
     for i, (guess, probability) in (guesses or {}).items():
         ledger.guess[i], ledger.doubt[i] = guess, np.log1p(-probability)

@@ -69,12 +69,16 @@ def test_a_long_picture_is_a_cell_and_the_limit_of_csv_stays_as_it_was():
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("f.json", "", "f.json: is not JSON as Label Studio exports it (Invalid JSON: EOF"),
+        ("f.json", "", "f.json: this is not a JSON export of Label Studio (Invalid JSON: EOF"),
         ("f.json", "[" * 100_000, "(Invalid JSON: recursion limit exceeded"),
-        ("f.json", "[" + "1" * 5000 + "]", "is not JSON as Label Studio exports it (Invalid JSON: number out of range"),
+        (
+            "f.json",
+            "[" + "1" * 5000 + "]",
+            "this is not a JSON export of Label Studio (Invalid JSON: number out of range",
+        ),
         ("f.json", '{"id": 1}', "(must be a valid array)"),
         ("f.json", "[1, 2]", "(0=1: must be an object)"),
-        ("f.json", '[{"data": 3}]', "f.json, task at place 1: data=3: must be a valid dict"),
+        ("f.json", '[{"data": 3}]', "f.json, task at position 1: data=3: must be a valid dict"),
         (
             "f.json",
             JSON.replace('"annotations":[{', '"annotations":7,"was":[{'),
@@ -105,7 +109,7 @@ def test_a_long_picture_is_a_cell_and_the_limit_of_csv_stays_as_it_was():
         (
             "f.csv",
             CSV + "1,2\n",
-            "f.csv: line 4: must have 11 fields, has 2; give Label Studio's CSV export, unchanged",
+            "f.csv: line 4: must have 11 fields, has 2; give an unchanged CSV export of Label Studio",
         ),
         ("f.csv", CSV + ",".join("123456789abcd"), "f.csv: line 4: must have 11 fields, has 13"),
         ("f.csv", CSV + '"1', "f.csv: line 4: is not CSV (unexpected end of data)"),
@@ -119,7 +123,9 @@ def test_what_is_no_export_is_one_message_with_file_and_task(name, text, why):
 
 
 def test_what_is_no_utf_8_is_no_export():
-    with pytest.raises(AlearnError, match=r"f.json: is not JSON .*invalid unicode code point at line 1 column 3"):
+    with pytest.raises(
+        AlearnError, match=r"f.json: this is not a JSON export .*invalid unicode code point at line 1 column 3"
+    ):
         exported("f.json", b'["\xff"]')
 
 

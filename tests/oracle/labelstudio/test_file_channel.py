@@ -16,7 +16,7 @@ from tests.oracle.labelstudio.stand_in import insight
 
 
 class Trial:
-    """A trial's channel, on a folder and a store of its own."""
+    """A channel through files with its own folder and store."""
 
     def __init__(self, tmp_path, classes=("a", "b", "c"), guesses=None):
         self.folder, self.there = tmp_path, tmp_path / "labelstudio"
@@ -31,13 +31,13 @@ class Trial:
         self.channel.ask(batch, lambda *pair: self.reports.append(pair))
 
     def waits(self, *index, **more):
-        """Ask; the tasks that it writes, and why it waits."""
+        """Ask, and return the tasks that the channel writes and the message of its WaitingError."""
         with pytest.raises(WaitingError) as waiting:
             self.ask(*index, **more)
         return json.loads((self.there / "tasks.json").read_text()), str(waiting.value)
 
-    def export(self, name, said, asked="query, round 3"):
-        """What Label Studio's JSON export would be: choices, or None for a skip, by image."""
+    def export(self, name, answers, asked="query, round 3"):
+        """Write a JSON export like Label Studio's. answers: pairs of an image and a choice, or None for a skip."""
         tasks = [
             {
                 "id": number,
@@ -53,7 +53,7 @@ class Trial:
                     }
                 ],
             }
-            for number, (item, choice) in enumerate(said, 50)
+            for number, (item, choice) in enumerate(answers, 50)
         ]
         (self.there / name).write_text(json.dumps(tasks))
 
@@ -133,7 +133,9 @@ def test_what_is_no_class_is_named_with_file_and_task(trial):
     trial.export("annotations.json", [(1, "zebra")])
     text = (trial.there / "annotations.json").read_text()
     (trial.there / "annotations.json").write_text(text.replace('["zebra"]', '["a", "b"]'))
-    with pytest.raises(AlearnError, match=r"task 50 \(img/1.png\): an annotation chooses 2 of the classes, not one"):
+    with pytest.raises(
+        AlearnError, match=r"task 50 \(img/1.png\): an annotation chooses 2 classes, but must choose one"
+    ):
         trial.ask(1)
     assert trial.store.answers() == {2: 0}
 
@@ -150,7 +152,9 @@ def test_open_classes_grow(tmp_path):
 
 def test_files_that_cannot_be_read_or_written_are_named(trial):
     (trial.there / "annotations.json").write_text("{")
-    with pytest.raises(AlearnError, match=f"^{trial.there}/annotations.json: is not JSON as Label Studio exports it"):
+    with pytest.raises(
+        AlearnError, match=f"^{trial.there}/annotations.json: this is not a JSON export of Label Studio"
+    ):
         trial.ask(1)
     (trial.there / "annotations.json").unlink()
     (trial.there / "annotations.csv").mkdir()
@@ -166,5 +170,5 @@ def test_files_that_cannot_be_read_or_written_are_named(trial):
 def test_a_file_that_is_too_large_is_not_read(trial, monkeypatch):
     monkeypatch.setattr("alearn.oracle.labelstudio.file_channel.BYTES", 10)
     trial.export("annotations.json", [(1, "a")])
-    with pytest.raises(AlearnError, match=r"annotations.json: has .* at most"):
+    with pytest.raises(AlearnError, match=r"annotations.json: this file has .* at most"):
         trial.ask(1)

@@ -49,7 +49,7 @@ def test_a_class_that_xml_cannot_hold_is_refused(name):
 )
 def test_a_config_for_something_else_has_no_layout(config):
     assert layout(config) is None
-    with pytest.raises(ValueError, match="cannot grow"):
+    with pytest.raises(ValueError, match="cannot add classes"):
         grown(config, ["cat"])
 
 

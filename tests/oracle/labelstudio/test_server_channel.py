@@ -1,4 +1,4 @@
-"""The same tests of a stand-in and, where it can be had, of the real Label Studio."""
+"""The same tests with a stand-in and, if it is installed, with the real Label Studio."""
 
 import json
 import logging
@@ -61,23 +61,23 @@ def title():
 
 @pytest.fixture
 def trial(tmp_path, monkeypatch, title):
-    """Makes a channel to a place, and its store; once more what a resumed trial makes."""
-    made = []
+    """A function that returns a channel to a place, and its store. A second call returns those of a resumed trial."""
+    open_stores = []
 
     def make(place, guesses=None, classes=None, folder="trial", pool=None, key=None):
-        for store in made:
+        for store in open_stores:
             store.close()
-        made.clear()
+        open_stores.clear()
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", key or place.key)
         (tmp_path / folder).mkdir(exist_ok=True)
         pool = pool or shapes(150)
         store = Store(tmp_path / folder / "answers.db", pool.ids, classes or pool.classes)
-        made.append(store)
+        open_stores.append(store)
         config = LabelStudioOracle(name="labelstudio", url=place.url, project=title)
         return Server(config, pool, store, insight(150, guesses), tmp_path / folder), store
 
     yield make
-    for store in made:
+    for store in open_stores:
         store.close()
 
 
@@ -318,7 +318,7 @@ def test_a_token_that_has_run_out_is_bought_anew(fake, trial, title):
 @pytest.mark.parametrize("key", ["f" * 40, "head.body.sign"])
 def test_a_wrong_key_is_named_but_not_shown(place, trial, key):
     channel, _ = trial(place, key=key)
-    with pytest.raises(AlearnError, match=f"LABEL_STUDIO_API_KEY: {place.url} does not take this key") as error:
+    with pytest.raises(AlearnError, match=f"LABEL_STUDIO_API_KEY: {place.url} does not accept this key") as error:
         channel.ask(batch(1), lambda *_: None)
     assert key not in str(error.value)
 
@@ -326,20 +326,20 @@ def test_a_wrong_key_is_named_but_not_shown(place, trial, key):
 def test_whoever_may_not_is_told(fake, trial):
     fake.refuse = 403
     channel, _ = trial(fake)
-    with pytest.raises(AlearnError, match=r"may not do that at .*/api/projects/ \(You do not have permission"):
+    with pytest.raises(AlearnError, match=r"lacks the permission for .*/api/projects/ \(You do not have permission"):
         channel.ask(batch(1), lambda *_: None)
 
 
 def test_no_key_and_no_url_are_said_before_anything_is_asked(fake, trial, monkeypatch, tmp_path):
     trial(fake)
     for url, why in {
-        "localhost:8080": "is no address of a server",
-        "http://": "is no address",
-        "http://a b": "is no address",
-        "http://host:99999999": "is no address",
+        "localhost:8080": "this is not the address of a server",
+        "http://": "this is not the address",
+        "http://a b": "this is not the address",
+        "http://host:99999999": "this is not the address",
         "http://user:word@host": "leave out user, password",
         "user:word@host": "leave out user, password",
-        "http://höst": "is no address",
+        "http://höst": "this is not the address",
     }.items():
         config = LabelStudioOracle(name="labelstudio", url=url, project=None)
         with pytest.raises(AlearnError, match=f"oracle.url.*{why}") as error:
@@ -354,10 +354,10 @@ def test_no_key_and_no_url_are_said_before_anything_is_asked(fake, trial, monkey
 @pytest.mark.parametrize(
     ("status", "answer", "why"),
     [
-        (200, {"hello": 1}, "is no Label Studio; check"),
-        (404, {"detail": "no"}, "is no Label Studio .it answers 404"),
-        (302, None, "sends us on to None"),
-        (200, None, "is no Label Studio, /api/version answers no JSON"),
+        (200, {"hello": 1}, "this is not Label Studio; check"),
+        (404, {"detail": "no"}, "this is not Label Studio .it answers 404"),
+        (302, None, "the server redirects to None"),
+        (200, None, "this is not Label Studio; /api/version does not answer JSON"),
     ],
 )
 def test_another_kind_of_server_is_none_of_ours(fake, trial, status, answer, why):

@@ -1,4 +1,4 @@
-"""What the tests of the page share: a pool of coloured shapes, a ledger, a page that asks about them in a thread."""
+"""Shared by the tests of the page: a pool of coloured shapes, a ledger, and a page that asks about them in a thread."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ SIDE = 64
 
 
 def shapes(total: int, classes: Sequence[str] = CLASSES, prefix: str = "photos/", seed: int = 0) -> ImageSet:
-    """Shapes of some size and colour on a light ground; their class is the shape."""
+    """Return images of shapes with random sizes and colours on a light ground. The shape is the class."""
     random = np.random.default_rng(seed)
     truth = random.integers(len(CLASSES), size=total)
     images = np.stack([_shape(int(kind), random) for kind in truth]).transpose(0, 3, 1, 2)
@@ -51,22 +51,23 @@ def _shape(kind: int, random: np.random.Generator) -> Any:
 
 
 def ledger(pool: ImageSet, rounds: int = 2) -> Ledger:
-    """After some rounds: every image was scored, and guessed right with a probability of 90 % and more."""
-    made = Ledger.empty(len(pool))
+    """Return a ledger after some rounds: each image has a score and a guess that is at least 90% probable."""
+    new = Ledger.empty(len(pool))
     if rounds:
         assert pool.truth is not None
-        made.scored[:], made.guess[:] = rounds, pool.truth
-        made.doubt[:] = np.log(np.linspace(0.1, 0.001, len(pool)))
-    return made
+        new.scored[:] = rounds
+        new.guess[:] = pool.truth
+        new.doubt[:] = np.log(np.linspace(0.1, 0.001, len(pool)))
+    return new
 
 
 def config(host: str = "127.0.0.1", port: int = 0, names: tuple[str, ...] = ()) -> Any:
-    """As `WebOracle`, without the rest of a config."""
+    """Return the keys of `WebOracle` that the page uses."""
     return SimpleNamespace(name="web", host=host, port=port, names=names)
 
 
 class Trial:
-    """A page that is served, and the batches that it asks about, one after the other in a thread of its own."""
+    """A running server of the page, and a thread that asks one batch after the other."""
 
     def __init__(
         self, folder: Path, pool: ImageSet, rounds: int = 2, estimate: float | None = 0.0123, **where: Any
@@ -89,13 +90,13 @@ class Trial:
         self._thread.start()
 
     def wait(self, seconds: float = 60) -> None:
-        """Until everything is answered."""
+        """Wait until every image of the batch has an answer."""
         assert self._thread is not None
         self._thread.join(seconds)
         assert not self._thread.is_alive(), "not everything is answered"
 
     def close(self) -> None:
-        """End the trial, without waiting for the pages of tests to hear of it."""
+        """End the trial without waiting until the pages of the tests know."""
         for seat in self.web._room._desk.seats.values():
             seat.heard = float("-inf")
         self.web.close()

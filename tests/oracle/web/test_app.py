@@ -1,4 +1,4 @@
-"""The page's server, attacked: by other sites, other people, other programs, and by nonsense."""
+"""The server of the page under attack: by other sites, other people, other programs and malformed requests."""
 
 import json
 import logging
@@ -27,29 +27,29 @@ SESSION = "0" * 32
 
 @pytest.fixture
 def trial(tmp_path):
-    made = Trial(tmp_path, shapes(12, list(CLASSES)))
-    yield made
-    made.close()
+    trial = Trial(tmp_path, shapes(12, list(CLASSES)))
+    yield trial
+    trial.close()
 
 
 @pytest.fixture
 def fixed(tmp_path):
-    """Its classes are what they are."""
-    made = Trial(tmp_path, shapes(12))
-    yield made
-    made.close()
+    """A trial with fixed classes."""
+    trial = Trial(tmp_path, shapes(12))
+    yield trial
+    trial.close()
 
 
 @pytest.fixture
 def shared(tmp_path):
-    """A page for others, too."""
-    made = Trial(tmp_path, shapes(12), host="0.0.0.0")
-    yield made
-    made.close()
+    """A trial with a page that other machines can reach."""
+    trial = Trial(tmp_path, shapes(12), host="0.0.0.0")
+    yield trial
+    trial.close()
 
 
 class Browser:
-    """Says what a page says."""
+    """A client that sends the same requests as the page."""
 
     def __init__(self, trial, who="Ann", session=SESSION, host=None):
         self.client = Client(trial.web.app)
@@ -87,7 +87,7 @@ def named(headers):
 
 
 def asked(trial, browser, index=range(10), **fields):
-    """Ask, and wait until the page knows."""
+    """Ask for these images, and wait until the page shows them."""
     trial.ask(list(index), **fields)
     deadline = time.monotonic() + 30
     while browser.sync()["state"] != "ask":
@@ -95,7 +95,7 @@ def asked(trial, browser, index=range(10), **fields):
         time.sleep(0.01)
 
 
-# What the page tells and does.
+# What the page shows and does.
 
 
 def test_a_batch_is_answered_into_the_store(trial):
@@ -103,14 +103,14 @@ def test_a_batch_is_answered_into_the_store(trial):
     assert browser.sync()["state"] == "working"
     assert browser.sync()["round"] == 3
     asked(trial, browser, range(4))
-    told = browser.sync()
-    assert [image["index"] for image in told["images"]] == [0, 1, 2, 3]
-    assert told["images"][0]["id"] == "photos/0000.png"
-    assert told["classes"] == list(CLASSES)
+    view = browser.sync()
+    assert [image["index"] for image in view["images"]] == [0, 1, 2, 3]
+    assert view["images"][0]["id"] == "photos/0000.png"
+    assert view["classes"] == list(CLASSES)
     assert "classes" not in browser.sync(classes=4)
     for i, label in enumerate(("circle", None, "diamond", "circle")):
-        told = browser.answer((i, label)).json
-    assert told["state"] == "working"
+        view = browser.answer((i, label)).json
+    assert view["state"] == "working"
     trial.wait()
     assert trial.store.answers() == {0: 0, 1: CANNOT_TELL, 2: 3, 3: 0}
     assert trial.reports[0] == (0, 4)
@@ -127,9 +127,9 @@ def test_counts_are_those_of_the_ledger_and_this_batch(trial):
     browser = Browser(trial)
     asked(trial, browser, range(4), answered=2)
     assert browser.sync()["counts"] == {"hand": 3, "auto": 1, "unlabeled": 8, "estimate": 0.0123}
-    told = browser.answer((0, "circle")).json
-    assert told["counts"] == {"hand": 4, "auto": 1, "unlabeled": 7, "estimate": 0.0123}
-    assert (told["answered"], told["total"]) == (3, 6)
+    view = browser.answer((0, "circle")).json
+    assert view["counts"] == {"hand": 4, "auto": 1, "unlabeled": 7, "estimate": 0.0123}
+    assert (view["answered"], view["total"]) == (3, 6)
     assert trial.reports[0] == (2, 6)
 
 
@@ -151,7 +151,7 @@ def test_a_request_that_is_repeated_is_done_once(trial):
 
 
 def test_an_answer_whose_reply_was_lost_with_the_server_is_not_doubled(trial):
-    trial.store.answer(3, 1, Source.QUERY, 2, "Ann")  # before it was killed
+    trial.store.answer(3, 1, Source.QUERY, 2, "Ann")  # before the trial was killed
     browser = Browser(trial)
     assert browser.answer((3, "square")).json["late"] == [], "before anything is asked"
     assert browser.answer((4, "square")).status_code == 503, "it is sent again later"
@@ -167,10 +167,10 @@ def test_who_comes_too_late_hears_of_it(trial):
     asked(trial, ann)
     ben.sync()
     ann.answer((0, "circle"))
-    told = ben.answer((0, "square"), (9, "circle")).json
-    assert told["late"] == [0]
+    view = ben.answer((0, "square"), (9, "circle")).json
+    assert view["late"] == [0]
     assert trial.store.answers() == {0: 0, 9: 0}
-    assert told["others"] == [{"who": "Ann", "answered": 1}]
+    assert view["others"] == [{"who": "Ann", "answered": 1}]
 
 
 def test_an_answer_to_the_first_question_is_none_to_the_second(trial):
@@ -206,8 +206,8 @@ def test_an_undone_answer_is_given_anew(trial):
 def test_a_pause_gives_the_images_to_others(trial):
     ann, ben = Browser(trial), Browser(trial, "Ben", "1" * 32)
     asked(trial, ann, range(4))
-    told = ann.sync(here=False)
-    assert (told["state"], told["images"]) == ("paused", [])
+    view = ann.sync(here=False)
+    assert (view["state"], view["images"]) == ("paused", [])
     assert len(ben.sync()["images"]) == 4
     ben.post("/api/leave")
     assert len(ann.sync()["images"]) == 4
@@ -216,9 +216,9 @@ def test_a_pause_gives_the_images_to_others(trial):
 def test_a_class_is_added_where_they_are_open(trial):
     browser = Browser(trial)
     asked(trial, browser)
-    told = browser.post("/api/class", {"name": "  hexagon "}).json
-    assert told["classes"][-1] == "hexagon"
-    assert told["open"] is True
+    view = browser.post("/api/class", {"name": "  hexagon "}).json
+    assert view["classes"][-1] == "hexagon"
+    assert view["open"] is True
     browser.answer((0, "hexagon"))
     assert trial.store.answers() == {0: 4}
     assert browser.post("/api/class", {"name": "(cannot tell)"}).status_code == 400
@@ -249,13 +249,13 @@ def test_an_audit_tells_no_guess(trial, again):
     browser = Browser(trial)
     asked(trial, browser, purpose=Source.AUDIT, again=again)
     assert browser.post("/api/guess", {"images": [0]}).status_code == 403
-    told = browser.sync()
-    assert told["blind"] is True
-    assert not {"guess", "probability", "doubt"} & set(re.findall("[a-z]+", json.dumps(told | {"words": ""})))
+    view = browser.sync()
+    assert view["blind"] is True
+    assert not {"guess", "probability", "doubt"} & set(re.findall("[a-z]+", json.dumps(view | {"words": ""})))
     trial.ledger.guess[:] = (trial.ledger.guess + 1) % 4
     trial.ledger.doubt[:] = -1
     after = browser.sync()
-    assert {k: v for k, v in after.items() if k != "version"} == {k: v for k, v in told.items() if k != "version"}, (
+    assert {k: v for k, v in after.items() if k != "version"} == {k: v for k, v in view.items() if k != "version"}, (
         "nothing depends on it"
     )
 
@@ -265,14 +265,14 @@ def test_pages_hear_of_the_end(tmp_path):
     browser = Browser(trial)
     asked(trial, browser)
     trial.web._room.end()
-    told = browser.sync()
-    assert told["state"] == "done"
-    assert "stopped" in told["words"]
+    view = browser.sync()
+    assert view["state"] == "done"
+    assert "stopped" in view["words"]
     trial.close()
     trial.web.close()  # a second time is harmless
 
 
-# Who may talk.
+# Who may talk to the page.
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ def test_wrong_fields_are_refused(trial, fields):
 
 def test_a_refusal_names_the_first_field_and_what_it_must_be(trial):
     browser = Browser(trial)
-    assert browser.post("/api/sync", {"who": "a\nb"}).json["error"] == "who: must be of characters that can be seen"
+    assert browser.post("/api/sync", {"who": "a\nb"}).json["error"] == "who: must have only visible characters"
     assert browser.post("/api/sync", {"want": 61}).json["error"] == "want: must be less than or equal to 60"
     twice = [{"index": 3, "label": None}] * 2
     assert browser.change("answer", answers=twice).json["error"] == "answers: must not name an image twice"
@@ -557,7 +557,7 @@ def test_an_answer_for_another_trial_is_not_taken(trial):
 
 def test_a_bug_is_logged_and_not_shown(trial, monkeypatch, caplog):
     browser = Browser(trial)
-    monkeypatch.setattr(trial.web._room, "told", lambda *_: 1 / 0)
+    monkeypatch.setattr(trial.web._room, "view", lambda *_: 1 / 0)
     reply = browser.post("/api/sync")
     assert reply.status_code == 500
     assert "Zero" not in reply.text
@@ -577,8 +577,8 @@ def test_a_disk_that_is_full_loses_no_answer(trial, monkeypatch):
     monkeypatch.setattr(trial.store, "answer", fail)
     assert browser.answer((0, "circle"), (1, "square"), number=5).status_code == 500
     monkeypatch.undo()
-    told = browser.answer((0, "circle"), (1, "square"), number=5).json
-    assert told["late"] == []
+    view = browser.answer((0, "circle"), (1, "square"), number=5).json
+    assert view["late"] == []
     trial.wait()
     assert trial.store.answers() == {0: 0, 1: 1}
 
@@ -641,8 +641,8 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_the_waiting(tmp_path):
-    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    args = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "0 4\n"
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[0] == "closed\n"
@@ -673,16 +673,16 @@ def test_where_says_how_to_reach_it(shared, trial_at):
 
 @pytest.fixture
 def trial_at(tmp_path):
-    made = []
+    trials = []
 
     def start(**where):
-        folder = tmp_path / f"trial{len(made)}"
+        folder = tmp_path / f"trial{len(trials)}"
         folder.mkdir()
-        made.append(Trial(folder, shapes(4), **where))
-        return made[-1]
+        trials.append(Trial(folder, shapes(4), **where))
+        return trials[-1]
 
     yield start
-    for trial in made:
+    for trial in trials:
         trial.close()
 
 

@@ -1,5 +1,5 @@
-// The page. What is asked, of whom, and what is kept is the server's to say (see room.py): the page shows what it was told
-// last, and never goes on before an answer is on disk. Text from outside is only ever set as text, never as markup.
+// The page. The server decides what to ask, whom to ask and what to keep (see room.py). The page shows the last view that
+// the server sent, and shows the next image only after the answer is saved. It inserts data as text, never as markup.
 "use strict";
 
 const KEYS = [..."1234567890abcdefghijklmnopqrstuvwxyz"];
@@ -9,26 +9,27 @@ const ACTIONS = {
 };
 const AHEAD = 8;            // images that are loaded ahead
 const PATIENCE = 15000;     // ms that a reply may take
-const IDLE = 5 * 60 * 1000; // ms without a key or a touch after which the images go to others
-const HIDDEN = 60 * 1000;   // the same for a page that nobody sees
-const STARTLE = 600;        // ms without keys after an image went away by itself: the finger was meant for that one
+const IDLE = 5 * 60 * 1000; // ms without a key or a touch after which the images go to other people
+const HIDDEN = 60 * 1000;   // ms after which the images of a hidden page go to other people
+const STARTLE = 600;        // ms without keys after an image disappeared by itself: the key was meant for that image
 
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
 const images = (count) => `${number(count)} image${count === 1 ? "" : "s"}`;
 const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
 
-let told = { state: "working", images: [], others: [], undo: 0 }; // by the server, last
+let view = { state: "working", images: [], others: [], undo: 0 }; // the last view that the server sent
 let classes = [];
 let who = localStorage.getItem("who") || "";
 let grid = localStorage.getItem("grid") === "yes";
-let guessing = false, paused = "", away = null, locked = null; // why, if so
-let busy = false, unsent = false, moved = false;              // a change is on its way; it could not be sent yet; the trial is another
-let shown = [], picked = new Set(), drawing = 0;              // indices that are seen; of a grid, those that are selected
+let guessing = false;
+let paused = "", away = null, locked = null;     // the reasons, if the page is paused, has no connection, or needs its link
+let busy = false, unsent = false, moved = false; // a change is being sent; it could not be sent yet; another trial runs here now
+let shown = [], picked = new Set(), drawing = 0; // the indices on the screen; those selected in the grid; number of the last draw
 let lastInput = Date.now(), lastSeen = Date.now(), quietUntil = 0, lastNumber = 0;
 const pictures = new Map(), guesses = new Map(), recent = [];
 
-// The tab's own name outlives a reload. While the page is open it is nowhere a copy of the tab could find it.
+// The name of this tab. It survives a reload. While the page is open, it is not in the storage, which a copied tab would share.
 const session = sessionStorage.getItem("session")
   || [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 sessionStorage.removeItem("session");
@@ -56,14 +57,14 @@ async function post(path, fields) {
 
 function about() {
   const want = grid ? (innerWidth < 700 ? 12 : 24) : AHEAD;
-  return { session, who, trial: told.trial || "", classes: classes.length, want, grid, here: here() };
+  return { session, who, trial: view.trial || "", classes: classes.length, want, grid, here: here() };
 }
 
 const here = () => !paused && (!document.hidden || Date.now() - lastSeen < HIDDEN);
 
-function heard([status, reply]) { // true: it was done; false: it never will be; null: not yet
+function heard([status, reply]) { // true: the server did it; false: it never will; null: not yet
   if (status === 200) { away = locked = null; return true; }
-  if (status === 409) { moved = true; location.reload(); return null; } // what was pressed was for the other one
+  if (status === 409) { moved = true; location.reload(); return null; } // the answer was meant for the other trial
   if (status === 401) locked = reply.error;
   else if (status >= 400 && status < 500) { away = locked = null; return false; }
   else away = reply.error || "";
@@ -72,7 +73,7 @@ function heard([status, reply]) { // true: it was done; false: it never will be;
 }
 
 const sync = () => inTurn(async () => {
-  if (!who || busy) return; // a change brings its own news
+  if (!who || busy) return; // the reply to a change brings a view anyway
   const reply = await post("/api/sync", about());
   const done = heard(reply);
   if (done) take(reply[1]);
@@ -80,12 +81,12 @@ const sync = () => inTurn(async () => {
 });
 
 async function beat() {
-  if (who && !paused && Date.now() - lastInput > IDLE && told.state === "ask") pause("Nothing happened for five minutes.");
+  if (who && !paused && Date.now() - lastInput > IDLE && view.state === "ask") pause("Nothing happened for five minutes.");
   await sync();
   setTimeout(beat, document.body.dataset.state === "ask" ? 2000 : 1000);
 }
 
-// A change is repeated under the same number until the server has it, so it is done once.
+// Send a change with the same number until the server has it. The number keeps the server from doing it twice.
 function change(path, fields) {
   if (busy) return Promise.resolve(null);
   busy = true;
@@ -110,28 +111,28 @@ function change(path, fields) {
   });
 }
 
-function take(news, asked = false) { // asked: a key or a button wanted it
-  if (news.run === told.run && news.version < told.version) return;
-  const other = ["round", "title", "again"].some((key) => news[key] !== told[key]);
+function take(news, asked = false) { // asked: the person caused the change with a key or a button
+  if (news.run === view.run && news.version < view.version) return;
+  const other = ["round", "title", "again"].some((key) => news[key] !== view[key]);
   const lost = !grid && shown.length && !(news.images || []).some((image) => image.index === shown[0]);
   if (lost && !asked) quietUntil = Date.now() + STARTLE;
   if (news.classes) { classes = news.classes; drawClasses(); }
   if (other) { guessing = false; guesses.clear(); }
-  told = { images: [], others: [], undo: 0, soon: [], ...news };
+  view = { images: [], others: [], undo: 0, soon: [], ...news };
   if (news.back) picked = new Set(news.back);
   load();
   render();
   if (guessing) guess();
 }
 
-// Images: loaded before they are shown, so that showing one takes no time.
+// Images are loaded before they are shown, so that they appear at once.
 
 function picture(index, side) {
   const key = `${index}/${side}`;
   let image = pictures.get(key);
-  if (!image || image.broken) { // perhaps only the connection was
+  if (!image || image.broken) { // the connection may have failed, so try a broken image again
     image = new Image();
-    image.src = `/image/${index}?side=${side}&trial=${told.trial}`; // the trial: so that no cache mixes them up
+    image.src = `/image/${index}?side=${side}&trial=${view.trial}`; // with the trial, no cache mixes up images of two trials
     image.ready = image.decode().catch(() => { image.broken = true; });
   }
   pictures.delete(key);
@@ -141,18 +142,18 @@ function picture(index, side) {
 
 function load() {
   const side = grid ? 256 : 1024;
-  for (const index of [...told.images.map((image) => image.index), ...told.soon].reverse()) picture(index, side);
+  for (const index of [...view.images.map((image) => image.index), ...view.soon].reverse()) picture(index, side);
   for (const key of pictures.keys()) { if (pictures.size <= 150) break; pictures.delete(key); }
 }
 
-// What is seen.
+// What the page shows.
 
 function state() {
-  if (told.state === "done" && locked === null) return "done"; // that nobody answers is no news then
+  if (view.state === "done" && locked === null) return "done"; // the server may be gone by then
   if (locked !== null || away !== null) return "away";
   if (paused) return "paused";
-  if (told.state === "ask" && !told.images.length) return "working";
-  return told.state;
+  if (view.state === "ask" && !view.images.length) return "working";
+  return view.state;
 }
 
 function text(id, value) { if ($(id).textContent !== value) $(id).textContent = value; }
@@ -169,53 +170,53 @@ function make(tag, content, attributes = {}) {
 function render() {
   const now = state(), asking = now === "ask", before = document.body.dataset.state;
   document.body.dataset.state = now;
-  text("title", told.title || "alearn");
-  text("words", told.total ? told.words : "");
-  show("far", Boolean(told.total));
-  if (told.total) {
-    $("bar").max = told.total;
-    $("bar").value = told.answered;
-    text("count", `${number(told.answered)} of ${number(told.total)}`);
+  text("title", view.title || "alearn");
+  text("words", view.total ? view.words : "");
+  show("far", Boolean(view.total));
+  if (view.total) {
+    $("bar").max = view.total;
+    $("bar").value = view.answered;
+    text("count", `${number(view.answered)} of ${number(view.total)}`);
   }
   text("me", who || "Your name");
-  if (told.counts) {
-    for (const name of ["hand", "auto", "unlabeled"]) text(name, number(told.counts[name]));
-    text("estimate", told.counts.estimate === null ? "-" : percent(told.counts.estimate));
+  if (view.counts) {
+    for (const name of ["hand", "auto", "unlabeled"]) text(name, number(view.counts[name]));
+    text("estimate", view.counts.estimate === null ? "-" : percent(view.counts.estimate));
   }
-  text("pace", told.pace ? Math.round(told.pace).toString() : "-");
-  text("others", told.others.map((other) => `${other.who} ${number(other.answered)}`).join(", ") || "nobody");
+  text("pace", view.pace ? Math.round(view.pace).toString() : "-");
+  text("others", view.others.map((other) => `${other.who} ${number(other.answered)}`).join(", ") || "nobody");
   for (const button of document.querySelectorAll("#panel button")) button.disabled = !asking;
-  const blind = Boolean(told.blind);
-  $("undo").disabled = !(asking && told.undo);
-  show("undo-here", now === "working" && told.undo > 0);
+  const blind = Boolean(view.blind);
+  $("undo").disabled = !(asking && view.undo);
+  show("undo-here", now === "working" && view.undo > 0);
   show("guess-toggle", !blind);
   show("confirm", !blind);
   show("all", grid);
   $("confirm").disabled = !(asking && guessing);
   $("guess-toggle").setAttribute("aria-pressed", guessing);
   $("grid-toggle").setAttribute("aria-pressed", grid);
-  text("find-name", told.open ? "Find or add" : "Find");
-  text("help-find", told.open ? "find a class by part of its name, or add a new one" : "find a class by part of its name");
-  show("none", !classes.length && told.open);
+  text("find-name", view.open ? "Find or add" : "Find");
+  text("help-find", view.open ? "find a class by part of its name, or add a new one" : "find a class by part of its name");
+  show("none", !classes.length && view.open);
   show("notice", !asking);
   if (!asking) notice(now, before);
   draw(asking);
-  const left = told.total ? told.total - told.answered : 0;
-  document.title = document.hidden && told.total ? `● ${images(left)} to answer - alearn`
-    : told.total ? `${told.answered}/${told.total} - alearn` : `${now} - alearn`;
+  const left = view.total ? view.total - view.answered : 0;
+  document.title = document.hidden && view.total ? `● ${images(left)} to answer - alearn`
+    : view.total ? `${view.answered}/${view.total} - alearn` : `${now} - alearn`;
 }
 
 function notice(now, before) {
-  const elsewhere = told.elsewhere || 0;
+  const elsewhere = view.elsewhere || 0;
   const [headline, story] = {
     away: locked !== null ? ["This page needs its link", locked] : ["No connection", unsent
-      ? "Your last answer is kept here, and sent as soon as the trial can be reached again. Leave this page open. " + away
-      : "The trial cannot be reached. This page goes on by itself as soon as it can; what you have answered is kept. " + away],
+      ? "Your last answer is kept here. The page sends it as soon as the trial can be reached. Leave this page open. " + away
+      : "The trial cannot be reached. This page will continue by itself. Your answers are kept. " + away],
     paused: ["Paused", `${paused} Your images can go to others. Come back whenever you like.`.trim()],
-    done: ["Thank you", told.words],
-    working: told.state === "ask"
-      ? [`${images(elsewhere)} ${elsewhere === 1 ? "is" : "are"} with others`, "They finish this round. If they leave, the images come to you."]
-      : [told.round ? `Working: round ${told.round}` : "Getting ready", told.words || ""],
+    done: ["Thank you", view.words],
+    working: view.state === "ask"
+      ? [`${images(elsewhere)} ${elsewhere === 1 ? "is" : "are"} with other people`, "They will complete this round. If they leave, you get their images."]
+      : [view.round ? `Working: round ${view.round}` : "Getting ready", view.words || ""],
   }[now];
   text("headline", headline);
   text("story", story);
@@ -228,7 +229,7 @@ function notice(now, before) {
 }
 
 async function draw(asking) {
-  const wanted = asking ? (grid ? told.images : told.images.slice(0, 1)) : [];
+  const wanted = asking ? (grid ? view.images : view.images.slice(0, 1)) : [];
   const key = JSON.stringify([grid, wanted.map((image) => image.index)]);
   show("one", asking && !grid);
   show("grid", asking && grid);
@@ -236,19 +237,19 @@ async function draw(asking) {
   draw.key = key;
   const mark = ++drawing, inside = $("grid").contains(document.activeElement);
   shown = [];
-  const found = wanted.map(({ index, id }) => ({ index, id, image: picture(index, grid ? 256 : 1024) }));
-  if (!found.every(({ image }) => image.complete)) await Promise.all(found.map(({ image }) => image.ready));
-  if (mark !== drawing) return undefined; // something else is to be seen by now
-  for (const { index, id, image } of found) {
+  const loaded = wanted.map(({ index, id }) => ({ index, id, image: picture(index, grid ? 256 : 1024) }));
+  if (!loaded.every(({ image }) => image.complete)) await Promise.all(loaded.map(({ image }) => image.ready));
+  if (mark !== drawing) return undefined; // a later call draws something else
+  for (const { index, id, image } of loaded) {
     image.dataset.id = id;
     image.dataset.index = index;
     image.alt = image.broken ? `${id} cannot be shown` : `Image ${id}`;
   }
-  shown = found.map(({ index }) => index);
-  $("frame").replaceChildren(...(grid ? [] : found.map(({ image }) => image)));
+  shown = loaded.map(({ index }) => index);
+  $("frame").replaceChildren(...(grid ? [] : loaded.map(({ image }) => image)));
   const kept = shown.filter((index) => picked.has(index));
   picked = new Set(kept.length ? kept : shown);
-  $("grid").replaceChildren(...(grid ? found.map(tile) : []));
+  $("grid").replaceChildren(...(grid ? loaded.map(tile) : []));
   if (inside && grid && shown.length) $("grid").firstChild.focus();
   return captions();
 }
@@ -275,12 +276,12 @@ function captions() {
   }
   text("caption", grid || !shown.length ? "" : $("frame").firstChild.dataset.id);
   const known = !grid && guessing && shown.length ? guesses.get(shown[0]) : undefined;
-  show("guess", !grid && shown.length > 0 && !told.blind); // its place is kept, so the image stays where it is
-  if (!known) text("guess", known === null ? "The model has not looked at this one." : "");
+  show("guess", !grid && shown.length > 0 && !view.blind); // even while it is empty, so that the image does not move
+  if (!known) text("guess", known === null ? "The model has not scored this image yet." : "");
   else $("guess").replaceChildren("The model's guess: ", make("b", known.label), `, ${percent(known.probability)}`);
 }
 
-// Classes that are all one digit or letter have that key, so that 7 is pressed for a 7.
+// If the name of every class is one digit or letter, it is also the key: press 7 for a 7.
 const keyOf = (name, place) => (classes.every((each) => /^[0-9a-z]$/.test(each)) ? name : KEYS[place]);
 
 function drawClasses() {
@@ -293,7 +294,7 @@ function drawClasses() {
   }));
 }
 
-// What a person does.
+// What a person can do.
 
 const acting = () => document.body.dataset.state === "ask" && !busy && shown.length > 0 && Date.now() >= quietUntil;
 const targets = () => (grid ? shown.filter((index) => picked.has(index)) : shown);
@@ -302,10 +303,10 @@ async function send(answers, what) {
   if (!acting()) return;
   if (!answers.length) { say("Nothing is selected."); return; }
   const many = answers.length > 1;
-  const reply = await change("/api/answer", { answers, again: told.again });
+  const reply = await change("/api/answer", { answers, again: view.again });
   if (!reply) return;
   const late = reply.late.length;
-  if (late) say(`Somebody else had answered ${late === 1 ? "it" : number(late)} meanwhile; that answer stands.`);
+  if (late) say(`Somebody else has already answered ${late === 1 ? "this image" : images(late)}. The earlier answer stands.`);
   else say(many ? `${images(answers.length)}: ${what}` : `Saved: ${what}`);
 }
 
@@ -326,7 +327,7 @@ function pick(index) {
 }
 
 async function guess() {
-  const missing = told.images.map((image) => image.index).filter((index) => !guesses.has(index)).slice(0, 100);
+  const missing = view.images.map((image) => image.index).filter((index) => !guesses.has(index)).slice(0, 100);
   if (missing.length) {
     const [status, reply] = await inTurn(() => post("/api/guess", { images: missing }));
     if (status === 200) {
@@ -351,17 +352,17 @@ const DO = {
     if (!acting()) return;
     const those = targets();
     if (!those.length) { say("Nothing is selected."); return; }
-    if (await change("/api/skip", { images: those })) say(`Skipped ${images(those.length)}; back later.`);
+    if (await change("/api/skip", { images: those })) say(`Skipped ${images(those.length)}, to come back last.`);
   },
   unsure() { return send(targets().map((index) => ({ index, label: null })), "cannot tell"); },
   async undo() {
-    if (busy || told.state !== "ask" || paused || !told.undo) return;
+    if (busy || view.state !== "ask" || paused || !view.undo) return;
     const reply = await change("/api/undo", {});
-    if (reply) say(reply.back.length ? `Back again: ${images(reply.back.length)}.` : "Nothing is left to undo.");
+    if (reply) say(reply.back.length ? `Undone: ${images(reply.back.length)}.` : "There is nothing left to undo.");
   },
   guess() {
     if (document.body.dataset.state !== "ask") return;
-    if (told.blind) { say("No guesses here: what the model thinks is hidden in a check."); return; }
+    if (view.blind) { say("The model's guesses are hidden during an audit."); return; }
     guessing = !guessing;
     if (guessing) guess(); else render();
   },
@@ -394,7 +395,7 @@ const DO = {
 
 for (const button of document.querySelectorAll("button[data-action]")) {
   button.addEventListener("click", (event) => {
-    if (event.detail) button.blur(); // a mouse leaves no focus behind, so Space and Enter keep their meaning
+    if (event.detail) button.blur(); // drop the focus after a mouse click, so that Space and Enter keep their meaning
     DO[button.dataset.action]();
   });
 }
@@ -404,7 +405,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("input") && !event.target.closest("dialog:not([open])")) return;
   const tile = event.target.closest(".tile"), pressing = event.key === " " || event.key === "Enter";
   if (grid && shown.length && event.key.startsWith("Arrow")) { event.preventDefault(); walk(event.key); return; }
-  // A button that has the focus is pressed by these two, as everywhere; but Enter in the grid accepts what it shows.
+  // Space and Enter press the focused button, as usual. But in the grid, Enter accepts the guesses if they are shown.
   if (pressing && event.target.closest("button, a") && !(tile && event.key === "Enter" && guessing)) return;
   const label = classes.find((name, place) => keyOf(name, place) === event.key.toLowerCase());
   const action = ACTIONS[event.key];
@@ -447,8 +448,8 @@ let chosen = 0, options = [];
 
 function openFinder() {
   $("wanted").value = "";
-  text("finder-title", told.open ? "Find or add a class" : "Find a class");
-  text("wanted-name", told.open ? "Part of its name, or a new name" : "Part of its name");
+  text("finder-title", view.open ? "Find or add a class" : "Find a class");
+  text("wanted-name", view.open ? "Part of its name, or a new name" : "Part of its name");
   find();
   $("finder").showModal();
   $("wanted").focus();
@@ -460,19 +461,19 @@ function find() {
   const known = typed ? classes.filter((name) => name.toLowerCase().includes(low)).sort((a, b) => order(a) - order(b))
     : [...recent.filter((name) => classes.includes(name)), ...classes.filter((name) => !recent.includes(name))];
   options = known.slice(0, 50).map((name) => ({ name, add: false }));
-  if (told.open && typed && !classes.includes(typed)) options.push({ name: typed, add: true });
+  if (view.open && typed && !classes.includes(typed)) options.push({ name: typed, add: true });
   chosen = 0;
-  $("found").replaceChildren(...options.map(({ name, add }, place) => {
+  $("matches").replaceChildren(...options.map(({ name, add }, place) => {
     const option = make("li", add ? ["Add ", make("b", name)] : name, { role: "option", id: `option-${place}` });
     option.addEventListener("click", () => { chosen = place; choose(); });
     return option;
   }));
-  if (!options.length) $("found").replaceChildren(make("li", "No class has that in its name.", { class: "nothing" }));
+  if (!options.length) $("matches").replaceChildren(make("li", "No class name contains this.", { class: "nothing" }));
   mark();
 }
 
 function mark() {
-  [...$("found").children].forEach((option, place) => {
+  [...$("matches").children].forEach((option, place) => {
     if (options.length) option.setAttribute("aria-selected", place === chosen);
     if (place === chosen) option.scrollIntoView({ block: "nearest" });
   });
@@ -500,7 +501,7 @@ $("finder").firstElementChild.addEventListener("submit", (event) => { event.prev
 // Coming and going.
 
 async function login(secret) {
-  history.replaceState(null, "", location.pathname); // the token stays neither in sight nor in the history
+  history.replaceState(null, "", location.pathname); // remove the token from the address bar and the history
   const [status, reply] = await post("/login", { token: secret });
   locked = status === 204 ? null : reply.error || locked;
   if (status === 204) $("link").value = "";
