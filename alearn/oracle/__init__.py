@@ -1,4 +1,4 @@
-"""Whoever answers: the true labels for an experiment, people for real work. Each oracle is registered in its module."""
+"""Oracles answer with labels: true labels for an experiment, people for real work. Each module registers its oracle."""
 
 from alearn.oracle.interface import Oracle, Remembers, ask
 

@@ -1,4 +1,4 @@
-"""What an oracle is built from besides its own keys."""
+"""The context of a trial, from which an oracle is built together with its own config."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """The trial that asks, as far as an oracle may know it.
+    """What an oracle may know about the trial that asks.
 
-    name: that the oracle is registered as. images: those that it will be asked about, with their ids and the names of
-    the classes. seed: what a simulated oracle draws follows from it, so that a resumed trial gets the same answers.
-    folder: the trial's, for files of the oracle that must outlive the process. ledger: all labels so far, live, read
-    only. estimate: the share of the auto labels that is probably wrong, None where nothing tells. report: to be told
-    (answered, of how many) while people answer.
+    name: the name under which the oracle is registered.
+    images: the images of the questions, with their ids and the names of the classes.
+    seed: determines what a simulated oracle draws, so that a resumed trial gets the same answers.
+    folder: the trial's folder, for files of the oracle that must outlive the process.
+    ledger: all labels so far. It changes during the trial; read it only.
+    estimate: returns the estimated share of wrong auto labels, or None if there is no estimate.
+    report: takes (answered, total) while people answer.
     """
 
     name: str
@@ -40,22 +42,24 @@ class Context:
 
     @property
     def truth(self) -> Array:
-        """The true classes of all images, int64 [N]: for simulated oracles. Raises AlearnError if nobody knows them."""
+        """The true classes of all images, int64 [N], for simulated oracles. Raise AlearnError if they are not known."""
         if self.images.truth is None:
             raise no_truth(self.name)
         return self.images.truth
 
 
 def no_truth(name: str) -> AlearnError:
-    """Return what is wrong with a simulated oracle where there are no true labels."""
+    """Return the error of a simulated oracle without true labels."""
     return AlearnError(f"oracle={name}: these images have no true labels to answer with; oracle=web asks people")
 
 
 def ask_people(context: Context, channel: Callable[[ImageSet, Store, Insight, Path], Channel]) -> People:
-    """Return an oracle of the people whom a channel reaches.
+    """Return an oracle that asks people through a channel.
 
-    Their answers go into the store in the trial's folder, and what has an answer there is not asked again. Raises
-    AlearnError if another trial holds the store, or if the channel cannot be opened.
+    Their answers go into the store in the trial's folder. It does not ask again what has an answer there.
+
+    Raises:
+        AlearnError: another trial uses the store, or the channel cannot be opened.
     """
     store = Store(context.folder / NAME, context.images.ids, context.images.classes)
     try:

@@ -1,4 +1,4 @@
-"""What the loop asks of an oracle."""
+"""The protocol that the loop expects of an oracle."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -11,32 +11,50 @@ from alearn.values import Array
 
 
 class Oracle(Protocol):
-    """Answers with labels, and may take its time.
+    """Something that answers with labels. An answer may take hours.
 
-    An audit that asks twice (policy.audit with answers=2) passes again=True the second time; an oracle that is not used
-    that way needs no such argument.
+    An audit that asks twice (policy.audit.answers=2) passes again=True the second time. An oracle that is never used
+    with such an audit does not need this argument.
     """
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """Return the classes of the images `index` (int64 [n]) as int64 [n], CANNOT_TELL where there is none.
+        """Label images.
 
-        purpose: what the labels are asked for. again: for the second time, of another person if there is one.
+        Args:
+            index: the images, int64 [n].
+            purpose: why the trial asks for the labels.
+            again: whether this is the second question, which another person should answer if possible.
+
+        Returns:
+            The classes, int64 [n]; CANNOT_TELL for an image that cannot be labeled.
         """
 
 
 @runtime_checkable
 class Remembers(Protocol):
-    """An oracle that keeps answers over restarts."""
+    """An oracle that keeps its answers across restarts."""
 
     def answered(self, last: int) -> dict[int, int]:
-        """Return what the rounds up to `last` asked for: the class, or CANNOT_TELL, by the image's index."""
+        """Return the answers to the first questions and to the queries of rounds up to `last`.
+
+        Returns:
+            The class, or CANNOT_TELL, by the index of the image.
+        """
 
 
 def ask(oracle: Oracle, classes: Sequence[str], index: Array, purpose: Source, again: bool = False) -> Array:
-    """Return the classes that an oracle gives the images `index`, int64 [n], CANNOT_TELL where there is none.
+    """Ask an oracle, and check its answers, because it may come from another package.
 
-    classes: the names of the classes; the oracle may add some while it answers. Raises AlearnError if the oracle, which
-    may be another package's, returns anything else.
+    Args:
+        oracle: the oracle.
+        classes: the names of the classes. The oracle may add some while it answers.
+        index, purpose, again: see `Oracle.label`.
+
+    Returns:
+        The classes, int64 [n]; CANNOT_TELL for an image that cannot be labeled.
+
+    Raises:
+        AlearnError: the oracle returned something else.
     """
     answers = oracle.label(index, purpose, again=True) if again else oracle.label(index, purpose)
     labels = np.asarray(answers)
@@ -47,10 +65,10 @@ def ask(oracle: Oracle, classes: Sequence[str], index: Array, purpose: Source, a
             f"{type(oracle).__name__}.label: must return the numbers of {len(index)} classes, int64 ({len(index)},), "
             f"and returned {labels.dtype} {labels.shape}"
         )
-    strange = labels[(labels >= len(classes)) | ((labels < 0) & (labels != CANNOT_TELL))]
-    if len(strange):
+    invalid = labels[(labels >= len(classes)) | ((labels < 0) & (labels != CANNOT_TELL))]
+    if len(invalid):
         raise AlearnError(
-            f"{type(oracle).__name__}.label: returned {strange[0]}; must be a class, 0 to {len(classes) - 1}, or "
+            f"{type(oracle).__name__}.label: returned {invalid[0]}; must be a class, 0 to {len(classes) - 1}, or "
             f"{CANNOT_TELL} where it cannot tell"
         )
     return labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""oracle=noisy: a human who errs now and then, simulated."""
+"""oracle=noisy: a simulated human who sometimes errs."""
 
 from typing import Annotated, Literal
 
@@ -22,23 +22,23 @@ class NoisyOracle(Oracle):
 
 
 class Noisy:
-    """Answers with the truth, but with probability `error` with one of the other classes instead.
+    """An oracle that answers with one of the other classes with probability `error`, and else with the true class.
 
-    What is answered depends on the image and on whether it is asked again, never on the order of the questions: a
-    resumed trial gets the same answers.
+    An answer depends only on the image and on whether it is the second question, not on the order of the questions. So
+    a resumed trial gets the same answers.
     """
 
     def __init__(self, truth: Array, classes: int, error: float, seed: int) -> None:
         self._answers = [_answers(truth, classes, error, rng.generator(seed, again, "noisy")) for again in (0, 1)]
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """The classes that this human takes them for, whatever the purpose."""
+        """Return the answers for the images `index`, int64 [n]. They do not depend on the purpose."""
         return self._answers[again][index]
 
 
 @register_oracle("noisy", NoisyOracle, simulated=True)
 def noisy(config: NoisyOracle, context: Context) -> Noisy:
-    """Answer by the true labels, with mistakes."""
+    """Build the oracle."""
     return Noisy(context.truth, len(context.images.classes), config.error, context.seed)
 
 

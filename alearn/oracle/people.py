@@ -1,4 +1,4 @@
-"""People as an oracle: what they answered stands in a store, and what has no answer there is asked."""
+"""People as an oracle: a store keeps their answers, and a channel asks for those that the store lacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,18 @@ from alearn.oracle.store import Store
 from alearn.values import Array
 
 TOKEN = "web.token"
-"""File in the trial's folder, of channels that ask for one."""
+"""The file in the trial's folder that keeps the token of a channel, if it needs one."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is asked at a time. index: int64 [n], in the order in which it should be shown. answered: how many more of
-    the same batch have an answer already. round: after which round it is asked. again: for the second time.
+    """The images that the trial asks about at the same time.
+
+    index: the images without an answer, int64 [n], in the order in which people should see them.
+    purpose: why the trial asks.
+    round: the trial's latest round at the time of the question; 0 before the first round.
+    again: whether this is the second question about these images.
+    answered: how many further images of the batch have an answer already.
     """
 
     index: Array
@@ -28,14 +33,16 @@ class Batch:
 
     @property
     def blind(self) -> bool:
-        """Nobody may see what the model thinks of these."""
+        """Whether people must not see the model's guesses."""
         return self.purpose is Source.AUDIT
 
 
 @dataclass(frozen=True)
 class Insight:
-    """What may be told to people besides the images. ledger: the trial's own, live, read only. estimate: the share of
-    the auto labels that is probably wrong, None where nothing tells.
+    """What people may know besides the images.
+
+    ledger: the trial's ledger. It changes during the trial; read it only.
+    estimate: returns the estimated share of wrong auto labels, or None if there is no estimate.
     """
 
     ledger: Ledger
@@ -43,33 +50,43 @@ class Insight:
 
 
 class Channel(Protocol):
-    """A way to people.
+    """A way to ask people.
 
-    where: where they answer, in words, without anything secret. link: the same for the terminal alone, perhaps with a
-    token.
+    where: the place where people answer, as text without secrets.
+    link: the same place for the terminal only; it may contain a token.
     """
 
     where: str
     link: str
 
     def ask(self, batch: Batch, report: Callable[[int, int], None]) -> None:
-        """Return once each image of the batch has an answer in the store. report: to be told (answered, of how many)
-        whenever that changes. May raise WaitingError instead: the trial ends there, and asks the same when resumed.
+        """Ask people, and return when every image of the batch has an answer in the store.
+
+        Args:
+            batch: the images.
+            report: takes (answered, total) whenever these numbers change.
+
+        Raises:
+            WaitingError: the channel does not wait for answers. The trial ends, and asks the same when it is resumed.
         """
 
     def close(self) -> None:
-        """The trial is done, failed or interrupted."""
+        """End the channel, because the trial is done, has failed or was interrupted."""
 
 
 class People:
-    """An oracle of people: what they answered is in a store, and what has no answer there is asked."""
+    """An oracle that asks people for the answers that its store lacks."""
 
     def __init__(self, store: Store, channel: Channel, ledger: Ledger, report: Callable[[int, int], None]) -> None:
-        self._store, self._channel, self._ledger, self._report = store, channel, ledger, report
-        self.where, self.link = channel.where, channel.link
+        self._store = store
+        self._channel = channel
+        self._ledger = ledger
+        self._report = report
+        self.where = channel.where
+        self.link = channel.link
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """The classes that people take them for, CANNOT_TELL where they cannot."""
+        """Return the answers of people for the images `index`, int64 [n]: classes, or CANNOT_TELL."""
         known = self._store.answers(again)
         missing = np.array([i for i in index.tolist() if i not in known], np.int64)
         if len(missing):
@@ -79,11 +96,11 @@ class People:
         return np.array([known[i] for i in index.tolist()], np.int64)
 
     def answered(self, last: int) -> dict[int, int]:
-        """Return what the rounds up to `last` asked for: the class, or CANNOT_TELL, by the image's index."""
+        """Return the answers to the first questions and to the queries of rounds up to `last`; see `Remembers`."""
         return self._store.to_rounds(last)
 
     def close(self) -> None:
-        """End the channel, then let go of the store."""
+        """End the channel, then close the store."""
         try:
             self._channel.close()
         finally:

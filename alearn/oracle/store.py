@@ -1,7 +1,7 @@
-"""What people answered: a SQLite database that has every answer before the next image is shown.
+"""Keep the answers of people in a SQLite database, which has each answer before the page shows the next image.
 
-Answers are never deleted: an undone one stays, with the time when it was withdrawn. Whatever happens to the trial's
-other files, the same command in the same folder asks nothing again that stands here.
+Answers are never deleted: a withdrawn answer stays, with the time of its withdrawal. Whatever happens to the trial's
+other files, the same command in the same folder does not ask again for an answer that stands here.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 NAME = "answers.db"
 VERSION = 1
 LONGEST = 100
-"""Letters of a class name."""
+"""The most characters in the name of a class."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS class (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS answer (
@@ -41,8 +41,15 @@ CREATE UNIQUE INDEX IF NOT EXISTS standing ON answer (item, again) WHERE withdra
 
 @dataclass(frozen=True)
 class Answer:
-    """What somebody said of an image. item: its id. label: a class name, None for "cannot tell". purpose: what it was
-    asked for. round: after which round. at: ISO 8601, UTC. again: whether it was the second time.
+    """An answer of a person.
+
+    item: the id of the image.
+    label: the name of a class, or None for "cannot tell".
+    purpose: why the trial asked.
+    round: the trial's latest round at the time of the question; 0 before the first round.
+    who: the name of the person.
+    at: the time of the answer, ISO 8601, UTC.
+    again: whether this answers the second question.
     """
 
     item: str
@@ -55,21 +62,31 @@ class Answer:
 
 
 class Store:
-    """The answers of one trial. Safe to use from several threads; one process at a time holds the file."""
+    """The answers of one trial. Several threads may use it, but only one process at a time."""
 
     def __init__(self, path: Path, ids: Sequence[str], classes: MutableSequence[str] | Sequence[str]) -> None:
-        """ids: of all images. classes: their names by number; the ones that people have added are appended.
+        """Open the file, or create it.
 
-        Raises AlearnError if another process holds the file, or if it is none of ours, or of other images or classes.
+        Args:
+            path: the file.
+            ids: the ids of all images.
+            classes: the names of the classes by number. If this is a list, the classes that people have added are
+                appended to it.
+
+        Raises:
+            AlearnError: another process uses the file, it is not a store, or its classes differ.
         """
-        self._path, self._ids, self.classes, self._lock = path, ids, classes, Lock()
+        self._path = path
+        self._ids = ids
+        self.classes = classes
+        self._lock = Lock()
         self._index = {name: i for i, name in enumerate(ids)}
         self._held = FileLock(path.with_name(f".{path.name}.lock"))
         try:
             self._held.acquire(timeout=0)
         except Timeout:
             raise AlearnError(
-                f"{path}: another trial uses these answers; wait for it, or give another folder"
+                f"{path}: another trial uses these answers; wait until it ends, or give another folder"
             ) from None
         try:
             self._open()
@@ -87,14 +104,14 @@ class Store:
             if version not in (0, VERSION):
                 raise AlearnError(f"{self._path}: was written by another version of alearn (its format is {version})")
             self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=FULL")  # an answer outlives a power cut, too
+            self._base.execute("PRAGMA synchronous=FULL")  # an answer outlives even a power cut
             self._base.executescript(SCHEMA)
             self._base.execute(f"PRAGMA user_version={VERSION}")
             known = [name for (name,) in self._base.execute("SELECT name FROM class ORDER BY number")]
-            for number, (there, here) in enumerate(zip(known, self.classes, strict=False)):
-                if there != here:
+            for number, (old, new) in enumerate(zip(known, self.classes, strict=False)):
+                if old != new:
                     raise AlearnError(
-                        f"{self._path}: its class {number} is {there}, and {here} is asked for now; give another folder"
+                        f"{self._path}: its class {number} is {old}, not {new} as in the data set; give another folder"
                     )
             for name in known[len(self.classes) :]:
                 self._append(name)
@@ -104,7 +121,7 @@ class Store:
             query = "SELECT item, again, class FROM answer WHERE withdrawn IS NULL ORDER BY number"
             for item, again, number in self._base.execute(query):
                 if item not in self._index:
-                    continue  # of an image that has been taken away
+                    continue  # the data set does not have this image any more
                 self._answers[again][self._index[item]] = CANNOT_TELL if number is None else number
         except BaseException:
             self._base.close()
@@ -117,37 +134,46 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, so that another process may open it."""
         with self._lock:
             self._base.close()
             self._held.release()
 
     def answers(self, again: bool = False) -> dict[int, int]:
-        """The standing answers by the image's index: a class, or CANNOT_TELL. again: those to second questions."""
+        """Return the standing answers, a class or CANNOT_TELL, by the index of the image.
+
+        again: return those to second questions.
+        """
         with self._lock:
             return dict(self._answers[again])
 
     def givers(self, again: bool = False) -> dict[int, str]:
-        """Who gave the standing answers, by the image's index."""
+        """Return who gave the standing answers, by the index of the image."""
         query = "SELECT item, who FROM answer WHERE again = ? AND withdrawn IS NULL"
         with self._lock:
             rows = self._base.execute(query, (int(again),)).fetchall()
         return {self._index[item]: who for item, who in rows if item in self._index}
 
     def to_rounds(self, last: int) -> dict[int, int]:
-        """Those of the answers that the first `last` rounds, and what came before them, asked for."""
+        """Return the standing answers to the first questions and to the queries of the first `last` rounds.
+
+        Returns:
+            A class, or CANNOT_TELL, by the index of the image.
+        """
         query = (
             "SELECT item, class FROM answer WHERE withdrawn IS NULL AND NOT again AND round <= ? "
             "AND purpose IN ('first', 'query')"
         )
         with self._lock:
             rows = self._base.execute(query, (last,)).fetchall()
-        found = {self._index[item]: number for item, number in rows if item in self._index}
-        return {index: CANNOT_TELL if number is None else number for index, number in found.items()}
+        numbers = {self._index[item]: number for item, number in rows if item in self._index}
+        return {index: CANNOT_TELL if number is None else number for index, number in numbers.items()}
 
     def answer(self, index: int, label: int, purpose: Source, round: int, who: str, again: bool = False) -> bool:  # noqa: A002
-        """Keep an answer, a class or CANNOT_TELL; it is on disk when this returns. False, and nothing changes, if there
-        is one already.
+        """Keep an answer, a class or CANNOT_TELL. It is on disk when this returns.
+
+        Returns:
+            False if the image has an answer already; then nothing changes.
         """
         with self._lock:
             if index in self._answers[again]:
@@ -170,7 +196,7 @@ class Store:
             return True
 
     def withdraw(self, index: int, again: bool = False) -> None:
-        """Take an answer back; nothing if there is none."""
+        """Withdraw the answer for an image. Do nothing if there is none."""
         with self._lock:
             self._base.execute(
                 "UPDATE answer SET withdrawn = ? WHERE item = ? AND again = ? AND withdrawn IS NULL",
@@ -179,8 +205,10 @@ class Store:
             self._answers[again].pop(index, None)
 
     def add_class(self, name: str) -> int:
-        """The number of a class, a new one if no class has that name. Raises ValueError where classes are fixed, and
-        for what is no name.
+        """Return the number of the class with this name. If there is none, add it.
+
+        Raises:
+            ValueError: the classes are fixed, or the name is not allowed.
         """
         if name.strip() != name or not name.isprintable() or not 0 < len(name) <= LONGEST or name == CANNOT_TELL_TEXT:
             raise ValueError(f"not a class name: {name!r}")
@@ -196,7 +224,7 @@ class Store:
 
     def _append(self, name: str) -> None:
         if not isinstance(self.classes, MutableSequence):
-            raise AlearnError(f"{self._path}: has the class {name}, which is none of {', '.join(self.classes)}")
+            raise AlearnError(f"{self._path}: its class {name} is none of {', '.join(self.classes)}")
         self.classes.append(name)
 
 
@@ -214,9 +242,10 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def read(path: Path) -> list[Answer]:
-    """The standing answers in a store, in the order in which they were given; also while a trial writes it.
+    """Read the standing answers in a store, in the order in which people gave them. A trial may write it meanwhile.
 
-    Raises AlearnError if it cannot be read.
+    Raises:
+        AlearnError: the store cannot be read.
     """
     query = (
         "SELECT item, name, purpose, round, who, at, again FROM answer LEFT JOIN class ON class.number = answer.class "

@@ -1,4 +1,4 @@
-"""oracle=truth: a human simulated by the true labels."""
+"""oracle=truth: a simulated human who answers with the true labels."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,12 +19,15 @@ class TrueOracle(Oracle):
 
 
 class Truth:
-    """Knows everything, never errs, answers at once. classes: the names of the classes by number."""
+    """An oracle that never errs and answers at once. classes: the names of the classes by number."""
 
     def __init__(self, labels: Array | Sequence[int] | Sequence[str], classes: Sequence[str] | None = None) -> None:
-        """Take the true class of each image, by number or by name.
+        """Keep the true classes.
 
-        classes: their names by number. If None, the names that occur in alphabetical order, or the numbers as text.
+        Args:
+            labels: the true class of each image, by number or by name.
+            classes: the names of the classes by number. None takes the names that occur, in alphabetical order, or the
+                numbers as text.
         """
         labels = np.asarray(labels)
         if classes is None:
@@ -36,26 +39,27 @@ class Truth:
         self._truth = numbered(labels, self.classes)
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """Return the true classes, whatever the purpose."""
+        """Return the true classes of the images `index`, int64 [n]. They do not depend on the purpose."""
         return self._truth[index]
 
 
 @register_oracle("truth", TrueOracle, simulated=True)
 def truth(config: TrueOracle, context: Context) -> Truth:
-    """Answer by the true labels."""
+    """Build the oracle."""
     return Truth(context.truth)
 
 
 def numbered(labels: Array | Sequence[int] | Sequence[str], classes: Sequence[str]) -> Array:
-    """Return labels as numbers, int64 [N]. Names are looked up in `classes`; "" is -1, no label.
+    """Return labels as numbers, int64 [N]. A name becomes its position in `classes`; "" becomes -1, no label.
 
-    Raises ValueError for a name that is none of them.
+    Raises:
+        ValueError: a name is not in `classes`.
     """
     labels = np.asarray(labels)
     if labels.dtype.kind not in "US":
         return labels.astype(np.int64, copy=False)
     number = {name: k for k, name in enumerate(classes)} | {"": -1}
-    strange = sorted(set(labels.tolist()) - number.keys())
-    if strange:
-        raise ValueError(f"labels: {strange[0]!r} must be one of {', '.join(classes)}")
+    unknown = sorted(set(labels.tolist()) - number.keys())
+    if unknown:
+        raise ValueError(f"labels: {unknown[0]!r} must be one of {', '.join(classes)}")
     return np.array([number[name] for name in labels.tolist()], np.int64)

@@ -7,10 +7,10 @@ TRUTH = np.arange(20_000) % 5
 
 
 def test_it_errs_as_often_as_it_should_with_every_other_class():
-    said = Noisy(TRUTH, 5, 0.1, 0).label(np.arange(20_000), Source.QUERY)
-    wrong = said != TRUTH
+    answer = Noisy(TRUTH, 5, 0.1, 0).label(np.arange(20_000), Source.QUERY)
+    wrong = answer != TRUTH
     assert 0.09 < wrong.mean() < 0.11
-    off = np.bincount((said - TRUTH)[wrong] % 5, minlength=5)
+    off = np.bincount((answer - TRUTH)[wrong] % 5, minlength=5)
     assert off[0] == 0
     assert off[1:].min() > 400
 

@@ -37,15 +37,15 @@ def test_answers_stand_until_they_are_withdrawn(tmp_path):
         assert store.to_rounds(1) == {3: 1, 4: CANNOT_TELL, 5: 1}
         with pytest.raises(ValueError, match="not a class: 2"):
             store.answer(0, 2, Source.QUERY, 1, "Ada")
-    found = read(tmp_path / "answers.db")
-    assert [(a.item, a.label, a.purpose, a.round, a.who, a.again) for a in found] == [
+    answers = read(tmp_path / "answers.db")
+    assert [(a.item, a.label, a.purpose, a.round, a.who, a.again) for a in answers] == [
         ("photo 3.jpg", "dog", "first", 0, "Ada", False),
         ("photo 3.jpg", "cat", "audit", 2, "Bob", True),
         ("photo 4.jpg", None, "query", 1, "Ada", False),
         ("photo 5.jpg", "dog", "query", 1, "Ada", False),
     ]
-    assert all(a.at.endswith("Z") and a.at[:4] >= "2026" for a in found)
-    assert isinstance(found[0], Answer)
+    assert all(a.at.endswith("Z") and a.at[:4] >= "2026" for a in answers)
+    assert isinstance(answers[0], Answer)
     withdrawn = sqlite3.connect(tmp_path / "answers.db").execute("SELECT count(withdrawn), count(*) FROM answer")
     assert withdrawn.fetchone() == (1, 5), "what was withdrawn is kept"
 
@@ -61,9 +61,9 @@ def test_another_process_finds_answers_and_added_classes(tmp_path):
         assert store.answers() == {4: 1}, "by the image's name, wherever it is now"
         with pytest.raises(AlearnError, match="another trial uses these answers"):
             Store(path, IDS, ["cat"])
-    with pytest.raises(AlearnError, match="its class 0 is cat, and horse is asked for now"):
+    with pytest.raises(AlearnError, match="its class 0 is cat, not horse as in the data set"):
         Store(path, IDS, ["horse"])
-    with pytest.raises(AlearnError, match="has the class dog, which is none of cat"):
+    with pytest.raises(AlearnError, match="its class dog is none of cat"):
         Store(path, IDS, ("cat",))
     with Store(path, IDS, ("cat", "dog", "horse")) as store, pytest.raises(ValueError, match="fixed"):
         store.add_class("cow")
@@ -105,8 +105,8 @@ def test_many_threads_answer_each_image_once(tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(i for one in taken for i in one) == list(range(200))
-        assert store.answers() == {i: n % 2 for n, one in enumerate(taken) for i in one}
+        assert sorted(i for images in taken for i in images) == list(range(200))
+        assert store.answers() == {i: n % 2 for n, images in enumerate(taken) for i in images}
 
 
 def test_what_was_answered_outlives_kill_9(tmp_path):
@@ -120,14 +120,14 @@ def test_what_was_answered_outlives_kill_9(tmp_path):
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
     for _ in range(50):
-        said = int(process.stdout.readline())
+        last = int(process.stdout.readline())
     time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
-    said = max([said, *(int(line) for line in process.stdout.read().split("\n")[:-1] if line)])
+    last = max([last, *(int(line) for line in process.stdout.read().split("\n")[:-1] if line)])
     process.wait()
     process.stdout.close()
     with Store(path, tuple(map(str, range(100000))), ["a", "b"]) as store:
-        assert {i: i % 2 for i in range(said + 1)}.items() <= store.answers().items()
+        assert {i: i % 2 for i in range(last + 1)}.items() <= store.answers().items()
 
 
 class Silent:
@@ -141,7 +141,7 @@ class Silent:
 
 
 def test_answers_to_what_a_resumed_round_does_not_ask_again_count_all_the_same(tmp_path):
-    """As when a trial goes on with another GPU."""
+    """This happens when a trial is resumed on another GPU, where its queries differ."""
     ledger = Ledger.empty(6)
     ledger.write(np.array([0]), np.array([0]), Source.FIRST, 0)
     ledger.write(np.array([1, 2]), np.array([1, 1]), Source.AUTO, 2)
@@ -156,7 +156,7 @@ def test_answers_to_what_a_resumed_round_does_not_ask_again_count_all_the_same(t
     people = People(store, Silent(), ledger, lambda done, total: None)
     loop.adopt(ledger, people, 2)
     assert ledger.source.tolist() == [2, 1, 3, 0, 0, 0], (
-        "the one that was asked in round 2, not those of later questions"
+        "only the answer to the query of round 2, not those to later questions"
     )
     assert ledger.label[2] == 0
     assert people.label(np.array([0, 2, 3]), Source.QUERY).tolist() == [0, 0, 0]
