@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 from alearn.cli.main import SUBCOMMANDS
 from alearn.config import flatten, reference
 from alearn.config.presets import CONF
+from alearn.registry import AUTO_RULES, QUERIES, Registry
 from alearn.trial.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,16 +123,27 @@ def presets(group: str) -> Callable[[], str]:
     return made
 
 
-def experiments() -> str:
-    """Return what the sweeps of conf/experiment are for, in the words of their files."""
+def options(*groups: str) -> Callable[[], str]:
+    """Return what makes a table of the options of some groups, in the words of their files."""
 
-    def lines() -> Iterator[Sequence[str]]:
-        for path in sorted((CONF / "experiment").glob("*.yaml")):
-            comments = [line[1:] for line in path.read_text().splitlines() if line.startswith("#")]
-            words = [line.strip() for line in comments if not line.startswith("   ") and "@package" not in line]
-            yield code(f"experiment={path.stem}"), " ".join(words)
+    def rows() -> Iterator[Sequence[str]]:
+        for group in groups:
+            for path in sorted((CONF / group).glob("*.yaml")):
+                comments = [line[1:] for line in path.read_text().splitlines() if line.startswith("#")]
+                words = [line.strip() for line in comments if not line.startswith("   ") and "@package" not in line]
+                yield code(f"{group}={path.stem}"), " ".join(words)
 
-    return table(("sweep", "what it is for"), lines())
+    return lambda: table(("option", "what it is"), rows())
+
+
+def registered(registry: Registry[Any, ..., Any], function: str) -> Callable[[], str]:
+    """Return what makes a table of all that is registered, in the words of its docstrings."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for name in registry.names():
+            yield code(name), getattr(registry.get(name), function).__doc__
+
+    return lambda: table(("name", "what it does"), rows())
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
@@ -185,7 +197,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "keys": keys,
     "policy-presets": presets("policy"),
     "train-presets": presets("train"),
-    "experiments": experiments,
+    "experiments": options("experiment"),
+    "options": options("data", "model", "train", "policy", "oracle"),
+    "queries": registered(QUERIES, "rank"),
+    "auto-rules": registered(AUTO_RULES, "take"),
     "commands": commands,
     "metrics": metrics,
 }
