@@ -47,17 +47,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill in tables and turn links."""
+    """Fill in the tables, and make the links work on the site."""
     markdown = re.sub(r"<!-- table: ([\w-]+) -->", lambda match: TABLES[match[1]](), markdown)
-    return turned(markdown, page.file.src_uri)
+    return relinked(markdown, page.file.src_uri)
 
 
-def turned(markdown: str, page: str) -> str:
+def relinked(markdown: str, page: str) -> str:
     """Return a page with links that work on the site instead of in the repository."""
-    places = {page: name for name, page in FROM_ROOT.items()}
-    here = posixpath.dirname(places.get(page, f"docs/{page}"))
+    names = {page: name for name, page in FROM_ROOT.items()}
+    here = posixpath.dirname(names.get(page, f"docs/{page}"))
 
-    def turn(match: re.Match[str]) -> str:
+    def relink(match: re.Match[str]) -> str:
         target, hash_, anchor = match[1].partition("#")
         if "://" in target or not target:
             return match[0]
@@ -65,7 +65,7 @@ def turned(markdown: str, page: str) -> str:
         there = FROM_ROOT.get(there, there.removeprefix("docs/"))
         return f"]({posixpath.relpath(there, posixpath.dirname(page))}{hash_}{anchor})"
 
-    return re.sub(r"\]\(([^)\s]+)\)", turn, markdown)
+    return re.sub(r"\]\(([^)\s]+)\)", relink, markdown)
 
 
 def table(heads: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
@@ -75,8 +75,9 @@ def table(heads: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
 
 
 def code(value: Any) -> str:
-    """Return a value as YAML has it, in code."""
-    return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
+    """Return a value as YAML writes it, in code."""
+    words = {None: "null", True: "true", False: "false"}
+    return f"`{words[value] if isinstance(value, bool | None) else value}`"
 
 
 # ---------------------------------------------------------------------------------------------------------- config keys
@@ -85,16 +86,17 @@ def code(value: Any) -> str:
 def keys() -> str:
     """Return all keys of the config, a table for each group, and for each of its options where their keys differ."""
     text = []
-    for (group, options), found in groupby(reference.keys(), lambda key: (key.group, key.options)):
+    for (group, options), keys_ in groupby(reference.keys(), lambda key: (key.group, key.options)):
         title = ", ".join(f"{GROUP.get(group, group)}={option}" for option in options) or group or "A trial"
         lines = (
-            (code(key.name), written(key.default), key.values.replace(" | ", ", "), key.description) for key in found
+            (code(key.name), default_cell(key.default), key.values.replace(" | ", ", "), key.description)
+            for key in keys_
         )
         text.append(f"## {title}\n\n{table(('key', 'default', 'may be', 'meaning'), lines)}")
     return "\n".join(text)
 
 
-def written(default: str) -> str:
+def default_cell(default: str) -> str:
     """Return a default in code, unless it is described in words."""
     return code(default) if default and " " not in default else default or "must be given"
 
@@ -109,7 +111,7 @@ def composed(*overrides: str) -> dict[str, Any]:
 def presets(group: str) -> Callable[[], str]:
     """Return what makes a table of the presets of a group: the keys in which they differ."""
 
-    def made() -> str:
+    def build() -> str:
         names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         configs = [composed(f"{group}={name}") for name in names]
         differ = [
@@ -120,7 +122,7 @@ def presets(group: str) -> Callable[[], str]:
         lines = ((code(key), *(code(config.get(key)) for config in configs)) for key in differ)
         return table(["key", *(code(f"{group}={name}") for name in names)], lines)
 
-    return made
+    return build
 
 
 def options(*groups: str) -> Callable[[], str]:
