@@ -1,1 +1,1 @@
-"""The networks: a file each."""
+"""The networks, one file each."""

@@ -1,4 +1,4 @@
-"""model=auto: one of two networks, chosen from the images."""
+"""model=auto: alearn chooses one of two networks by looking at the images."""
 
 from typing import NoReturn
 
@@ -8,5 +8,5 @@ from alearn.registry import register_model
 
 @register_model("auto", Auto)
 def auto(config: Auto, shape: tuple[int, int, int], classes: int) -> NoReturn:
-    """Raise: `alearn.data.choose` takes one of the two networks before anything is built."""
-    raise AssertionError("model=auto was not settled")
+    """Raise AssertionError: `alearn.data.choose` must choose a network before anything is built."""
+    raise AssertionError("model=auto was not replaced by one of its networks")

@@ -1,4 +1,4 @@
-"""From the config of a network to the network, whichever it is."""
+"""Build any network from its config."""
 
 from alearn.config import Model
 from alearn.errors import AlearnError
@@ -7,25 +7,30 @@ from alearn.registry import MODELS
 
 
 def check(config: Model) -> None:
-    """Raise AlearnError for a network, or weights, that cannot be had."""
+    """Raise AlearnError if the network or its weights are not available."""
     model = MODELS.get(config.network)
     if model.check is not None:
         model.check(config)
 
 
 def build(config: Model, shape: tuple[int, int, int], classes: int, pretrained: bool = True) -> Classifier:
-    """Return a freshly initialised network for images of `shape` [C, H, W].
+    """Return a network with initial weights, which torch's global generator determines.
 
-    The weights follow torch's global generator. With pretrained=False no weights are fetched that the config names; it
-    is for a network whose weights are about to be loaded. Raises AlearnError if the network, or its weights, cannot be
-    had, or if it cannot take such images.
+    Args:
+        config: the config of the network.
+        shape: the shape of an image, (C, H, W).
+        classes: the number of classes.
+        pretrained: whether to fetch the weights that the config names. Give False if other weights are loaded later.
+
+    Raises:
+        AlearnError: the network or its weights are not available, or it does not accept images of this shape.
     """
     model = MODELS.get(config.network)
     make = model.build if pretrained or model.untrained is None else model.untrained
     network = make(config, shape, classes)
     if not isinstance(network, Classifier):
         raise AlearnError(
-            f"model.name={config.name}: it builds a {type(network).__name__}, which must be an "
-            "alearn.models.classifier.Classifier"
+            f"model.name={config.name}: must build an alearn.models.classifier.Classifier, but built a "
+            f"{type(network).__name__}"
         )
     return network

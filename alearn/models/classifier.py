@@ -1,4 +1,4 @@
-"""What every network is: a `Classifier`, pixels in, fp32 logits out.
+"""The base class of all networks, `Classifier`: it takes pixels and returns fp32 logits.
 
 Shape letters: B batch, C channels, H height, W width, F features, K classes.
 """
@@ -8,24 +8,24 @@ from torch import Tensor, nn
 
 
 class Classifier(nn.Module):
-    """A body that makes features and a linear head that makes logits.
+    """A body that computes features, and a linear head that computes logits.
 
-    The head runs in fp32 whatever the autocast: in bf16 a probability of 0.999999 is 1.0, and nothing could be decided
-    by it.
+    The head runs in fp32 even under autocast. In bf16 a probability of 0.999999 is 1.0, so no rule could tell very
+    certain guesses apart.
     """
 
     def __init__(self, body: nn.Module, features: int, classes: int) -> None:
-        """body: float images in [0, 1], [B, C, H, W], to features [B, F]. features: F. classes: K."""
+        """body: maps float images in [0, 1], [B, C, H, W], to features [B, F]. features: F. classes: K."""
         super().__init__()
         self.body = body.to(memory_format=torch.channels_last)
         self.head: nn.Module = nn.Linear(features, classes)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
-        """Turn float images in [0, 1] into logits [B, K]."""
+        """Return the logits [B, K] of float images in [0, 1], [B, C, H, W]."""
         return self.logits(self.body(x_bchw))
 
     def logits(self, features_bf: Tensor) -> Tensor:
-        """Turn what the body made, in any precision, into fp32 logits [B, K]."""
+        """Return the fp32 logits [B, K] of features of the body [B, F] in any precision."""
         with torch.autocast(features_bf.device.type, enabled=False):
             logits_bk: Tensor = self.head(features_bf.float())
         return logits_bk
@@ -33,8 +33,8 @@ class Classifier(nn.Module):
     def split(self) -> tuple[nn.Sequential, nn.Sequential]:
         """Return the body in two parts that share its weights.
 
-        The first part is all that comes before dropout, and is the same in every forward pass. The second part is the
-        rest; it is empty without dropout.
+        The first part is everything before the first dropout, so its result is the same in every forward pass. The
+        second part is the rest. It is empty if the body has no dropout.
         """
         parts = list(self.body) if isinstance(self.body, nn.Sequential) else [self.body]
         at = next((i for i, part in enumerate(parts) if dropouts(part)), len(parts))
@@ -42,9 +42,9 @@ class Classifier(nn.Module):
 
 
 class Wrapped(Classifier):
-    """A module of the user's that maps images to logits by itself.
+    """A module of the user that maps images to logits by itself.
 
-    It runs in fp32, so that its certainty keeps its digits. Strategies that compare features compare its logits.
+    It runs in fp32, so that high probabilities keep their digits. Strategies that compare features compare its logits.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -54,7 +54,7 @@ class Wrapped(Classifier):
 
 
 class InFp32(nn.Module):
-    """A module that autocast leaves alone."""
+    """A module that runs without autocast."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -68,15 +68,15 @@ class InFp32(nn.Module):
 
 
 def as_classifier(module: nn.Module) -> Classifier:
-    """Return a module as a `Classifier`, wrapped if it is none."""
+    """Return a module as a `Classifier`. Wrap it if it is not one."""
     return module if isinstance(module, Classifier) else Wrapped(module)
 
 
 def dropouts(module: nn.Module) -> list[nn.Dropout]:
-    """Return the layers of a module that drop anything."""
+    """Return the dropout layers of a module whose probability is not zero."""
     return [layer for layer in module.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
 
 
 def to_float(images_bchw: Tensor) -> Tensor:
-    """Turn uint8 pixels into floats in [0, 1], channels last."""
+    """Convert uint8 pixels [B, C, H, W] to floats in [0, 1], in the memory format channels_last."""
     return images_bchw.to(torch.float32, memory_format=torch.channels_last).mul_(1 / 255)

@@ -1,11 +1,11 @@
-"""Layers that several networks have."""
+"""Layers that several networks use."""
 
 from torch import Tensor, nn
 
 
 class GlobalMax(nn.Module):
-    """Maximum over the last dimension; unlike adaptive pooling it has a deterministic gradient on a GPU."""
+    """The maximum over the last dimension. Unlike adaptive pooling, its gradient on a GPU is deterministic."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., n] to [...]."""
+        """Return the maxima: x [..., n] becomes [...]."""
         return x.amax(-1)

@@ -25,17 +25,21 @@ class Resnet(Model):
 
 @register_model("resnet", Resnet)
 def resnet(config: Resnet, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build eight convolutions with batch norm, two pairs of them residual; global max-pool, dropout.
+    """Build eight convolutions with batch norm, of which two pairs are residual, then a global max-pool and dropout.
 
-    At width 64 it is ResNet-9 of D. Page, "How to Train Your ResNet" (2018). Images need 16 x 16 pixels at least.
+    With a width of 64 this is the ResNet-9 of D. Page, "How to Train Your ResNet" (2018). Images need at least 16 x 16
+    pixels.
     """
 
     def block(inside: int, outside: int) -> nn.Sequential:
         conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
         return nn.Sequential(conv, nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
 
-    channels, width = shape[0], config.width
-    w2, w4, w8 = 2 * width, 4 * width, 8 * width
+    channels = shape[0]
+    width = config.width
+    w2 = 2 * width
+    w4 = 4 * width
+    w8 = 8 * width
     body = nn.Sequential(
         nn.BatchNorm2d(channels, affine=False),
         block(channels, width),
@@ -62,5 +66,5 @@ class Residual(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a tensor of the same shape."""
+        """Return x plus the output of the layers, which has the same shape."""
         return x + cast(Tensor, self.layers(x))

@@ -1,4 +1,4 @@
-"""model=small_cnn: four batch-normalised convolutions, a fifth of the multiplications of source_cnn."""
+"""model=small_cnn: four convolutions with batch norm. It needs a fifth of the multiplications of source_cnn."""
 
 from typing import Annotated, Literal
 
@@ -25,19 +25,20 @@ class SmallCnn(Model):
 
 @register_model("small_cnn", SmallCnn)
 def small_cnn(config: SmallCnn, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build four convolutions with batch norm, of which the first halves the size; global max-pool, dropout.
+    """Build four convolutions with batch norm, of which the first halves the size, then a global max-pool and dropout.
 
-    Images need about 16 x 16 pixels at least.
+    Images need at least about 16 x 16 pixels.
     """
-    channels, width = shape[0], config.width
+    channels = shape[0]
+    width = config.width
 
     def block(inside: int, outside: int, kernel: int, stride: int, *pool: nn.Module) -> list[nn.Module]:
-        """ReLU after the pooling is ReLU before it, on a quarter of the values."""
+        """Build the layers of a block. ReLU after max-pooling equals ReLU before it, but on a quarter of the values."""
         conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False)
         return [conv, nn.BatchNorm2d(outside), *pool, nn.ReLU(inplace=True)]
 
     body = nn.Sequential(
-        nn.BatchNorm2d(channels, affine=False),  # standardises the pixels by the data's own mean and deviation
+        nn.BatchNorm2d(channels, affine=False),  # standardizes the pixels with the mean and deviation of the data
         *block(channels, width, 5, 2),
         *block(width, 2 * width, 3, 1, nn.MaxPool2d(2)),
         *block(2 * width, 4 * width, 3, 1, nn.MaxPool2d(2, ceil_mode=True)),

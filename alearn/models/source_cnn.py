@@ -18,10 +18,10 @@ class SourceCnn(Model):
 
 @register_model("source_cnn", SourceCnn)
 def source_cnn(config: SourceCnn, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build conv 3x3x32, conv 3x3x64, max-pool 2, dropout 0.25, dense 128; ReLU, no padding.
+    """Build conv 3x3x32, conv 3x3x64, max-pool 2, dropout 0.25 and dense 128, with ReLU and without padding.
 
-    ReLU after the pooling is ReLU before it, on a quarter of the values. Weights are Glorot-uniform and biases zero, as
-    in Keras.
+    ReLU after max-pooling equals ReLU before it, but on a quarter of the values. The weights are Glorot-uniform and
+    the biases zero, as in Keras.
     """
     channels, height, width = shape
     flat = 64 * ((height - 4) // 2) * ((width - 4) // 2)

@@ -1,9 +1,10 @@
 """model=torchvision: torchvision's classification networks, each under its own name.
 
-Images need not be ImageNet's: the first convolution takes as many channels as there are, and ResNet and its kin get a
-3 x 3 first convolution of stride 1 and no max-pool for images of less than 64 pixels, which their own ones would leave
-hardly anything of. With pretrained weights, grey images become three equal channels. What a network cannot take all the
-same (ViT wants 224 pixels, Inception 75) is refused before it is trained.
+The networks are adapted to images unlike those of ImageNet. The first convolution gets the number of channels of the
+images. For images of less than 64 pixels, networks of the ResNet class get a 3 x 3 first convolution with stride 1 and
+no max-pool, because their own first layers would leave hardly any pixels. With pretrained weights, grey images become
+three equal channels. If a network still does not accept the images (ViT needs 224 pixels, Inception 75), alearn refuses
+it before the training.
 """
 
 from difflib import get_close_matches
@@ -19,9 +20,11 @@ from alearn.models.classifier import Classifier
 from alearn.registry import register_model
 
 SMALL = 64
-"""Pixels of the shorter side below which a network of the ResNet kind gets the small stem."""
-MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, of red, green and blue in [0, 1]."""
+"""If the shorter side has fewer pixels, a network of the ResNet class gets the small first layers."""
+MEAN = (0.485, 0.456, 0.406)
+"""The means of red, green and blue in ImageNet, for pixels in [0, 1]."""
+SD = (0.229, 0.224, 0.225)
+"""The standard deviations of red, green and blue in ImageNet, for pixels in [0, 1]."""
 
 
 class Torchvision(Model):
@@ -35,7 +38,7 @@ class Torchvision(Model):
 
     @property
     def network(self) -> str:
-        """The name under which all of them are registered."""
+        """The name under which all networks of torchvision are registered."""
         return "torchvision"
 
 
@@ -58,22 +61,23 @@ def check(config: Torchvision) -> None:
 
 
 def untrained(config: Torchvision, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build the same layers with other weights: nothing is fetched."""
+    """Build the same layers without fetching weights."""
     return _classifier(config, None, shape, classes)
 
 
 @register_model("torchvision", Torchvision, check=check, untrained=untrained)
 def torchvision(config: Torchvision, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build the network with a head of our own.
+    """Build the network with a new head.
 
-    Raises AlearnError for a name that torchvision does not know, weights that cannot be had, and images that the
-    network cannot take.
+    Raises:
+        AlearnError: torchvision does not know the name, the weights are not available, or the network does not accept
+            images of this shape.
     """
     return _classifier(config, config.weights, shape, classes)
 
 
 def _classifier(config: Torchvision, weights: str | None, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """weights: those that are fetched; the layers are those of the config."""
+    """Build the layers of the config. weights: the weights to fetch, or None to fetch none."""
     check(config)
     channels, height, width = shape
     pretrained = config.weights is not None
@@ -85,19 +89,20 @@ def _classifier(config: Torchvision, weights: str | None, shape: tuple[int, int,
         with torch.no_grad():
             out = tuple(whole.eval()(torch.zeros(2, *shape)).shape)
     except Exception as error:  # each network has its own way to fail
-        out, why = None, str(error).splitlines()[0]
+        out = None
+        why = str(error).splitlines()[0]
     else:
-        why = f"it gives {out}"
+        why = f"it returns {out}"
     if out != (2, features):
         raise AlearnError(
-            f"model.name={config.name}: does not take images of {height} x {width} pixels ({why}); take a network for "
-            "small images, e.g. model=resnet or model.name=resnet18"
+            f"model.name={config.name}: does not accept images of {height} x {width} pixels ({why}); choose a network "
+            "for small images, e.g. model=resnet or model.name=resnet18"
         )
     return Classifier(whole.train(), features, classes)
 
 
 class ImageNetPixels(nn.Module):
-    """Pixels in [0, 1] as networks that were trained on ImageNet know them; grey becomes three equal channels."""
+    """A layer that standardizes pixels in [0, 1] as in ImageNet. Grey images become three equal channels."""
 
     mean: Tensor
     sd: Tensor
@@ -108,35 +113,43 @@ class ImageNetPixels(nn.Module):
         self.register_buffer("sd", torch.tensor(SD).view(3, 1, 1), persistent=False)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
-        """[B, 1 or 3, H, W] to [B, 3, H, W]."""
+        """Return the pixels: x [B, 1 or 3, H, W] becomes [B, 3, H, W]."""
         return (x_bchw - self.mean) / self.sd  # one channel broadcasts to three
 
 
 def _net(name: str, weights: str | None, pretrained: bool) -> nn.Module:
-    """weights: those that are fetched. pretrained: whether the network has, or will have, weights of that kind."""
+    """Build a network of torchvision.
+
+    weights: the weights to fetch, or None to fetch none. pretrained: whether the network has pretrained weights now or
+    will get them later.
+    """
     from torchvision import models
 
     options: dict[str, Any] = {}
-    if name in ("googlenet", "inception_v3") and weights is None:  # no second outputs in training, no warning
+    if name in ("googlenet", "inception_v3") and weights is None:  # no auxiliary outputs in training, no warning
         options = {"aux_logits": False, "init_weights": False, "transform_input": pretrained}
     try:
         with timeout():
             net = models.get_model(name, weights=weights, **options)
-    except (OSError, RuntimeError) as error:  # no network, or a download that is not what it should be
+    except (OSError, RuntimeError) as error:  # no connection, or a damaged download
         if weights is None:
             raise
         url = models.get_model_weights(name)[weights].url
         raise AlearnError(
-            f"model.weights={weights}: cannot be downloaded ({error}). Fetch {url} where there is a network and "
-            f"put it into {torch.hub.get_dir()}/checkpoints, or set model.weights=null"
+            f"model.weights={weights}: cannot be downloaded ({error}). Download {url} on a machine with a connection "
+            f"and put it into {torch.hub.get_dir()}/checkpoints, or set model.weights=null"
         ) from None
-    if isinstance(net, models.Inception3):  # with weights it has its second output; GoogLeNet has not
-        net.aux_logits, net.AuxLogits = False, None
+    if isinstance(net, models.Inception3):  # with weights it has an auxiliary output; GoogLeNet does not
+        net.aux_logits = False
+        net.AuxLogits = None
     return cast(nn.Module, net)
 
 
 def _beheaded(net: nn.Module) -> int:
-    """Take the last linear layer away; returns what went into it. SqueezeNet has none: its pooled maps are features."""
+    """Remove the last linear layer, and return the number of its inputs.
+
+    SqueezeNet has no linear layer; the features are its pooled maps.
+    """
     from torchvision.models import SqueezeNet
 
     if isinstance(net, SqueezeNet):
@@ -148,7 +161,7 @@ def _beheaded(net: nn.Module) -> int:
 
 
 def _fit_stem(net: nn.Module, channels: int, small: bool) -> None:
-    """Make the first convolution fit."""
+    """Adapt the first layers to the number of channels, and to small images if `small`."""
     from torchvision.models import ResNet
 
     path, first = next((path, layer) for path, layer in net.named_modules() if isinstance(layer, nn.Conv2d))

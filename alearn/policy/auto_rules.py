@@ -1,7 +1,7 @@
-"""Which predictions to take as labels: bool [n], one for each of `Scores`.
+"""The auto-label rules decide which predictions become labels.
 
-A rule takes what a model made of the pool, and the policy's limits. It is registered with what it needs of `Scores`
-beyond guess, doubt and margin.
+A rule gets the scores of the pool and the limits of the policy, and returns bool [n], one value per image of `Scores`.
+It is registered with what it needs from `Scores` besides guess, doubt and margin.
 """
 
 import math
@@ -26,13 +26,13 @@ def threshold(scores: Scores, limits: Limits) -> Array:
 
 @register_auto_rule("class_threshold")
 def class_threshold(scores: Scores, limits: Limits) -> Array:
-    """Take predictions above a threshold that is lower for classes of which the model is less sure."""
+    """Take predictions above a threshold that is lower for classes about which the model is less sure."""
     return above_class_threshold(scores, limits.threshold)
 
 
 @register_auto_rule("entropy", needs={"probs"})
 def low_entropy(scores: Scores, limits: Limits) -> Array:
-    """Take predictions of low entropy, by a limit that falls from round to round."""
+    """Take predictions whose entropy is below a limit that decreases from round to round."""
     return below_entropy(scores, limits.entropy - limits.entropy_decay * (limits.round - 1))
 
 
@@ -43,19 +43,20 @@ def count(scores: Scores, limits: Limits) -> Array:
 
 
 def above_threshold(scores: Scores, threshold: float) -> Array:
-    """p_max > threshold, strictly; threshold=1 takes nothing.
+    """Return where p_max > threshold, bool [n]. The comparison is strict, so threshold=1 takes nothing.
 
-    Compared as log(1 - p_max) < log(1 - threshold): fp32 has all of 17 values between 0.999999 and 1, and a network's
-    certainty lies beyond most of them.
+    It compares log(1 - p_max) < log(1 - threshold), because fp32 has only 17 values between 0.999999 and 1, and the
+    probabilities of a network are often closer to 1 than most of them.
     """
     limit = math.log1p(-threshold) if threshold < 1 else -math.inf
     return scores.doubt.astype(np.float64) < limit
 
 
 def above_class_threshold(scores: Scores, threshold: float) -> Array:
-    """p_max > threshold x m_c / max m, where m_c is the mean p_max of the images whose guess is class c.
+    """Return where p_max > threshold x m_c / max m, bool [n]; m_c is the mean p_max of the images with the guess c.
 
-    FreeMatch's scaling (Wang et al. 2023, eq. 8): a class that the model knows less well is not left out.
+    This is the scaling of FreeMatch (Wang et al. 2023, eq. 8). It keeps the rule from leaving out a class that the
+    model knows less well.
     """
     sure = -np.expm1(scores.doubt.astype(np.float64))
     count = np.bincount(scores.guess)
@@ -67,22 +68,23 @@ def above_class_threshold(scores: Scores, threshold: float) -> Array:
 
 
 def below_entropy(scores: Scores, limit: float) -> Array:
-    """Entropy of the predicted probabilities < limit, in nats: CEAL's rule (Wang et al. 2017), which lowers the limit
-    every round.
+    """Return where the entropy of the predicted probabilities is less than `limit` nats, bool [n].
+
+    This is the rule of CEAL (Wang et al. 2017), which lowers the limit every round.
     """
     assert scores.probs is not None
     return np.less(entropy(scores), limit)
 
 
 def most_certain(scores: Scores, count: int) -> Array:
-    """The `count` images (all, if there are fewer) whose guess is most probable; ties go to the lower index."""
+    """Return which are the `count` images with the most probable guesses, bool [n]. Ties go to the lower index."""
     taken = np.zeros(len(scores), bool)
     taken[np.argsort(scores.doubt, kind="stable")[:count]] = True
     return taken
 
 
 def entropy(scores: Scores) -> Array:
-    """float32 [n], in nats."""
+    """Return the entropy of each prediction in nats, float32 [n]."""
     assert scores.probs is not None
-    found: Array = scores.probs.clamp_min(1e-30).log().mul_(scores.probs).sum(1).neg_().cpu().numpy()
-    return found
+    entropy_n: Array = scores.probs.clamp_min(1e-30).log().mul_(scores.probs).sum(1).neg_().cpu().numpy()
+    return entropy_n

@@ -1,4 +1,4 @@
-"""A round's decisions: whom to ask about what, and what to take from the model."""
+"""The decisions of a round: which images to label by hand, and which guesses of the model to accept."""
 
 from math import ceil
 
@@ -16,7 +16,7 @@ from alearn.values import Array, Decision, Images, Limits, Scores
 
 
 def check(policy: Policy, total: int, given: int = 0) -> None:
-    """Raises AlearnError if the policy's numbers do not fit `total` images, so many of which have a label already."""
+    """Raise AlearnError if the numbers of the policy do not fit `total` images. given: how many have a label."""
     for key in ("init_fraction", "hand_fraction"):
         share = getattr(policy, key)
         if share is not None and round(share * total) < 1:
@@ -24,7 +24,7 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
                 f"policy.{key}={share}: is less than one of the {total} images; must be at least {1 / total:.2g}"
             )
     if policy.init_size(total) > total:
-        raise AlearnError(f"policy.init_count={policy.init_count}: there are {total} images")
+        raise AlearnError(f"policy.init_count={policy.init_count}: there are only {total} images")
     budget = policy.budget(total)
     if budget is not None and budget < policy.init_size(total) - given:
         raise AlearnError(
@@ -34,18 +34,32 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
 
 
 def wanted(policy: Policy) -> frozenset[str]:
-    """What the rules need to know of each image beyond guess, doubt and margin: see `alearn.learn.score.score`."""
+    """Return what the strategy and the rule need about each image besides guess, doubt and margin.
+
+    See `alearn.learn.score.score`.
+    """
     diverse: set[str] = {"features"} if policy.query.pool > 1 else set()
     return frozenset(diverse.union(QUERIES.get(policy.query.strategy).needs, AUTO_RULES.get(policy.auto.rule).needs))
 
 
 def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count: int) -> Array:
-    """int64 [n]: `count` images, or as many as there are, to label by hand before the first round; none that the ledger
-    has a label of. images_nchw: uint8, all of them.
+    """Choose the images to label by hand before the first round, among those without a label.
+
+    Args:
+        policy: the policy; its `init` says how to choose.
+        images_nchw: all images, uint8 [N, C, H, W].
+        seed: the seed of the trial.
+        ledger: the labels so far.
+        count: how many images to choose, if there are so many.
+
+    Returns:
+        Their indices, int64 [n].
     """
-    pool, labeled = ledger.unlabeled, ledger.labeled
+    pool = ledger.unlabeled
+    labeled = ledger.labeled
     known = len(ledger) - len(pool)
-    generator, count = rng.generator(seed, 0, "first", *([known] if known else [])), min(count, len(pool))
+    generator = rng.generator(seed, 0, "first", *([known] if known else []))
+    count = min(count, len(pool))
     match policy.init:
         case "first":
             return pool[:count]
@@ -55,14 +69,14 @@ def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count:
             features_nf = pixel_features(images_nchw, generator)
             at_n, at_m = (torch.from_numpy(i).to(features_nf.device) for i in (pool, labeled))
             labeled_mf = features_nf[at_m] if len(labeled) else None
-            found: Array = pool[typical(features_nf[at_n], count, generator, labeled_mf)]
-            return found
+            chosen: Array = pool[typical(features_nf[at_n], count, generator, labeled_mf)]
+            return chosen
 
 
 def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.random.Generator) -> Decision:  # noqa: A002
-    """Hand label `asks` of the images; auto label what the rule takes of the others.
+    """Decide to hand label `asks` of the images, and to auto label those of the others that the rule takes.
 
-    In this order, as the published program did: an image goes to the human first.
+    If both the strategy and the rule take an image, the human labels it, as in the published program.
     """
     if policy.query.pool > 1:
         candidates = ranked(policy.query.strategy, scores, ceil(policy.query.pool * asks), generator)
@@ -75,39 +89,51 @@ def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.
 
 
 def ranked(strategy: str, scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """Return what a query strategy wants to ask about: int64 [min(count, n)], positions into the scores.
+    """Ask a query strategy, and check its result, because it may come from another package.
 
-    Raises AlearnError if it returns anything else: the strategy may be another package's.
+    Returns:
+        The images to ask about, as positions in the scores, int64 [min(count, n)], most wanted first.
+
+    Raises:
+        AlearnError: the strategy returned something else.
     """
     wanted = np.asarray(QUERIES.get(strategy).rank(scores, count, generator))
     size = min(count, len(scores))
     whole = wanted.shape == (size,) and wanted.dtype.kind in "iu"
     if not whole or len(np.unique(wanted)) < size or np.any((wanted < 0) | (wanted >= len(scores))):
         raise AlearnError(
-            f"policy.query.strategy={strategy}: must return {size} different positions below {len(scores)}, and "
+            f"policy.query.strategy={strategy}: must return {size} different positions below {len(scores)}, but "
             f"returned {wanted.dtype} {wanted.shape}: {wanted}"
         )
     return wanted.astype(np.int64)
 
 
 def taken(policy: Policy, scores: Scores, round: int) -> Array:  # noqa: A002
-    """Return which predictions the auto-label rule takes in a round: bool [n].
+    """Ask the auto-label rule, and check its result, because it may come from another package.
 
-    Raises AlearnError if it returns anything else: the rule may be another package's.
+    Returns:
+        Whether to take each prediction in this round, bool [n].
+
+    Raises:
+        AlearnError: the rule returned something else.
     """
     auto = policy.auto
     limits = Limits(policy.threshold, auto.entropy, auto.entropy_decay, auto.per_round, round)
     sure = np.asarray(AUTO_RULES.get(auto.rule).take(scores, limits))
     if sure.shape != (len(scores),) or sure.dtype != bool:
         raise AlearnError(
-            f"policy.auto.rule={auto.rule}: must return bool ({len(scores)},), and returned {sure.dtype} {sure.shape}"
+            f"policy.auto.rule={auto.rule}: must return bool ({len(scores)},), but returned {sure.dtype} {sure.shape}"
         )
     return sure.copy()
 
 
 def finish(policy: Policy, ledger: Ledger) -> tuple[Array, Array]:
-    """Who labels what is left: indices for the human, as far as policy.hand_budget goes the most doubtful first, and
-    indices for the model. All for the human if there was no round, for then there is no model.
+    """Decide who labels the images that are left at the end.
+
+    Returns:
+        The indices of the images for the human, and of those for the model. With policy.finish=auto the model gets
+        all of them. Otherwise the human gets the most doubtful ones within policy.hand_budget. If there was no round,
+        there is no model, and the human gets all of them.
     """
     rest = ledger.unlabeled
     if not ledger.rounds:

@@ -1,7 +1,7 @@
-"""Which images to ask the human about before there is a model: typical ones, all different.
+"""Choose the images that the human labels before there is a model: typical images that differ from each other.
 
-Shape letters: N images, C channels, H height, W width, D pixels and channels of a small image, F features, n points, m
-labeled ones, k clusters, s points of one cluster.
+Shape letters: N images, C channels, H height, W width, D values of a small image (pixels x channels), F features,
+n points, m labeled points, k clusters, s points of one cluster.
 """
 
 from math import prod
@@ -15,33 +15,43 @@ from alearn.policy.spread import clusters
 from alearn.values import Array, Images
 
 NEIGHBOURS = 20
-"""As in the paper."""
+"""The number of nearest neighbours, as in the paper."""
 
 CROWD = 2048
-"""Of a cluster larger than that a random part stands for it: distances within are its square."""
+"""The most points of a cluster that are compared. A random sample replaces a larger cluster, because the number of
+distances grows with the square of its size."""
 
 SIDE = 14
-"""Pixels, of the small images that `pixel_features` looks at: strokes and shapes are left, and noise is gone."""
+"""The side in pixels of the small images for `pixel_features`. At this size strokes and shapes remain, but no noise."""
 
 SAMPLE = 20_000
-"""Images from which `pixel_features` learns what varies."""
+"""The most images from which `pixel_features` computes the principal components."""
 
 PIXELS = 1 << 22
-"""Pixels that are in memory as floats at a time."""
+"""The most pixels that are in memory as floats at a time."""
 
 
 def typical(
     features_nf: Tensor, count: int, generator: np.random.Generator, labeled_features_mf: Tensor | None = None
 ) -> Array:
-    """The most typical images of the largest clusters without a labeled one: TypiClust (Hacohen, Dekel and Weinshall
-    2022). Their features are clustered, labeled ones too, in m + count clusters; typical is who has the least mean
-    distance to its NEIGHBOURS nearest neighbours in its cluster.
+    """Return the most typical images of the largest clusters without a labeled image.
 
-    features_nf: float32 [n, F]; labeled_features_mf: [m, F]. Returns int64 [min(count, n)], positions, those of the
-    largest clusters first. Where clusters do not suffice those with the fewest labeled ones follow, and then the second
-    most typical images.
+    This is TypiClust (Hacohen, Dekel and Weinshall 2022). It clusters all features, also those of labeled images, into
+    m + count clusters. The most typical image of a cluster has the least mean distance to its NEIGHBOURS nearest
+    neighbours in the cluster. If there are not enough clusters without a labeled image, the clusters with the fewest
+    labeled images follow, and then the second most typical images.
+
+    Args:
+        features_nf: the features of the images, float32 [n, F].
+        count: how many images to choose.
+        generator: the source of randomness.
+        labeled_features_mf: the features of the labeled images, float32 [m, F].
+
+    Returns:
+        Positions in `features_nf`, int64 [min(count, n)], those of the largest clusters first.
     """
-    n, count = len(features_nf), min(count, len(features_nf))
+    n = len(features_nf)
+    count = min(count, n)
     points = features_nf if labeled_features_mf is None else torch.cat([features_nf, labeled_features_mf])
     cluster_n = clusters(points, len(points) - n + count, generator)
     size_k = np.bincount(cluster_n[:n], minlength=int(cluster_n.max()) + 1)
@@ -57,7 +67,10 @@ def typical(
 
 
 def _in_turns(size_k: Array, count: int) -> Array:
-    """How many to take from each cluster: one from each in their order, and again, until there are `count`."""
+    """Return how many images to take from each cluster, int64 [k].
+
+    One turn takes one image from each cluster in their order. The turns continue until there are `count` images.
+    """
     share_k = np.zeros_like(size_k)
     while missing := count - int(share_k.sum()):
         share_k[np.flatnonzero(share_k < size_k)[:missing]] += 1
@@ -65,22 +78,28 @@ def _in_turns(size_k: Array, count: int) -> Array:
 
 
 def _densest(features_nf: Tensor, members_s: Array, count: int, generator: np.random.Generator) -> Array:
-    """The `count` of the members with the nearest neighbours among them, these first."""
+    """Return the `count` members with the least mean distance to their nearest neighbours, the least first."""
     size = max(CROWD, count)
     if len(members_s) > size:
         members_s = np.sort(generator.choice(members_s, size, replace=False))
     points_sf = features_nf[torch.from_numpy(members_s).to(features_nf.device)]
     apart_ss = torch.cdist(points_sf, points_sf).fill_diagonal_(torch.inf)
-    neighbours = min(NEIGHBOURS, max(1, len(members_s) - 1))  # one that is alone has itself, infinitely far
+    neighbours = min(NEIGHBOURS, max(1, len(members_s) - 1))  # a single member has only itself, at infinite distance
     mean_s = apart_ss.topk(neighbours, largest=False, sorted=False).values.mean(1)
     return members_s[np.argsort(mean_s.cpu().numpy(), kind="stable")[:count]]
 
 
 def pixel_features(images_nchw: Images, generator: np.random.Generator, dims: int = 40) -> Tensor:
-    """Images as points without a model: made small (SIDE x SIDE), then their first principal components.
+    """Return features of images without a model: the first principal components of the images at SIDE x SIDE pixels.
 
-    images_nchw: uint8 [N, C, H, W]. Returns float32 [N, dims] (fewer, if a small image has fewer values), where the
-    images lie. The components are those of a random SAMPLE.
+    Args:
+        images_nchw: the images, uint8 [N, C, H, W].
+        generator: draws the SAMPLE images from which the components are computed.
+        dims: the number of components.
+
+    Returns:
+        The features, float32 [N, dims], or fewer columns if a small image has fewer values. They are on the device of
+        the images.
     """
     index = np.arange(len(images_nchw))
     if len(index) > SAMPLE:
@@ -88,12 +107,12 @@ def pixel_features(images_nchw: Images, generator: np.random.Generator, dims: in
     sample_sd = torch.cat([_small(images_nchw[i]) for i in _chunks(images_nchw, index)])
     mean_d = sample_sd.mean(0)
     sample_sd -= mean_d
-    _, axes_dd = torch.linalg.eigh(sample_sd.T @ sample_sd)  # the largest last
+    _, axes_dd = torch.linalg.eigh(sample_sd.T @ sample_sd)  # the largest component is last
     axes_df = axes_dd[:, -dims:].flip(1)
-    found_nf = torch.empty(len(images_nchw), axes_df.shape[1], device=images_nchw.device)
+    features_nf = torch.empty(len(images_nchw), axes_df.shape[1], device=images_nchw.device)
     for i in _chunks(images_nchw, np.arange(len(images_nchw))):
-        found_nf[i] = (_small(images_nchw[i]) - mean_d) @ axes_df
-    return found_nf
+        features_nf[i] = (_small(images_nchw[i]) - mean_d) @ axes_df
+    return features_nf
 
 
 def _chunks(images_nchw: Images, index: Array) -> tuple[Tensor, ...]:
@@ -101,6 +120,6 @@ def _chunks(images_nchw: Images, index: Array) -> tuple[Tensor, ...]:
 
 
 def _small(images_bchw: Tensor) -> Tensor:
-    """Floats in [0, 1]: [B, D]."""
+    """Return the images at SIDE x SIDE pixels as floats in [0, 1], [B, D]."""
     height, width = images_bchw.shape[2:]
     return F.adaptive_avg_pool2d(images_bchw.float(), (min(SIDE, height), min(SIDE, width))).flatten(1) / 255

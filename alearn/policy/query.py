@@ -1,10 +1,10 @@
-"""Which images to ask the human about: positions into `Scores`, most wanted first.
+"""The query strategies choose the images that the human labels.
 
-A strategy takes what a model made of the pool, how many images are wanted, and where to draw random numbers from. It
-depends on nothing else and returns int64 [min(count, n)]. Ties go to the lower position, and no memory grows with
-n x n. A strategy is registered with what it needs of `Scores` beyond guess, doubt and margin.
+A strategy gets the scores of the pool, the number of images, and a random generator, and depends on nothing else. It
+returns positions in `Scores`, int64 [min(count, n)], most wanted first. Ties go to the lower position. Its memory does
+not grow with n x n. It is registered with what it needs from `Scores` besides guess, doubt and margin.
 
-Shape letters: n images, m labeled ones, K classes, F features.
+Shape letters: n images, m labeled images, K classes, F features.
 """
 
 import numpy as np
@@ -18,25 +18,25 @@ from alearn.values import Array, Scores
 
 @register_query("random")
 def random(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """Any: what the others have to beat."""
+    """Choose random images. This is the baseline for the other strategies."""
     return generator.permutation(len(scores))[:count]
 
 
 @register_query("least_confidence")
 def least_confidence(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """The least p_1st (Lewis and Gale 1994), told apart by `doubt` where p_1st is 1 in float32."""
+    """Choose the least p_1st (Lewis and Gale 1994). `doubt` orders the images even where p_1st is 1 in float32."""
     return _largest(scores.doubt, count)
 
 
 @register_query("margin")
 def margin(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """The least p_1st - p_2nd (Scheffer, Decomain and Wrobel 2001): two classes are in question."""
+    """Choose the least p_1st - p_2nd (Scheffer, Decomain and Wrobel 2001): the model hesitates between two classes."""
     return _largest(-scores.margin, count)
 
 
 @register_query("entropy", needs={"probs"})
 def entropy(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """The largest entropy of the prediction, -sum p log p (Shannon 1948; Settles 2009, section 3.1)."""
+    """Choose the largest entropy of the prediction, -sum p log p (Shannon 1948; Settles 2009, section 3.1)."""
     assert scores.probs is not None
     chunks = torch.split(scores.probs, max(1, ELEMENTS // scores.probs.shape[1]))
     return _largest(torch.cat([torch.special.entr(p_bk).sum(1) for p_bk in chunks]).cpu().numpy(), count)
@@ -44,8 +44,9 @@ def entropy(scores: Scores, count: int, generator: np.random.Generator) -> Array
 
 @register_query("bald", needs={"information"})
 def bald(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """The largest mutual information of prediction and weights, H[E p] - E H[p] (Houlsby et al. 2011): in doubt because
-    the models that fit the labels disagree, not because the image is unclear to each of them.
+    """Choose the largest mutual information of prediction and weights, H[E p] - E H[p] (Houlsby et al. 2011).
+
+    It is large if the models that fit the labels disagree, but not if the image is unclear to each of them.
     """
     assert scores.information is not None
     return _largest(scores.information, count)
@@ -53,8 +54,9 @@ def bald(scores: Scores, count: int, generator: np.random.Generator) -> Array:
 
 @register_query("coreset", needs={"features"})
 def coreset(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """Those that lie farthest from every labeled image and from each other: k-center greedy in feature space (Sener and
-    Savarese 2018). At least one image must be labeled.
+    """Choose the images farthest from every labeled image and from each other.
+
+    This is k-center greedy in feature space (Sener and Savarese 2018). At least one image must be labeled.
     """
     assert scores.features is not None
     assert scores.labeled_features is not None
@@ -64,9 +66,11 @@ def coreset(scores: Scores, count: int, generator: np.random.Generator) -> Array
 
 @register_query("badge", needs={"probs", "features"})
 def badge(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """Those whose training would move the head's weights far, and in many directions: k-means++ on the gradients of the
-    loss for the guess, (p - onehot(guess)) x features (Ash et al. 2020), the longest one first. It keeps away from
-    zero, too: the paper's would spend a question on one of the many images of which the model is sure.
+    """Choose images whose training would move the weights of the head far and in many directions.
+
+    This is k-means++ on the gradients of the loss for the guess, (p - onehot(guess)) x features, the longest gradient
+    first (Ash et al. 2020). Unlike the paper, it also keeps away from zero. The paper's version would spend a query on
+    one of the many images about which the model is sure.
     """
     assert scores.probs is not None
     assert scores.features is not None
@@ -77,18 +81,28 @@ def badge(scores: Scores, count: int, generator: np.random.Generator) -> Array:
 
 @register_query("typiclust", needs={"features"})
 def typiclust(scores: Scores, count: int, generator: np.random.Generator) -> Array:
-    """Typical images of what no labeled image stands for: TypiClust (Hacohen, Dekel and Weinshall 2022), for budgets so
-    small that doubt leads astray. See `alearn.policy.first.typical`.
+    """Choose typical images of clusters without a labeled image: TypiClust (Hacohen, Dekel and Weinshall 2022).
+
+    It is for budgets so small that the doubt of the model is misleading. See `alearn.policy.first.typical`.
     """
     assert scores.features is not None
     return typical(scores.features, count, generator, scores.labeled_features)
 
 
 def diverse(scores: Scores, ranked: Array, count: int, generator: np.random.Generator) -> Array:
-    """Of the most wanted, `ranked` by a strategy, `count` that differ (all, if there are fewer), still by rank.
+    """Choose `count` images that differ from each other among the images that a strategy has ranked.
 
-    They are drawn by k-means++ from the features, the first one being the most wanted: a filter by doubt, then clusters
-    (Zhdanov 2019), with the drawn centres for the clusters' middles. Needs the features.
+    k-means++ draws them by their features and begins with the most wanted image. So this first filters by doubt and
+    then spreads over clusters, as in Zhdanov (2019), but takes the drawn centres instead of the cluster centres.
+
+    Args:
+        scores: the scores of the pool, with features.
+        ranked: positions in `scores`, int64, most wanted first.
+        count: how many images to choose.
+        generator: the source of randomness.
+
+    Returns:
+        The chosen positions in the order of `ranked`, int64 [min(count, len(ranked))].
     """
     assert scores.features is not None
     candidates = scores.features[torch.from_numpy(ranked).to(scores.features.device)]

@@ -1,7 +1,7 @@
-"""Points that are spread out, and clusters of points, without a matrix of distances between all of them.
+"""Choose points that are spread out, and cluster points, without the matrix of all distances.
 
-Points are float32 tensors on any device, where all arithmetic stays; numbers are drawn from NumPy's generator, so that
-picks do not depend on it. Distances are Euclidean, and squared where it says so.
+Points are float32 tensors on any device, and the arithmetic runs on that device. The random numbers come from NumPy's
+generator, so they do not depend on the device. Distances are Euclidean; `squared` in a name means squared distances.
 
 Shape letters: n points, k centres, c picks, F features.
 """
@@ -17,24 +17,28 @@ from torch import Tensor
 from alearn.values import Array
 
 ELEMENTS = 1 << 22
-"""Distances that are in memory at a time: 16 MB."""
+"""The most distances that are in memory at a time: 16 MB."""
 
-SAMPLE, SAMPLE_A_CENTRE = 20_000, 32
-"""Centres are found on a random sample of this many points, or so many a centre if that is more."""
+SAMPLE = 20_000
+SAMPLE_PER_CENTRE = 32
+"""The centres are computed from a random sample of SAMPLE points, or of SAMPLE_PER_CENTRE points per centre if that is
+more."""
 
 ITERATIONS = 10
-"""Of Lloyd's algorithm. It starts near its end, and a better optimum would not be a better sample of images."""
+"""The iterations of Lloyd's algorithm. It starts near its optimum, and a better one would not improve the choice of
+images."""
 
 CENTRES = 256
-"""More clusters than that are made in two steps, for the time of one is points x clusters."""
+"""The most clusters of one step. More are computed in two steps, because the time of a step is points x clusters."""
 
 
 def nearest(points_nf: Tensor, centres_kf: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared distance from each point to the nearest of the centres, float32 [n], and which one that is, int64 [n]."""
+    """Return the squared distance of each point to its nearest centre, float32 [n], and that centre, int64 [n]."""
     n = len(points_nf)
     squared_n = torch.empty(n, dtype=torch.float32, device=points_nf.device)
     which_n = torch.empty(n, dtype=torch.int64, device=points_nf.device)
-    norm_k, turned_fk = _norms(centres_kf), centres_kf.T
+    norm_k = _norms(centres_kf)
+    turned_fk = centres_kf.T
     rows = max(1, ELEMENTS // len(centres_kf))
     for start in range(0, n, rows):
         here = slice(start, start + rows)
@@ -43,13 +47,21 @@ def nearest(points_nf: Tensor, centres_kf: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def farthest(points_nf: Tensor, squared_n: Tensor, count: int) -> Array:
-    """The point that is farthest from all picked so far, `count` times over (all, if there are fewer): k-center greedy
-    (Gonzalez 1985), within twice of the smallest radius that so many balls around points can have.
+    """Pick the point that is farthest from all points picked so far, `count` times.
 
-    squared_n: squared distance to the nearest centre before the first pick. Returns int64 [c], in the order of picking;
-    the lower one of two that are equally far.
+    This is k-center greedy (Gonzalez 1985). If balls around the picked points shall cover all points, their radius is
+    at most twice the smallest radius that `count` balls around points can have.
+
+    Args:
+        points_nf: the points, float32 [n, F].
+        squared_n: the squared distance of each point to the nearest centre before the first pick, float32 [n].
+        count: how many points to pick.
+
+    Returns:
+        The picked points in the order of picking, int64 [min(count, n)]. Ties go to the lower position.
     """
-    near_n, norm_n = squared_n.clone(), _norms(points_nf)
+    near_n = squared_n.clone()
+    norm_n = _norms(points_nf)
     picked_c = torch.empty(min(count, len(points_nf)), dtype=torch.int64, device=points_nf.device)
     for step in range(len(picked_c)):  # without waiting for the device
         at_1 = near_n.argmax().view(1)
@@ -60,18 +72,27 @@ def farthest(points_nf: Tensor, squared_n: Tensor, count: int) -> Array:
 
 
 def scattered(factors: Sequence[Tensor], count: int, generator: np.random.Generator, first: int | None = None) -> Array:
-    """Points drawn one after the other, each with a probability proportional to its squared distance from those drawn
-    before: k-means++ (Arthur and Vassilvitskii 2007).
+    """Draw points one after the other with k-means++ (Arthur and Vassilvitskii 2007).
 
-    factors: a point is the outer product of its rows in these, which are [n, F] with any F of their own. The product is
-    never made, for <a b, c d> = <a, c> <b, d>. first: where to begin; None begins with the point farthest from the
-    origin, and keeps away from the origin as from a drawn point. Returns int64 [min(count, n)], in the order of
-    drawing; once all that is left lies on drawn points, the lower ones.
+    The probability of a point is proportional to its squared distance to the nearest point drawn before.
+
+    Args:
+        factors: a point is the outer product of its rows in these tensors, each [n, F] with its own F. The product is
+            never computed, because <a b, c d> = <a, c> <b, d>.
+        count: how many points to draw.
+        generator: the source of randomness.
+        first: the first point. None begins with the point farthest from the origin, and treats the origin like a drawn
+            point.
+
+    Returns:
+        The drawn points in the order of drawing, int64 [min(count, n)]. When all other points equal drawn points, those
+        at the lowest positions follow.
     """
     norm_n = _norms(factors[0])
     for factor in factors[1:]:
         norm_n = norm_n * _norms(factor)
-    near_n, picked = norm_n.clone() if first is None else torch.full_like(norm_n, torch.inf), list[int]()
+    near_n = norm_n.clone() if first is None else torch.full_like(norm_n, torch.inf)
+    picked = list[int]()
     for uniform in generator.random(min(count, len(norm_n))):
         weight_n = near_n.cpu().numpy()
         if not picked:
@@ -88,36 +109,52 @@ def scattered(factors: Sequence[Tensor], count: int, generator: np.random.Genera
 
 
 def draw(weight_n: Array, uniform: float) -> int:
-    """A position with a probability proportional to its weight; uniform: from [0, 1). Not all weights are 0.
+    """Return a position, drawn with a probability proportional to its weight.
 
-    In NumPy, for on a GPU a cumulative sum does not repeat bit for bit.
+    NumPy computes this, because a cumulative sum on a GPU does not repeat bit for bit.
+
+    Args:
+        weight_n: the weights, [n], of which at least one is not 0.
+        uniform: a random number from [0, 1).
     """
     cumulative_n = np.cumsum(weight_n, dtype=np.float64)
     return int(np.searchsorted(cumulative_n, uniform * cumulative_n[-1], side="right"))
 
 
 def clusters(points_nf: Tensor, count: int, generator: np.random.Generator) -> Array:
-    """The cluster of each point: int64 [n], 0 and up, `count` of them (as many as points, if there are fewer; some may
-    be empty). Above CENTRES they are clusters of clusters, each with its share, and `count` is met roughly.
+    """Cluster points by k-means: Lloyd's algorithm on a sample, which k-means++ initializes.
 
-    k-means: Lloyd's algorithm on a sample, from k-means++.
+    Above CENTRES clusters, it first computes a few large clusters and then divides each of them. In this case the
+    number of clusters only approximates `count`.
+
+    Args:
+        points_nf: the points, float32 [n, F].
+        count: the number of clusters; at most n are made.
+        generator: the source of randomness.
+
+    Returns:
+        The cluster of each point, int64 [n], from 0. Some clusters may be empty.
     """
-    n, count = len(points_nf), min(count, len(points_nf))
+    n = len(points_nf)
+    count = min(count, n)
     if count <= CENTRES:
         return _flat(points_nf, count, generator)
-    groups, made = ceil(count / CENTRES), 0
-    group_n, cluster_n = _flat(points_nf, groups, generator), np.zeros(n, np.int64)
+    groups = ceil(count / CENTRES)
+    total = 0
+    group_n = _flat(points_nf, groups, generator)
+    cluster_n = np.zeros(n, np.int64)
     for group in range(groups):
         inside = np.flatnonzero(group_n == group)
         if len(inside):
             share = max(1, round(count * len(inside) / n))
-            cluster_n[inside] = made + _flat(points_nf[_index(inside, points_nf)], share, generator)
-            made += share
+            cluster_n[inside] = total + _flat(points_nf[_index(inside, points_nf)], share, generator)
+            total += share
     return cluster_n
 
 
 def _flat(points_nf: Tensor, count: int, generator: np.random.Generator) -> Array:
-    n, size = len(points_nf), max(SAMPLE, SAMPLE_A_CENTRE * count)
+    n = len(points_nf)
+    size = max(SAMPLE, SAMPLE_PER_CENTRE * count)
     sample_sf = points_nf
     if n > size:
         sample_sf = points_nf[_index(np.sort(generator.choice(n, size, replace=False)), points_nf)]
@@ -128,11 +165,11 @@ def _flat(points_nf: Tensor, count: int, generator: np.random.Generator) -> Arra
         which_s, order_s = nearest(sample_sf, centres_kf)[1].sort(stable=True)
         begin_k = torch.searchsorted(which_s, number_k)
         there_k = torch.searchsorted(which_s, number_k, right=True) > begin_k
-        # a bag is a mean without atomic additions, so it repeats bit for bit on a GPU
+        # embedding_bag computes the means without atomic additions, so they repeat bit for bit on a GPU
         mean_kf = F.embedding_bag(order_s, sample_sf, begin_k, mode="mean")
         centres_kf = torch.where(there_k[:, None], mean_kf, centres_kf)
-    found: Array = nearest(points_nf, centres_kf)[1].cpu().numpy()
-    return found
+    cluster_n: Array = nearest(points_nf, centres_kf)[1].cpu().numpy()
+    return cluster_n
 
 
 def _index(positions: Array, of: Tensor) -> Tensor:
@@ -140,7 +177,7 @@ def _index(positions: Array, of: Tensor) -> Tensor:
 
 
 def _squared(factors: Sequence[Tensor], norm_n: Tensor, at_1: Tensor) -> Tensor:
-    """Squared distance of every point to the one at `at_1`."""
+    """Return the squared distance of every point to the point at `at_1`, float32 [n]."""
     inner_n = torch.mv(factors[0], factors[0].index_select(0, at_1)[0])
     for factor in factors[1:]:
         inner_n *= torch.mv(factor, factor.index_select(0, at_1)[0])

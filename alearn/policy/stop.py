@@ -1,4 +1,4 @@
-"""When a labeling is over, read off the ledger alone: a resumed trial stops where an undisturbed one would."""
+"""Decide when a trial ends. This depends only on the ledger, so a resumed trial ends where an undisturbed one would."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from alearn.values import Array
 
 
 def finished(policy: Policy, ledger: Ledger) -> bool:
-    """True once less than policy.stop_fraction is unlabeled, or the last round had nothing left to ask.
+    """Return whether less than policy.stop_fraction of the images is unlabeled, or the last round had no queries.
 
-    A round that asks nothing still trains on all hand labels and decides by them, so none is wasted.
+    A round without queries still trains on all hand labels and uses them for its decisions, so no label is wasted.
     """
     rounds = ledger.rounds
     closed = rounds > 0 and not np.any(ledger.hand & (ledger.round == rounds))
@@ -18,12 +18,16 @@ def finished(policy: Policy, ledger: Ledger) -> bool:
 
 
 def remainder_below(unlabeled: int, total: int, share: float) -> bool:
-    """True once less than `share` of all images is unlabeled, or nothing is."""
+    """Return whether less than `share` of all images is unlabeled, or none."""
     return unlabeled == 0 or unlabeled < share * total
 
 
 def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
-    """How many images this round may ask about; 0 if the budget is spent, the rounds are over or labels do not pay."""
+    """Return how many images this round may ask about.
+
+    It is 0 from round policy.stop_rounds on, if the yield of the last round was below policy.stop_yield, or if the
+    budget is spent.
+    """
     if policy.stop_rounds is not None and round >= policy.stop_rounds:
         return 0
     if policy.stop_yield is not None and round > 1 and hand_yield(ledger, round - 1) < policy.stop_yield:
@@ -34,8 +38,9 @@ def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
 
 
 def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002
-    """Share of a round's queries that the model had guessed wrong: what a hand label of the next round can be worth at
-    most, for each is asked where the model is weakest. 1 for a round without queries.
+    """Return the share of a round's queries that the model had guessed wrong, or 1 for a round without queries.
+
+    A hand label of the next round is worth at most this much, because each round asks where the model is weakest.
     """
     asked: Array = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.round == round) & ~ledger.aside)
     return float(np.mean(ledger.guess[asked] != ledger.label[asked])) if len(asked) else 1.0

@@ -11,7 +11,7 @@ from alearn.models.source_cnn import SourceCnn, source_cnn
 
 
 def test_source_cnn_is_the_published_network():
-    """Against the plain order of layers, ReLU before the pooling, with the same weights."""
+    """Compare with the same weights in the published order of layers, with ReLU before the pooling."""
     torch.manual_seed(0)
     ours = source_cnn(SourceCnn(), (1, 28, 28), 10).eval()
     conv1, conv2, dense = ours.body[0], ours.body[2], ours.body[7]
@@ -90,11 +90,11 @@ def test_to_float():
 
 
 @pytest.mark.parametrize(
-    ("words", "dropped"), [("model=source_cnn", [0.25]), ("model.dropout=0.3", [0.3]), ("model.dropout=0", [])]
+    ("overrides", "dropped"), [("model=source_cnn", [0.25]), ("model.dropout=0.3", [0.3]), ("model.dropout=0", [])]
 )
-def test_a_model_splits_before_its_first_dropout(config, words, dropped):
+def test_a_model_splits_before_its_first_dropout(config, overrides, dropped):
     torch.manual_seed(0)
-    model = build(config(words).model, (1, 28, 28), 10)
+    model = build(config(overrides).model, (1, 28, 28), 10)
     prefix, rest = model.eval().split()
     x = torch.rand(4, 1, 28, 28)
     assert torch.equal(model.logits(rest(prefix(x))), model(x))

@@ -53,7 +53,10 @@ def test_a_resnet_keeps_its_stem_for_images_that_are_large_enough():
 
 
 def test_it_is_torchvisions_network_without_its_head():
-    """With the same weights, of images that need no change; its own last layer on our features gives its logits."""
+    """Compare with torchvision's network with the same weights, for images that need no adaptation.
+
+    The last layer of torchvision's network turns our features into its logits.
+    """
     ours = network("resnet18", (3, 64, 64)).body.eval()
     whole = theirs.resnet18().eval()
     whole.load_state_dict(ours[1].state_dict(), strict=False)
@@ -66,7 +69,7 @@ def test_it_is_torchvisions_network_without_its_head():
 )
 def test_images_that_it_cannot_take_are_refused_before_training(name, shape):
     with pytest.raises(
-        AlearnError, match=rf"model\.name={name}: does not take images of {shape[1]} x {shape[2]} pixels"
+        AlearnError, match=rf"model\.name={name}: does not accept images of {shape[1]} x {shape[2]} pixels"
     ):
         network(name, shape)
 
@@ -96,7 +99,7 @@ def test_weights_that_cannot_be_downloaded(monkeypatch, tmp_path):
         network("resnet18", (3, 32, 32), "DEFAULT")
     text = str(error.value)
     assert text.startswith(
-        "model.weights=DEFAULT: cannot be downloaded (<urlopen error there is no network>). Fetch https:"
+        "model.weights=DEFAULT: cannot be downloaded (<urlopen error there is no network>). Download https:"
     )
     assert f"put it into {tmp_path}/checkpoints, or set model.weights=null" in text
 
@@ -107,9 +110,9 @@ def test_pretrained_weights_are_used_with_the_pixels_that_they_know(monkeypatch)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: known)
     grey, colour = (network("squeezenet1_1", (channels, 32, 32), "DEFAULT") for channels in (1, 3))
     for model in (grey, colour):
-        found = model.body[1].state_dict()
-        assert all(torch.equal(found[key], known[key]) for key in found)
-        assert len(found) == len(known) - 2, "all but the head"
+        weights = model.body[1].state_dict()
+        assert all(torch.equal(weights[key], known[key]) for key in weights)
+        assert len(weights) == len(known) - 2, "all but the head"
     x = torch.rand(2, 1, 32, 32)
     for model in (grey, colour):
         model.eval()
@@ -120,7 +123,7 @@ def test_pretrained_weights_are_used_with_the_pixels_that_they_know(monkeypatch)
 
 @pytest.mark.parametrize(("name", "side"), [("googlenet", 32), ("inception_v3", 75)])
 def test_a_saved_network_is_built_as_it_was_trained_without_fetching_its_start(name, side, monkeypatch):
-    """These two change their pixels if they have ImageNet's weights, so they must where weights are still to come."""
+    """These networks change the pixels if they have ImageNet's weights, even if the weights are loaded later."""
     config, shape = Torchvision(name=name, weights="DEFAULT"), (3, side, side)
     known = theirs.get_model(name, init_weights=False).state_dict()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: known)

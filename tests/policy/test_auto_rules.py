@@ -37,7 +37,7 @@ def test_one_takes_nothing_not_even_certainty():
 
 
 def test_strictly_above():
-    """At the one threshold whose logarithm is exact."""
+    """This uses the only threshold whose logarithm is exact."""
     assert above_threshold(scores([0.0, -1e-6]), 0.0).tolist() == [False, True]
 
 

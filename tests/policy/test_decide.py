@@ -43,7 +43,7 @@ def kinds() -> torch.Tensor:
 
 
 def test_typical_first_labels_are_spread_over_the_kinds_of_images():
-    """Three kinds, of which a random draw of three would most often miss one."""
+    """There are three kinds of images, and a random draw of three images would usually miss one of them."""
     policy = compose("policy.init=typical", "policy.init_fraction=0.003").policy
     assert sorted(LEVELS[first(policy, kinds(), 1)].tolist()) == [20, 120, 220]
 
@@ -81,7 +81,7 @@ def test_sizes_that_are_chosen_by_the_number_of_images():
 
 
 def test_the_human_is_asked_before_anything_is_auto_labeled():
-    """With a threshold below all probabilities everything but the least probable is auto labeled."""
+    """The threshold is below all probabilities, so the rule takes every image that the human does not get."""
     policy = compose("policy.threshold=0.1").policy
     seen = scores([3, 4, 7, 8, 9], [1, 0, 2, 1, 1], [0.9, 0.3, 0.99, 0.2, 0.8])
     decision = decisions.decide(policy, seen, 2, 1, rng.generator(0))
@@ -91,7 +91,7 @@ def test_the_human_is_asked_before_anything_is_auto_labeled():
 
 
 def test_diverse_queries_do_not_take_the_same_image_twice_over():
-    """Eight equally doubtful images in two heaps: the four that are asked come from both."""
+    """There are eight equally doubtful images in two clusters; the four queries come from both."""
     policy = compose("policy.query.pool=2").policy
     assert "features" in decisions.wanted(policy)
     p = np.array([0.5] * 8 + [0.9] * 8)
@@ -111,14 +111,14 @@ def test_a_share_must_hold_an_image(key):
 
 
 def test_counts_must_fit_the_data_and_the_budget():
-    with pytest.raises(AlearnError, match=r"policy\.init_count=100: there are 60 images"):
+    with pytest.raises(AlearnError, match=r"policy\.init_count=100: there are only 60 images"):
         decisions.check(compose("policy=frugal").policy, 60)
     with pytest.raises(AlearnError, match=r"policy\.hand_budget=50: the 100 first images"):
         decisions.check(compose("policy=frugal", "policy.hand_budget=50").policy, 1000)
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("overrides", "message"),
     [
         (["policy.init_fraction=null"], "init_fraction and init_count are both null"),
         (["policy.hand_fraction=null"], "hand_fraction and hand_per_round are both null"),
@@ -130,13 +130,13 @@ def test_counts_must_fit_the_data_and_the_budget():
         (["policy.auto.rule=treshold"], r"policy\.auto\.rule=treshold: must be one of .*; did you mean threshold\?"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(words, message):
+def test_settings_that_contradict_each_other_are_refused(overrides, message):
     with pytest.raises(AlearnError, match=message):
-        compose(*words)
+        compose(*overrides)
 
 
 @pytest.mark.parametrize(
-    ("words", "by_hand", "by_model"),
+    ("overrides", "by_hand", "by_model"),
     [
         (["policy.finish=hand"], [5, 6, 7], []),
         (["policy.finish=auto"], [], [5, 6, 7]),
@@ -145,28 +145,28 @@ def test_settings_that_contradict_each_other_are_refused(words, message):
         (["policy.finish=hand", "policy.hand_budget=5"], [], [5, 6, 7]),
     ],
 )
-def test_the_rest_goes_to_the_human_as_far_as_the_budget_goes(words, by_hand, by_model):
+def test_the_rest_goes_to_the_human_as_far_as_the_budget_goes(overrides, by_hand, by_model):
     ledger = Ledger.empty(8)
     ledger.write(np.arange(5), np.zeros(5, np.int64), Source.FIRST, 0)
     ledger.scored[5:], ledger.doubt[5:] = 1, [-2, -1, -3]
-    found = decisions.finish(compose(*words).policy, ledger)
-    assert [part.tolist() for part in found] == [by_hand, by_model]
+    shares = decisions.finish(compose(*overrides).policy, ledger)
+    assert [share.tolist() for share in shares] == [by_hand, by_model]
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "message"),
     [
-        ([0, 0], r"and returned int64 \(2,\): \[0 0\]"),
+        ([0, 0], r"but returned int64 \(2,\): \[0 0\]"),
         ([0, 3], "must return 2 different positions below 3"),
         ([-1, 0], "must return 2 different positions below 3"),
         ([0], r"returned int64 \(1,\)"),
         ([0.0, 1.0], r"returned float64 \(2,\)"),
     ],
 )
-def test_a_strategy_that_returns_no_positions_is_named(monkeypatch, returned, said):
+def test_a_strategy_that_returns_no_positions_is_named(monkeypatch, returned, message):
     monkeypatch.setitem(QUERIES._records, "theirs", RegisteredQuery(lambda scores, count, draw: np.array(returned)))
     policy = compose("policy.query.strategy=theirs").policy
-    with pytest.raises(AlearnError, match=f"^policy.query.strategy=theirs: .*{said}"):
+    with pytest.raises(AlearnError, match=f"^policy.query.strategy=theirs: .*{message}"):
         decisions.decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2, 1, rng.generator(0))
 
 
@@ -176,7 +176,7 @@ def test_a_rule_that_returns_no_choice_is_named_and_what_it_returns_is_not_chang
     policy = compose("policy.auto.rule=theirs").policy
     decision = decisions.decide(policy, scores([4, 5], [0, 1], [0.5, 0.6]), 1, 1, rng.generator(0))
     assert (decision.hand.tolist(), decision.auto.tolist(), returned.tolist()) == ([4], [5], [True, True])
-    with pytest.raises(AlearnError, match=r"^policy\.auto\.rule=theirs: must return bool \(3,\), and returned bool"):
+    with pytest.raises(AlearnError, match=r"^policy\.auto\.rule=theirs: must return bool \(3,\), but returned bool"):
         decisions.decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2, 1, rng.generator(0))
 
 

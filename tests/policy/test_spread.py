@@ -12,7 +12,7 @@ def points(n: int, dims: int = 5, seed: int = 0) -> torch.Tensor:
 
 
 def blobs(sizes: list[int], seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
-    """Round clusters far from each other, shuffled, and which of them each point is of."""
+    """Return shuffled points of round clusters far from each other, and the cluster of each point."""
     random = np.random.default_rng(seed)
     kind = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
     centres = random.normal(size=(len(sizes), 8)) * 50
@@ -20,7 +20,7 @@ def blobs(sizes: list[int], seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
 
 
 def inertia(x: torch.Tensor, of: np.ndarray) -> float:
-    """Sum of squared distances to the means of the clusters."""
+    """Return the sum of squared distances to the means of the clusters."""
     return sum(((x[of == k] - x[of == k].mean(0)) ** 2).sum().item() for k in np.unique(of))
 
 
@@ -59,7 +59,7 @@ def test_a_draw_follows_the_weights():
 
 
 def test_scattered_points_are_drawn_by_their_squared_distance():
-    """The second of two points, 3000 times, against the probabilities written out; the points are products."""
+    """Draw the second of two points 3000 times, and compare with the exact probabilities. Points are products."""
     a, b = points(6, 2), points(6, 3, seed=1)
     product = np.einsum("nf,ng->nfg", a, b).reshape(6, -1)
     assert spread.scattered((a, b), 1, np.random.default_rng(0)).tolist() == [np.linalg.norm(product, axis=1).argmax()]
@@ -77,14 +77,14 @@ def test_from_the_farthest_point_on_the_origin_counts_as_drawn():
 
 def test_clusters_that_are_there_are_found():
     x, kind = blobs([400, 30, 200, 90, 10])
-    found = spread.clusters(x, 5, np.random.default_rng(0))
-    assert len(np.unique(np.stack([kind, found]), axis=1).T) == 5, "one to one"
+    cluster = spread.clusters(x, 5, np.random.default_rng(0))
+    assert len(np.unique(np.stack([kind, cluster]), axis=1).T) == 5, "one to one"
 
 
 def test_clusters_are_as_tight_as_a_librarys():
     x = points(3000, 4)
-    found = spread.clusters(x, 40, np.random.default_rng(0))
-    assert inertia(x, found) < 1.05 * KMeans(40, n_init=1, random_state=0).fit(x.numpy()).inertia_
+    cluster = spread.clusters(x, 40, np.random.default_rng(0))
+    assert inertia(x, cluster) < 1.05 * KMeans(40, n_init=1, random_state=0).fit(x.numpy()).inertia_
 
 
 @pytest.mark.parametrize("sample", [100, 20_000])
@@ -92,24 +92,24 @@ def test_many_clusters_are_made_in_two_steps_and_met_roughly(monkeypatch, sample
     monkeypatch.setattr(spread, "CENTRES", 20)
     monkeypatch.setattr(spread, "SAMPLE", sample)
     x = points(4000, 3)
-    found = spread.clusters(x, 200, np.random.default_rng(0))
-    sizes = np.bincount(found)
+    cluster = spread.clusters(x, 200, np.random.default_rng(0))
+    sizes = np.bincount(cluster)
     assert 180 <= np.count_nonzero(sizes) <= 220
     assert sizes.sum() == 4000
     flat = spread._flat(x, 200, np.random.default_rng(0))
-    assert inertia(x, found) < 1.25 * inertia(x, flat)
+    assert inertia(x, cluster) < 1.25 * inertia(x, flat)
 
 
 def test_a_sample_stands_for_all(monkeypatch):
     monkeypatch.setattr(spread, "SAMPLE", 50)
-    monkeypatch.setattr(spread, "SAMPLE_A_CENTRE", 10)
+    monkeypatch.setattr(spread, "SAMPLE_PER_CENTRE", 10)
     x, kind = blobs([400, 300, 200])
-    found = spread.clusters(x, 3, np.random.default_rng(0))
-    assert len(np.unique(np.stack([kind, found]), axis=1).T) == 3
+    cluster = spread.clusters(x, 3, np.random.default_rng(0))
+    assert len(np.unique(np.stack([kind, cluster]), axis=1).T) == 3
 
 
 def test_points_that_are_all_the_same_are_one_cluster(monkeypatch):
     monkeypatch.setattr(spread, "CENTRES", 4)
     for count in (3, 10, 99):
-        found = spread.clusters(torch.ones(30, 2), count, np.random.default_rng(0))
-        assert len(set(found.tolist())) == 1
+        cluster = spread.clusters(torch.ones(30, 2), count, np.random.default_rng(0))
+        assert len(set(cluster.tolist())) == 1

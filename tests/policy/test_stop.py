@@ -22,7 +22,10 @@ def test_less_than_the_share_is_the_end(unlabeled, total, share, over):
 
 
 def after_a_round(wrong: int = 2) -> Ledger:
-    """100 images: 10 first labels, 10 of round 1, of which the model had guessed `wrong` wrong, and 30 auto labels."""
+    """Return a ledger of 100 images: 10 first labels, 10 queries of round 1 and 30 auto labels.
+
+    wrong: the number of queries that the model had guessed wrong.
+    """
     ledger = Ledger.empty(100)
     ledger.write(np.arange(10), np.zeros(10, np.int64), Source.FIRST, 0)
     ledger.scored[10:], ledger.guess[10:] = 1, 0
@@ -38,7 +41,7 @@ def test_a_round_that_asks_nothing_is_the_last():
     assert not finished(policy, ledger)
     ledger = after_a_round()
     assert not finished(policy, ledger)
-    ledger.scored[50:] = 2  # round 2 scored, and asked nothing
+    ledger.scored[50:] = 2  # round 2 scored the images but had no queries
     assert finished(policy, ledger)
 
 
