@@ -1,17 +1,17 @@
-"""What can be added under a name: models, query strategies, auto-label rules, oracles, exporters.
+"""Registries of everything that has a name: models, query strategies, auto-label rules, oracles and exporters.
 
-Each kind has a registry. A decorator beside an implementation registers it:
+Each kind has its own registry. A decorator registers an implementation where it is defined:
 
     @register_query("margin")
     def margin(scores, count, generator): ...
 
-A registry reads the names of alearn's own implementations off the decorators in their home, a module or a package, and
-finds those of other packages by entry points. An entry point names the module whose import registers the name:
+A registry reads the names of alearn's own implementations from the source of their home, which is a module or a
+package. It finds those of other packages by entry points. An entry point names the module that registers the name:
 
     [project.entry-points."alearn.queries"]
     mine = "mine.queries"
 
-So nothing is imported before its name is asked for. This module itself imports nothing heavy.
+So a registry imports an implementation only when somebody asks for its name. This module itself imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Need = Literal["probs", "features", "information"]
-"""What scoring computes of an image only if a query strategy or an auto-label rule needs it."""
+"""What scoring computes only if a query strategy or an auto-label rule needs it."""
 
 
 class Registry(Generic[T, P, R]):
@@ -61,11 +61,11 @@ class Registry(Generic[T, P, R]):
         """Describe the kind.
 
         Args:
-            record: makes what `get` returns from an implementation and the other arguments of `register`.
-            asked: how a user asks for a name, up to the name: "model.name=". Messages begin with it.
+            record: makes what `get` returns, from an implementation and the other arguments of `register`.
+            asked: what a user types before a name, such as "model.name=". Messages begin with it.
             group: the group of entry points.
-            home: the module or package of alearn that has alearn's own implementations.
-            hint: ends the message for a name that there is not.
+            home: the module or package with alearn's own implementations.
+            hint: the end of the message for an unknown name.
         """
         self._record = record
         self._asked = asked
@@ -76,34 +76,34 @@ class Registry(Generic[T, P, R]):
         self._origins: dict[str, str] = {}
 
     def register(self, name: str, *args: P.args, **kwargs: P.kwargs) -> Callable[[T], T]:
-        """Return a decorator that registers an implementation as `name` and leaves it as it is.
+        """Return a decorator that registers an implementation as `name` and returns it unchanged.
 
-        The decorator raises AlearnError if another implementation has that name. The same one, defined once more, takes
-        the place of the first: a cell of a notebook can be run again.
+        The decorator raises AlearnError if another implementation has this name. If the same implementation is defined
+        again, it replaces the first, so that a cell of a notebook can run again.
         """
 
         def decorate(implementation: T) -> T:
             origin = _origin(implementation)
-            there = self._origins.setdefault(name, origin)
-            if there != origin:
-                raise AlearnError(f"{self._asked}{name}: {there} has this name; {origin} must be registered as another")
+            owner = self._origins.setdefault(name, origin)
+            if owner != origin:
+                raise AlearnError(f"{self._asked}{name}: {owner} has this name; {origin} must have another name")
             self._records[name] = self._record(implementation, *args, **kwargs)
             return implementation
 
         return decorate
 
     def get(self, name: str) -> R:
-        """Return what is registered as `name`; import no more than that takes. Raises AlearnError as `check` does."""
+        """Return what is registered as `name`, importing only its module. Raise AlearnError as `check` does."""
         self.check(name)
         if name in self._own:
             import_module(self._own[name])
         return self._records[name]
 
     def check(self, name: str) -> None:
-        """Check that `get` can return what is registered as `name`, and import nothing heavy of alearn's own.
+        """Check that `get` can return what is registered as `name`, without importing alearn's own implementations.
 
-        Raises AlearnError that names what is allowed if there is no such name, if two packages have it, and if its
-        package cannot be imported.
+        Raises:
+            AlearnError: there is no such name, two packages have it, or its package cannot be imported.
         """
         points = [point for point in _entry_points(self._group) if point.name == name]
         owners = [*(["alearn"] if name in self._own else []), *map(_package, points)]
@@ -117,11 +117,11 @@ class Registry(Generic[T, P, R]):
             raise AlearnError(f"{self._asked}{name}: must be one of {', '.join(self.names())}{guess}{self._hint}")
 
     def names(self) -> list[str]:
-        """Return all names in alphabetical order. Nothing is imported for that."""
+        """Return all names in alphabetical order. This imports nothing."""
         return sorted({*self._own, *self._records, *(point.name for point in _entry_points(self._group))})
 
     def own(self) -> dict[str, R]:
-        """Return what alearn itself registers, by name, in alphabetical order."""
+        """Return alearn's own implementations by name, in alphabetical order."""
         return {name: self.get(name) for name in sorted(self._own)}
 
     def __contains__(self, name: object) -> bool:
@@ -129,7 +129,7 @@ class Registry(Generic[T, P, R]):
 
     @cached_property
     def _own(self) -> dict[str, str]:
-        """The module of each of alearn's own names, read off the decorators in the source."""
+        """The module of each of alearn's own names, from the decorators in the source."""
         return {
             str(ast.literal_eval(node.args[0])): module
             for module, source in _sources(self._home)
@@ -143,17 +143,17 @@ class Registry(Generic[T, P, R]):
         whose = f"{self._asked}{point.name}: {_package(point)} registers it in {point.value}"
         try:
             point.load()
-        except Exception as error:  # the module of somebody else can fail in any way
+        except Exception as error:  # a module of another package can fail in any way
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise AlearnError(
                 f"{whose}, which cannot be imported ({reason}); python -c 'import {module}' shows where it fails"
             ) from error
         if point.name not in self._records:
-            raise AlearnError(f"{whose}, which has no implementation that is registered as {point.name!r}")
+            raise AlearnError(f"{whose}, but that module registers no implementation as {point.name!r}")
 
 
 def _sources(home: str) -> Iterator[tuple[str, str]]:
-    """Yield each module of a package, or a module by itself, with its source."""
+    """Yield the name and the source of each module in a package, or of a single module."""
     spec = find_spec(home)
     places = (spec and spec.submodule_search_locations) or []
     for module in [home, *(f"{home}.{module.name}" for module in iter_modules(places))]:
@@ -180,10 +180,12 @@ def _entry_points(group: str) -> tuple[EntryPoint, ...]:
 class RegisteredModel:
     """A network.
 
-    build: makes a `alearn.models.classifier.Classifier` with fresh weights, which follow torch's global generator, from
-    its config, the shape of an image [C, H, W] and the number of classes. config: the class of its keys, a subclass of
-    `alearn.config.Model`. check: raises AlearnError if the config cannot be had; called before anything starts.
-    untrained: as `build`, for a network whose weights are about to be replaced; None if `build` fetches none anyway.
+    build: takes the config, the shape of an image (C, H, W) and the number of classes, and returns an
+        `alearn.models.classifier.Classifier` with initial weights, which torch's global generator determines.
+    config: the class of its keys, a subclass of `alearn.config.Model`.
+    check: raises AlearnError if this config cannot be built. It is called before anything starts.
+    untrained: like `build`, but for a network whose weights are replaced later, so it fetches none; None if `build`
+        fetches none anyway.
     """
 
     build: Callable[[Any, tuple[int, int, int], int], nn.Module]
@@ -196,10 +198,10 @@ class RegisteredModel:
 class RegisteredQuery:
     """A query strategy.
 
-    rank: returns the images to ask about, most wanted first, from `alearn.values.Scores`, how many are wanted, and
-    where to draw random numbers from: int64 [min(count, n)], different positions into the scores. needs: what it uses
-    of `Scores` that is not computed anyway: "probs", "features" (with which those of the labeled images come), and
-    "information".
+    rank: takes `alearn.values.Scores`, the number of images and a random generator, and returns the images to ask
+        about: different positions in the scores, int64 [min(count, n)], most wanted first.
+    needs: the optional parts of `Scores` that it uses: "probs", "features" (which includes those of the labeled images)
+        and "information".
     """
 
     rank: Callable[[Scores, int, np.random.Generator], Array]
@@ -213,8 +215,9 @@ class RegisteredQuery:
 class RegisteredAutoRule:
     """An auto-label rule.
 
-    take: returns which of the images get the model's guess for a label, bool [n], from `alearn.values.Scores` and the
-    policy's `alearn.values.Limits`. needs: as of `RegisteredQuery`.
+    take: takes `alearn.values.Scores` and the policy's `alearn.values.Limits`, and returns which images get the model's
+        guess as label, bool [n].
+    needs: the optional parts of `Scores` that it uses; see `RegisteredQuery`.
     """
 
     take: Callable[[Scores, Limits], Array]
@@ -232,12 +235,13 @@ def _check_needs(needs: Collection[Need]) -> None:
 
 @dataclass(frozen=True)
 class RegisteredOracle:
-    """Somebody, or something, that answers with labels.
+    """An oracle: somebody or something that answers with labels.
 
-    build: makes an `alearn.oracle.Oracle` from its config and an `alearn.oracle.context.Context`. config: the class of
-    its keys, a subclass of `alearn.config.Oracle`. simulated: whether it answers by the true labels, as experiments and
-    sweeps need; if not, it labels data of which nobody knows the labels, one trial at a time. free: keys that may
-    change when a trial is resumed, because no answer depends on them.
+    build: takes the config and an `alearn.oracle.context.Context`, and returns an `alearn.oracle.Oracle`.
+    config: the class of its keys, a subclass of `alearn.config.Oracle`.
+    simulated: whether it answers with the true labels, as experiments and sweeps need. If not, it labels data without
+        known labels, one trial at a time.
+    free: the keys that may change when a trial is resumed, because no answer depends on them.
     """
 
     build: Callable[[Any, Any], Any]
@@ -250,11 +254,13 @@ class RegisteredOracle:
 class RegisteredExporter:
     """A format of exported labels.
 
-    write: returns the content of a file, bytes or text, from an `alearn.export.records.Labeled` and those `options`
-    that are given, by name. help: what is in it, for the help page. file: its default name in the trial's folder;
-    begins with "export". options: of those of the command, the ones that it takes: prefix (text to put before each
-    path), embed (whether to put the images into the file), how (hard, symbolic, copy: how to put images into a folder).
-    folder: whether it writes a folder: then `write` gets its path, too, and returns what to say about it, in lines.
+    write: takes an `alearn.export.records.Labeled` and the given `options` by name, and returns the content of a file,
+        bytes or text.
+    help: describes the format on the help page. file: the default name, which begins with "export".
+    options: the options of the command that it accepts: prefix (text before each path), embed (whether to put the
+        images into the file), how (hard, symbolic, copy: how to put the images into a folder).
+    folder: whether it writes a folder. If so, `write` also gets the path of the folder, and returns lines of text for
+        the user.
     """
 
     write: Callable[..., Any]
@@ -269,7 +275,7 @@ MODELS = Registry(
     asked="model.name=",
     group="alearn.models",
     home="alearn.models",
-    hint="; for a network of torchvision's give model=torchvision model.name=NAME",
+    hint="; for a network of torchvision give model=torchvision model.name=NAME",
 )
 QUERIES = Registry(
     RegisteredQuery,

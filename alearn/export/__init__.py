@@ -1,1 +1,1 @@
-"""The labels of a trial or an audit in the forms that other programs read, a module for each format."""
+"""Export the labels of a trial or an audit for other programs. Each format has its own module."""

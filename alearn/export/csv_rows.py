@@ -1,4 +1,4 @@
-"""A CSV file with a line an image. `data.labels=FILE` reads the humans' labels back, as given ones."""
+"""Export a CSV file with one line per image. `data.labels=FILE` reads the hand labels back as given labels."""
 
 from collections.abc import Iterator
 
@@ -18,10 +18,10 @@ HEADER = (
     "cannot_tell",
     "certificate",
 )
-"""cannot_tell: yes, or empty. certificate: the SHA-256 of certificate.json, for every image that has a source."""
+"""cannot_tell: yes, or empty. certificate: the SHA-256 of certificate.json, for every image with a source."""
 
 
-@register_exporter("csv", "a line an image", file="export.csv")
+@register_exporter("csv", "one line per image", file="export.csv")
 def text(labeled: Labeled) -> str:
     """Return the whole file."""
     return csv_tables.to_text(HEADER, _rows(labeled))
@@ -30,7 +30,17 @@ def text(labeled: Labeled) -> str:
 def _rows(labeled: Labeled) -> Iterator[tuple[object, ...]]:
     """Yield the fields of each image."""
     proof = labeled.certificate.sha256 if labeled.certificate else ""
-    for one in labeled.records:
-        sure = "" if one.confidence is None else f"{one.confidence:.15g}"
-        given = (one.id, one.label, one.source, one.purpose, one.round, sure, one.annotator, one.time)
-        yield (*given, "yes" if one.cannot_tell else "", proof if one.source else "")
+    for record in labeled.records:
+        confidence = "" if record.confidence is None else f"{record.confidence:.15g}"
+        yield (
+            record.id,
+            record.label,
+            record.source,
+            record.purpose,
+            record.round,
+            confidence,
+            record.annotator,
+            record.time,
+            "yes" if record.cannot_tell else "",
+            proof if record.source else "",
+        )

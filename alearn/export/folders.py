@@ -1,7 +1,7 @@
-"""A folder a class, as torchvision's ImageFolder and most training programs read: OUT/CLASS/PATH.
+"""Export one folder per class, OUT/CLASS/PATH, as torchvision's ImageFolder and most training programs read them.
 
-Files are hard links, which take no space and outlive their originals' names; where the file system has none, copies.
-Only names that this module wrote are ever taken away again, and never those of the data set.
+The files are hard links, which take no space and stay if the original is deleted. They are copies if the file system
+has no hard links. This module deletes only files that it wrote, and never those of the data set.
 """
 
 import json
@@ -20,33 +20,46 @@ from alearn.files import atomic, csv_tables
 from alearn.registry import register_exporter
 
 How = Literal["hard", "symbolic", "copy"]
-MARK, CLASSES, CANNOT_TELL, UNLABELED = ".alearn-export.json", "classes.csv", "cannot_tell.csv", "unlabeled.csv"
-"""The mark lists all files of an export: a folder with others than these is not replaced."""
-COPIED = "this file system has no hard links to there: the files were copied"
+MARK = ".alearn-export.json"
+"""This file lists all files of an export. A folder with other files is never replaced."""
+CLASSES = "classes.csv"
+CANNOT_TELL = "cannot_tell.csv"
+UNLABELED = "unlabeled.csv"
+COPIED = "hard links to the images are not possible there, so the files were copied"
 
 
 @register_exporter(
     "folders",
-    "one for each class, as torchvision's ImageFolder reads them",
+    "one folder per class, as torchvision's ImageFolder reads them",
     file="export",
     options=("how",),
     folder=True,
 )
 def write(labeled: Labeled, out: Path, how: How = "hard") -> list[str]:
-    """Write the folder, or replace an earlier one; it appears whole. Returns what there is to say of it.
+    """Write the folder, or replace an earlier export. The folder appears only when it is complete.
 
-    Raises AlearnError for images that are missing, and for a folder with anything in it that no export wrote.
+    Args:
+        labeled: the labels.
+        out: the folder.
+        how: whether to make hard links, symbolic links or copies.
+
+    Returns:
+        Lines of text for the user.
+
+    Raises:
+        AlearnError: images are missing, or the folder contains files that no export wrote.
     """
-    given = [one for one in labeled.records if one.label is not None]
-    sources = located(labeled, [one.id for one in given])
+    given = [record for record in labeled.records if record.label is not None]
+    sources = located(labeled, [record.id for record in given])
     _apart(labeled, out)
     _ours(out)
-    folder = class_folders.folders((str(one.label) for one in given), taken=(MARK, CLASSES, CANNOT_TELL, UNLABELED))
-    places = [f"{folder[str(one.label)]}/{one.id}" for one in given]
+    names = (str(record.label) for record in given)
+    folder = class_folders.folders(names, taken=(MARK, CLASSES, CANNOT_TELL, UNLABELED))
+    places = [f"{folder[str(record.label)]}/{record.id}" for record in given]
     lists = {
-        CLASSES: csv_tables.to_text(("folder", "class"), sorted((there, name) for name, there in folder.items())),
-        CANNOT_TELL: _paths(one for one in labeled.records if one.cannot_tell),
-        UNLABELED: _paths(one for one in labeled.records if one.source is None),
+        CLASSES: csv_tables.to_text(("folder", "class"), sorted((path, name) for name, path in folder.items())),
+        CANNOT_TELL: _paths(record for record in labeled.records if record.cannot_tell),
+        UNLABELED: _paths(record for record in labeled.records if record.source is None),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
@@ -64,33 +77,38 @@ def write(labeled: Labeled, out: Path, how: How = "hard") -> list[str]:
 
 
 def _apart(labeled: Labeled, out: Path) -> None:
-    """Raises AlearnError where the export and the data set are inside of each other: one would eat the other."""
+    """Raise AlearnError if the export is inside the data set or the data set inside the export."""
     assert labeled.root is not None
-    here, there = out.resolve(), labeled.root.resolve()
-    if here.is_relative_to(there) or there.is_relative_to(here):
-        raise AlearnError(f"--out {out}: lies in {labeled.root} or holds it, the folder of the images; give another")
+    export = out.resolve()
+    images = labeled.root.resolve()
+    if export.is_relative_to(images) or images.is_relative_to(export):
+        raise AlearnError(
+            f"--out {out}: must neither be in {labeled.root}, the folder of the images, nor contain it; give another"
+        )
 
 
 def _ours(out: Path) -> None:
-    """Raises AlearnError unless there is nothing, or an export and nothing else."""
+    """Raise AlearnError unless the folder is missing, is empty or contains only an export."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise AlearnError(f"--out {out}: is a file or a link; must be a folder that is empty or not there yet")
+        raise AlearnError(f"--out {out}: is a file or a link; must be an empty folder or a new one")
     if not out.exists() or not any(out.iterdir()):
         return
     try:
         known = set(json.loads((out / MARK).read_text(encoding="utf-8"))["files"]) | {MARK}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise AlearnError(f"--out {out}: is not empty, and no export of alearn; give another folder") from None
-    for at, inside, found in os.walk(out):
-        links = [name for name in inside if Path(at, name).is_symlink()]
-        for name in [*found, *links]:
+        raise AlearnError(f"--out {out}: is neither empty nor an export of alearn; give another folder") from None
+    for at, folders, files in os.walk(out):
+        links = [name for name in folders if Path(at, name).is_symlink()]
+        for name in [*files, *links]:
             file = Path(at, name).relative_to(out).as_posix()
             if file not in known:
-                raise AlearnError(f"--out {out}: holds {file}, which no export wrote; move it, or give another folder")
+                raise AlearnError(
+                    f"--out {out}: contains {file}, which no export wrote; move it, or give another folder"
+                )
 
 
 def _place(sources: Sequence[Path], places: Sequence[Path], how: How) -> bool:
-    """Put each file at its place; returns whether hard links were wanted and some files copied instead."""
+    """Put each file at its place. Return whether some files had to be copied instead of linked."""
     copied = False
     for source, place in zip(sources, places, strict=True):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -102,14 +120,14 @@ def _place(sources: Sequence[Path], places: Sequence[Path], how: How) -> bool:
             try:
                 place.hardlink_to(original)
                 continue
-            except OSError:  # another device, no hard links there, or none to files of others
+            except OSError:  # another device, no hard links on it, or no permission to link files of other users
                 copied = True
         shutil.copy2(original, place)
     return copied
 
 
 def _swap(new: Path, out: Path) -> None:
-    """Put the new folder in the place of the old one. A crash between the two renames leaves both beside it, whole."""
+    """Put the new folder in the place of the old one. After a crash between the renames both are beside it."""
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
     if out.exists():
         out.rename(old)
@@ -119,8 +137,8 @@ def _swap(new: Path, out: Path) -> None:
         if old.exists():
             old.rename(out)
         raise
-    shutil.rmtree(old, ignore_errors=True)  # takes names away; what they were links to stays
+    shutil.rmtree(old, ignore_errors=True)  # deletes only names; the linked images stay
 
 
 def _paths(records: Iterable[Record]) -> str:
-    return csv_tables.to_text(("path",), [(one.id,) for one in records])
+    return csv_tables.to_text(("path",), [(record.id,) for record in records])

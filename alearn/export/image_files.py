@@ -1,4 +1,4 @@
-"""The files behind the ids of a data set: there, and inside of its folder."""
+"""Find the files of a data set by its ids. They must exist, and must be inside its folder."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -7,18 +7,23 @@ from alearn.errors import AlearnError
 from alearn.export.records import Labeled
 
 NAMED = 5
-"""Files that a message names."""
+"""The most files that a message names."""
 
 
 def located(labeled: Labeled, ids: Sequence[str]) -> list[Path]:
-    """The file of each id. Raises AlearnError that names those that are missing, or that lie elsewhere: what leads out
-    of the folder, by `..` or by a symbolic link, is none of the data set.
+    """Return the file of each id.
+
+    Raises:
+        AlearnError: files are missing or outside the data set's folder, for example because of `..` or a symbolic link.
+            The message names them.
     """
     root = labeled.root
     if root is None:
-        raise AlearnError(f"data={labeled.name}: its images are no files; give the folder of such files as --root DIR")
+        raise AlearnError(
+            f"data={labeled.name}: its images are not files; if you have them as files, give their folder as --root DIR"
+        )
     if not root.is_dir():
-        raise AlearnError(f"{root}: there is no such folder; say where the images are now: --root DIR")
+        raise AlearnError(f"{root}: there is no such folder; give the folder of the images as --root DIR")
     home = root.resolve()
     outside = [name for name in ids if not _inside(name) or not (root / name).resolve().is_relative_to(home)]
     if outside:
@@ -27,14 +32,14 @@ def located(labeled: Labeled, ids: Sequence[str]) -> list[Path]:
     missing = [name for name, path in zip(ids, paths, strict=True) if not path.is_file()]
     if missing:
         raise AlearnError(
-            f"{root}: {len(missing):,} of {len(ids):,} images are missing: {_named(missing)}; bring them back, or say "
-            "where they are now: --root DIR"
+            f"{root}: {len(missing):,} of {len(ids):,} images are missing: {_named(missing)}; bring them back, or give "
+            "their folder as --root DIR"
         )
     return paths
 
 
 def _inside(name: str) -> bool:
-    """Whether a path is relative and goes down only, on any system."""
+    """Return whether a path is relative and leads only downwards, on any system."""
     windows = PureWindowsPath(name)
     return bool(name) and not PurePosixPath(name).is_absolute() and not windows.anchor and ".." not in windows.parts
 

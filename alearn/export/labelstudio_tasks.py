@@ -1,7 +1,7 @@
-"""Tasks that Label Studio imports: hand labels as annotations, the model's as predictions.
+"""Export tasks for Label Studio: hand labels become annotations, and auto labels become predictions.
 
-A skipped annotation is "cannot tell"; a task with neither has no label yet. Label Studio takes no names of people that
-it does not know, so who labeled, when and why is in the task's data.
+A skipped annotation means "cannot tell". A task with neither has no label yet. Label Studio does not accept the names
+of people that it does not know, so the data of the task says who labeled the image, when and why.
 """
 
 import json
@@ -14,7 +14,7 @@ from alearn.oracle.labelstudio.task_format import Json, annotation, data_uri, pr
 from alearn.registry import register_exporter
 
 SIDE = 512
-"""Pixels of an embedded image's longer side."""
+"""The longer side of an embedded image in pixels."""
 
 
 @register_exporter(
@@ -26,32 +26,37 @@ SIDE = 512
 def text(labeled: Labeled, prefix: str = "", embed: bool = False) -> str:
     """Return the whole file.
 
-    prefix: put before each path, e.g. /data/local-files/?d=. embed: the images themselves, as data: URIs that need no
-    storage. Raises AlearnError for one that is missing or no image.
+    Args:
+        labeled: the labels.
+        prefix: text before each path, e.g. /data/local-files/?d=.
+        embed: whether to put the images themselves into the file, as data: URIs that need no storage.
+
+    Raises:
+        AlearnError: a file is missing, or is not an image.
     """
-    ids = [one.id for one in labeled.records]
+    ids = [record.id for record in labeled.records]
     pictures = _embedded(located(labeled, ids)) if embed else [prefix + name for name in ids]
-    tasks = [_task(labeled, one, picture) for one, picture in zip(labeled.records, pictures, strict=True)]
+    tasks = [_task(labeled, record, picture) for record, picture in zip(labeled.records, pictures, strict=True)]
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
 def _embedded(paths: Sequence[Path]) -> list[str]:
-    from alearn.data.decode import shown  # torch comes with it
+    from alearn.data.decode import shown  # here, because it imports torch
 
     return [data_uri(*shown(path, SIDE)) for path in paths]
 
 
-def _task(labeled: Labeled, one: Record, picture: str) -> Json:
-    proof = labeled.certificate.sha256 if labeled.certificate and one.source else None
+def _task(labeled: Labeled, record: Record, picture: str) -> Json:
+    proof = labeled.certificate.sha256 if labeled.certificate and record.source else None
     about = {
-        "source": one.source,
-        "purpose": one.purpose,
-        "round": None if one.round is None else str(one.round),
-        "annotator": one.annotator,
-        "time": one.time,
+        "source": record.source,
+        "purpose": record.purpose,
+        "round": None if record.round is None else str(record.round),
+        "annotator": record.annotator,
+        "time": record.time,
         "certificate": proof,
     }
-    hand = [annotation(one.label)] if one.source == "hand" else []
-    auto = [prediction(str(one.label), one.confidence, str(one.annotator))] if one.source == "auto" else []
+    hand = [annotation(record.label)] if record.source == "hand" else []
+    auto = [prediction(str(record.label), record.confidence, str(record.annotator))] if record.source == "auto" else []
     known = {key: value for key, value in about.items() if value is not None}
-    return task(one.id, picture, hand, auto, known)
+    return task(record.id, picture, hand, auto, known)

@@ -1,4 +1,4 @@
-"""What a folder says of its labels, whoever gave them: records that every format is written from."""
+"""Read the labels in a folder, of a trial or an audit, as records. Every format is written from these records."""
 
 import json
 from dataclasses import dataclass, replace
@@ -19,17 +19,27 @@ from alearn.oracle import store
 from alearn.oracle.store import Answer
 from alearn.trial import row
 
-LABELS, CONFIG, AUDIT, CERTIFICATE, MODEL = "labels.csv", "config.yaml", "audit.json", "certificate.json", "model.pt"
+LABELS = "labels.csv"
+CONFIG = "config.yaml"
+AUDIT = "audit.json"
+CERTIFICATE = "certificate.json"
+MODEL = "model.pt"
 SOURCES = ("", "hand", "auto")
 
 
 @dataclass(frozen=True)
 class Record:
-    """An image and its label. id: its name in the data set. label: None where there is none. source: hand, auto, or
-    None where nobody was asked. purpose: of a hand label: first, query, rest, audit, or given for one that was there
-    before. confidence: 1 for a human's, None where it is not known. annotator: the person; `oracle=truth` for a
-    simulated one; for an auto label the model. time: ISO 8601, UTC: when a person answered; for others when labels.csv
-    was written, which is not before they were given; None without a label, and for a given one.
+    """An image and its label.
+
+    id: the name of the image in the data set.
+    label: its class, or None if it has none.
+    source: hand, auto, or None if nobody has been asked.
+    purpose: of a hand label: first, query, rest, audit, or given for a label that existed before the trial.
+    round: the round of the label.
+    confidence: 1 for a hand label, None if it is not known.
+    annotator: the person, `oracle=truth` for a simulated human, or the model of an auto label.
+    time: ISO 8601, UTC. For the answer of a person, the time of the answer. For other labels, the time when labels.csv
+        was written, so the label is not newer. None without a label, and for a given label.
     """
 
     id: str
@@ -43,13 +53,13 @@ class Record:
 
     @property
     def cannot_tell(self) -> bool:
-        """A human set it aside."""
+        """Whether a human could not tell the class."""
         return self.source == "hand" and self.label is None
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was certified of the labels, in words, and the SHA-256 of the file that says so."""
+    """The statement of a certificate about the labels, and the SHA-256 of its file."""
 
     statement: str
     sha256: str
@@ -57,8 +67,14 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Labeled:
-    """A whole data set. folder: of the trial or the audit. name: of the data set. records: in data set order. root: the
-    folder that the ids are files in, None if they are none. early: answers of people that labels.csv does not have yet.
+    """A labeled data set.
+
+    folder: the folder of the trial or the audit.
+    name: the name of the data set.
+    records: the images in the order of the data set.
+    root: the folder of the image files, None if the images are not files.
+    certificate: the certificate of the labels, None if there is none.
+    early: the number of answers of people that labels.csv does not have yet.
     """
 
     folder: Path
@@ -70,41 +86,47 @@ class Labeled:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """By number: the model's own where there is one, then the others by name."""
-        found: tuple[str, ...] = ()
+        """The names of the classes by number: first those of the model, if there is one, then the others by name."""
+        known: tuple[str, ...] = ()
         if (self.folder / MODEL).exists():
-            from alearn.trial import model_file  # torch comes with it
+            from alearn.trial import model_file  # here, because it imports torch
 
-            found = model_file.load(self.folder).classes
-        rest = {one.label for one in self.records if one.label is not None} - set(found)
-        return (*found, *sorted(rest))
+            known = model_file.load(self.folder).classes
+        others = {record.label for record in self.records if record.label is not None} - set(known)
+        return (*known, *sorted(others))
 
     def summary(self) -> str:
-        """What there is, in a line or two."""
+        """Summarize the labels in up to three lines."""
         counts = {
-            "labels by hand": sum(one.source == "hand" and not one.cannot_tell for one in self.records),
-            "by the model": sum(one.source == "auto" for one in self.records),
-            "that a human cannot tell": sum(one.cannot_tell for one in self.records),
-            "without a label yet": sum(one.source is None for one in self.records),
+            "labels by hand": sum(record.source == "hand" and not record.cannot_tell for record in self.records),
+            "by the model": sum(record.source == "auto" for record in self.records),
+            "that a human cannot tell": sum(record.cannot_tell for record in self.records),
+            "without a label yet": sum(record.source is None for record in self.records),
         }
         parts = [f"{count:,} {what}" for what, count in counts.items() if count or what == "labels by hand"]
         lines = [f"{len(self.records):,} images: {', '.join(parts)}"]
         if self.early:
-            lines.append(f"answers of the round under way that are among them: {self.early:,}")
+            lines.append(f"answers of the current round among these: {self.early:,}")
         if self.certificate is not None:
             lines.append(f"certified: {self.certificate.statement}")
         return "\n".join(lines)
 
 
 def read(folder: Path, root: Path | None = None) -> Labeled:
-    """The labels in the folder of a trial, finished or not, or of an audit. root: where the images are, if not where
-    the folder says. Raises AlearnError if there are none, or if they cannot be read.
+    """Read the labels in the folder of a trial, finished or not, or of an audit.
+
+    Args:
+        folder: the folder.
+        root: the folder of the images, if they have moved.
+
+    Raises:
+        AlearnError: there are no labels, or they cannot be read.
     """
     path = folder / LABELS
     if not folder.is_dir():
-        raise AlearnError(f"{folder}: there is no such folder; give that of a trial or an audit")
+        raise AlearnError(f"{folder}: there is no such folder; give the folder of a trial or an audit")
     if not path.exists():
-        raise AlearnError(f"{path}: there is no such file; the first round of a trial leaves it, or the first audit")
+        raise AlearnError(f"{path}: there is no such file; the first round of a trial writes it, or an audit")
     about = _trial(folder) if (folder / CONFIG).exists() else _audit(folder)
     certificate = _certificate(folder)
     standing = _answers(folder)
@@ -115,8 +137,9 @@ def read(folder: Path, root: Path | None = None) -> Labeled:
     early = 0
     for i, record in enumerate(records):
         answer = standing.get(record.id)
-        if answer and record.source != "hand" and certificate is None:  # nothing may differ from what was certified
-            records[i], early = _answered(record, answer), early + 1
+        if answer and record.source != "hand" and certificate is None:  # certified labels must not change
+            records[i] = _answered(record, answer)
+            early += 1
         else:
             records[i] = _signed(record, answer, about, written)
     return Labeled(folder, about.name, tuple(records), root or about.root, certificate, early)
@@ -124,8 +147,12 @@ def read(folder: Path, root: Path | None = None) -> Labeled:
 
 @dataclass(frozen=True)
 class _About:
-    """name: of the data set. human: who answers, None for people. version: of the alearn that trained the model, None
-    where the labels are another tool's. root: as in Labeled.
+    """Where labels come from.
+
+    name: the name of the data set.
+    human: the annotator of hand labels, None for people, whose names the store has.
+    version: the version of alearn that trained the model, None if the labels come from another tool.
+    root: see `Labeled`.
     """
 
     name: str
@@ -134,12 +161,12 @@ class _About:
     root: Path | None
 
     def model(self, number: int | None) -> str:
-        """Whose the auto labels of a round are."""
+        """Return the annotator of the auto labels of a round."""
         return self.name if self.version is None else f"alearn {self.version} round {number}"
 
 
 def _trial(folder: Path) -> _About:
-    """Of a trial. Its config is read as plain keys: one that another version wrote will do."""
+    """Describe a trial. This reads only a few keys of its config, so the config may come from another version."""
     path = folder / CONFIG
     try:
         config = OmegaConf.load(path)
@@ -147,7 +174,9 @@ def _trial(folder: Path) -> _About:
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(f"{path}: cannot be read ({type(error).__name__})") from error
     if not isinstance(name, str) or not isinstance(root, str):
-        raise AlearnError(f"{path}: is no trial's: data.name={name}, data.root={root}; both must be text")
+        raise AlearnError(
+            f"{path}: is not the config of a trial: data.name={name}, data.root={root}; both must be text"
+        )
     own = name == "folder"
     done = row.load(folder)
     return _About(
@@ -159,45 +188,46 @@ def _trial(folder: Path) -> _About:
 
 
 def _audit(folder: Path) -> _About:
-    """Of an audit of labels from elsewhere."""
+    """Describe an audit of labels from another tool."""
     path = folder / AUDIT
     try:
         source = Path(json.loads(path.read_text())["source"])
     except FileNotFoundError:
         raise AlearnError(f"{folder}: has neither {CONFIG} nor {AUDIT}: it is neither a trial nor an audit") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise AlearnError(f"{path}: holds no audit that can be read ({type(error).__name__})") from error
+        raise AlearnError(f"{path}: is not a readable audit ({type(error).__name__})") from error
     return _About(source.name, human=None, version=None, root=source if source.is_dir() else source.parent)
 
 
 def _certificate(folder: Path) -> Certificate | None:
-    """Raises AlearnError for one that is of other labels: they would seem certified, and are not."""
+    """Read the certificate, if there is one. Raise AlearnError if it is about other labels than labels.csv."""
     path = folder / CERTIFICATE
     try:
         content = path.read_bytes()
-        made: Any = json.loads(content)
-        statement, of = str(made["statement"]), made["labels_sha256"]
+        fields: Any = json.loads(content)
+        statement = str(fields["statement"])
+        labels_sha256 = fields["labels_sha256"]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AlearnError(f"{path}: cannot be read ({type(error).__name__}); see alearn verify {folder}") from error
-    if of != sha256((folder / LABELS).read_bytes()).hexdigest():
+    if labels_sha256 != sha256((folder / LABELS).read_bytes()).hexdigest():
         raise AlearnError(
-            f"{path}: is of other labels than {folder / LABELS}, which was changed since; bring the file back, or move "
-            "the certificate away to export labels without one"
+            f"{path}: {folder / LABELS} has changed since this certificate; bring the file back, or move the "
+            "certificate away to export the labels without it"
         )
     return Certificate(statement, sha256(content).hexdigest())
 
 
 def _answers(folder: Path) -> dict[str, Answer]:
-    """What people answered, by image; the second answer where there are two."""
+    """Return the answers of people by image. If there are two for an image, return the second."""
     path = folder / store.NAME
     answers = store.read(path) if path.exists() else []
-    return {one.item: one for one in sorted(answers, key=lambda one: one.again)}
+    return {answer.item: answer for answer in sorted(answers, key=lambda answer: answer.again)}
 
 
 def _record(path: Path, number: int, line: dict[str, str]) -> Record:
-    """From a line of labels.csv; annotator and time are not known yet."""
+    """Read a line of labels.csv. The record has no annotator and no time yet."""
 
     def bad(column: str, allowed: str) -> AlearnError:
         return AlearnError(f"{path}: line {number}: {column}={line[column]}: must be {allowed}")
@@ -205,7 +235,7 @@ def _record(path: Path, number: int, line: dict[str, str]) -> Record:
     if line["source"] not in SOURCES:
         raise bad("source", "hand, auto, or empty")
     if bool(line["label"]) != bool(line["source"]) and line["source"] != "hand":
-        raise bad("label", "a class if it has a source, else empty")
+        raise bad("label", "a class if there is a source, and empty otherwise")
     try:
         given_in = int(line["round"]) if line["round"] else None
     except ValueError:
@@ -221,31 +251,31 @@ def _record(path: Path, number: int, line: dict[str, str]) -> Record:
 
 
 def _unique(path: Path, lines: Lines) -> None:
-    """Raise AlearnError if an image is there twice."""
+    """Raise AlearnError if an image occurs twice."""
     seen: set[str] = set()
     for number, line in lines.items():
         if line["id"] in seen:
-            raise AlearnError(f"{path}: line {number}: id={line['id']} is there twice; must be unique")
+            raise AlearnError(f"{path}: line {number}: id={line['id']} occurs twice; must be unique")
         seen.add(line["id"])
 
 
 def _answered(record: Record, answer: Answer) -> Record:
-    """With the answer to a round that is not over: the trial has it as soon as it is."""
-    sure = None if answer.label is None else 1.0
-    return Record(record.id, answer.label, "hand", answer.purpose, answer.round, sure, answer.who, answer.at)
+    """Return the record with an answer of the current round, which labels.csv does not have before the round ends."""
+    confidence = None if answer.label is None else 1.0
+    return Record(record.id, answer.label, "hand", answer.purpose, answer.round, confidence, answer.who, answer.at)
 
 
 def _signed(record: Record, answer: Answer | None, about: _About, written: str) -> Record:
-    """With who gave the label, and when."""
+    """Return the record with its annotator and its time."""
     if record.source is None or record.purpose == "given":
         return record
     if record.source == "auto":
         return replace(record, annotator=about.model(record.round), time=written)
-    if answer is not None and answer.label == record.label:  # else it was withdrawn after it had been taken
+    if answer is not None and answer.label == record.label:  # otherwise it was withdrawn after the trial had used it
         return replace(record, annotator=answer.who, time=answer.at)
     return replace(record, annotator=about.human, time=written)
 
 
 def _utc(seconds: float) -> str:
-    """As answers.db writes times."""
+    """Return a time in the form of answers.db."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Names of folders that every system takes, one for each class."""
+"""Every class gets the name of a folder that every system accepts."""
 
 import unicodedata
 
@@ -15,12 +15,12 @@ HOSTILE = [
 
 
 def test_hostile_names_become_safe_and_stay_apart():
-    found = folders(HOSTILE, taken=("classes.csv",))
-    assert set(found) == set(HOSTILE)
-    keys = {unicodedata.normalize("NFD", name).casefold() for name in found.values()}
+    names = folders(HOSTILE, taken=("classes.csv",))
+    assert set(names) == set(HOSTILE)
+    keys = {unicodedata.normalize("NFD", name).casefold() for name in names.values()}
     assert len(keys) == len(HOSTILE), "also where upper and lower case are one, and é is written in two ways"
     assert "classes.csv" not in keys
-    for name in found.values():
+    for name in names.values():
         assert 0 < len(name.encode()) <= LONGEST
         assert not set(name) & set('<>:"/\\|?*')
         assert name.isprintable()

@@ -1,4 +1,4 @@
-"""The folders, read by torchvision's ImageFolder; and what must never happen to files of others."""
+"""torchvision's ImageFolder reads the exported folders, and an export never touches files of others."""
 
 import csv
 import os
@@ -22,19 +22,19 @@ def folder(tmp_path):
 
 
 def read(out: Path) -> dict[str, str]:
-    """Label by id, as torchvision sees it, by the names in classes.csv."""
+    """Return the label of each id as torchvision reads it, with the class names of classes.csv."""
     with (out / "classes.csv").open(newline="") as file:
         names = {line["folder"]: line["class"] for line in csv.DictReader(file)}
     there = ImageFolder(str(out))
     assert sorted(there.classes) == sorted(names)
-    found = {}
+    labels = {}
     for path, number in there.samples:
         name = Path(path).relative_to(out / there.classes[number]).as_posix()
-        found[name] = names[there.classes[number]]
+        labels[name] = names[there.classes[number]]
         pixels = Image.open(path).convert("RGB").getpixel((0, 0))
         assert pixels == (9 * IDS.index(name),) * 3, "the image itself"
-    assert len(found) == len(there.samples)
-    return found
+    assert len(labels) == len(there.samples)
+    return labels
 
 
 def listed(path: Path) -> list[str]:
@@ -49,8 +49,8 @@ def snapshot(root: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("how", [(), ("--link",), ("--symlink",), ("--copy",)])
 def test_torchvision_reads_exactly_the_labeled_images(folder, tmp_path, how):
     before, out = snapshot(tmp_path / "photos"), tmp_path / "new" / "sorted"
-    for _ in range(2):  # the second time over the first
-        said = export(folder, "--format", "folders", "--out", out, *how)
+    for _ in range(2):  # the second export replaces the first
+        output = export(folder, "--format", "folders", "--out", out, *how)
         assert read(out) == {name: label for name, label in expected().items() if label is not None}
     assert (listed(out / "cannot_tell.csv"), listed(out / "unlabeled.csv")) == (["6.png"], ["7.png"])
     for path, name in [(p, p.name) for p in out.glob("*/**/*.png")]:
@@ -59,7 +59,7 @@ def test_torchvision_reads_exactly_the_labeled_images(folder, tmp_path, how):
         assert path.samefile(original) == (how != ("--copy",))
     assert snapshot(tmp_path / "photos") == before
     assert sorted(p.name for p in out.parent.iterdir()) == ["sorted"], "nothing is left beside it"
-    assert f"folders: {out}" in said
+    assert f"folders: {out}" in output
 
 
 def test_by_default_it_goes_into_the_trials_folder(folder):
@@ -72,10 +72,10 @@ def test_where_no_hard_links_can_be_the_files_are_copied_and_it_is_said(monkeypa
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(Path, "hardlink_to", other_device)
-    said = export(folder, "--format", "folders", "--out", tmp_path / "out")
+    output = export(folder, "--format", "folders", "--out", tmp_path / "out")
     assert len(read(tmp_path / "out")) == 7
     assert os.stat(tmp_path / "photos" / "5.png").st_nlink == 1
-    assert folders.COPIED in said
+    assert folders.COPIED in output
 
 
 def test_a_label_that_changed_moves_and_a_class_that_is_gone_has_no_folder(folder, tmp_path):
@@ -85,41 +85,41 @@ def test_a_label_that_changed_moves_and_a_class_that_is_gone_has_no_folder(folde
     (folder / "labels.csv").write_text(text.replace("../up", '"cat, small"'))
     (folder / "answers.db").unlink()
     export(folder, "--format", "folders", "--out", out)
-    found = read(out)
-    assert found["b, 1.png"] == "cat, small"
-    assert "../up" not in found.values()
+    labels = read(out)
+    assert labels["b, 1.png"] == "cat, small"
+    assert "../up" not in labels.values()
 
 
 def test_a_folder_with_anything_of_others_is_not_touched(folder, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    assert "not empty, and no export of alearn" in refused(folder, "--format", "folders", "--out", out)
+    assert "neither empty nor an export of alearn" in refused(folder, "--format", "folders", "--out", out)
     (out / "mine.txt").unlink()
-    export(folder, "--format", "folders", "--out", out)  # an empty one will do
+    export(folder, "--format", "folders", "--out", out)  # an empty folder is allowed
     mine = next(out.glob("*/")) / "mine.txt"
     mine.write_text("mine")
     message = refused(folder, "--format", "folders", "--out", out)
-    assert f"holds {mine.relative_to(out)}, which no export wrote" in message
+    assert f"contains {mine.relative_to(out)}, which no export wrote" in message
     assert mine.read_text() == "mine"
     mine.unlink()
     (out / "linked").symlink_to(tmp_path / "photos")
-    assert "holds linked" in refused(folder, "--format", "folders", "--out", out)
+    assert "contains linked" in refused(folder, "--format", "folders", "--out", out)
     (out / "linked").unlink()
     (out / folders.MARK).write_text("{}")
-    assert "no export of alearn" in refused(folder, "--format", "folders", "--out", out)
+    assert "neither empty nor an export of alearn" in refused(folder, "--format", "folders", "--out", out)
     (tmp_path / "file").write_text("mine")
     assert "is a file or a link" in refused(folder, "--format", "folders", "--out", tmp_path / "file")
 
 
 def test_originals_inside_of_an_export_are_never_replaced_by_the_next(folder, tmp_path):
-    """An export became a data set, and its labels are to go where it lies."""
+    """An export has become the data set of a trial, and the next export shall not replace it."""
     photos = tmp_path / "photos"
     (photos / folders.MARK).write_text(f'{{"files": {list(IDS)!r}}}'.replace("'", '"'))
     before = snapshot(photos)
     for out in (photos, photos / "deep", tmp_path):
         message = refused(folder, "--format", "folders", "--out", out)
-        assert "lies in" in message
+        assert "must neither be in" in message
     assert snapshot(photos) == before
 
 
@@ -142,7 +142,7 @@ def test_a_link_in_the_data_set_that_leads_out_is_refused(tmp_path):
 
 
 def _with_ids(tmp_path, *ids: str) -> str:
-    """The message about a trial of these images."""
+    """Return the message of an export of a trial with these images."""
     folder, ledger = tmp_path / "trial", Ledger.empty(len(ids))
     folder.mkdir(exist_ok=True)
     (tmp_path / "photos").mkdir(exist_ok=True)
@@ -161,14 +161,14 @@ def test_missing_images_are_named_and_may_lie_elsewhere(folder, tmp_path):
     (photos / "moved.png").rename(photos / "5.png")
     (photos / "7.png").unlink()  # has no label
     photos.rename(tmp_path / "elsewhere")
-    assert "there is no such folder; say where" in refused(folder, "--format", "folders", "--out", out)
+    assert "there is no such folder; give the folder" in refused(folder, "--format", "folders", "--out", out)
     export(folder, "--format", "folders", "--out", out, "--root", tmp_path / "elsewhere")
     assert len(read(out)) == 7
 
 
 def test_images_that_are_no_files_are_no_folders(folder):
     (folder / "config.yaml").write_text(compose("data=mnist").yaml())
-    assert "data=mnist: its images are no files" in refused(folder, "--format", "folders")
+    assert "data=mnist: its images are not files" in refused(folder, "--format", "folders")
 
 
 def test_a_failure_leaves_the_old_export_whole(monkeypatch, folder, tmp_path):

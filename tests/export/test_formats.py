@@ -1,4 +1,4 @@
-"""Each format of one file, as typed, read by somebody else's reader and compared with the ledger."""
+"""Export each format of record file by the command, read it with another library, and compare it with the ledger."""
 
 import base64
 import csv
@@ -24,17 +24,17 @@ def folder(tmp_path):
 
 
 def times(folder):
-    return [one.time for one in read(folder).records]
+    return [record.time for record in read(folder).records]
 
 
 def same(frame, folder):
-    """A table is the ledger, column by column."""
+    """Check that a table equals the ledger in each column."""
     records = read(folder).records
     assert list(frame.path) == list(IDS)
     for column in ("label", "source", "purpose", "annotator"):
-        assert [None if pd.isna(x) else x for x in frame[column]] == [getattr(one, column) for one in records]
+        assert [None if pd.isna(x) else x for x in frame[column]] == [getattr(record, column) for record in records]
     for column in ("round", "confidence"):
-        there = np.array([np.nan if (x := getattr(one, column)) is None else x for one in records])
+        there = np.array([np.nan if (x := getattr(record, column)) is None else x for record in records])
         np.testing.assert_allclose(frame[column].astype(float), there, rtol=1e-12)
     at = pd.to_datetime(frame.time, utc=True)
     assert [None if pd.isna(x) else x.to_pydatetime() for x in at] == [
@@ -43,7 +43,7 @@ def same(frame, folder):
 
 
 def test_csv(folder):
-    said, out = export(folder, "--format", "csv"), folder / "export.csv"
+    output, out = export(folder, "--format", "csv"), folder / "export.csv"
     frame = pd.read_csv(out, dtype={"label": str}, keep_default_na=False, na_values=[""])
     same(frame, folder)
     assert {path: None if pd.isna(label) else label for path, label in zip(frame.path, frame.label, strict=True)} == (
@@ -52,15 +52,15 @@ def test_csv(folder):
     assert frame.path[frame.cannot_tell == "yes"].tolist() == ["6.png"]
     assert frame.cannot_tell.notna().sum() == 1
     assert frame.certificate.isna().all()
-    assert f"csv: {out}" in said
+    assert f"csv: {out}" in output
     before = out.read_bytes()
     export(folder, "--format", "csv")
-    assert out.read_bytes() == before, "again the same, over the old one"
+    assert out.read_bytes() == before, "a second export replaces the file with the same content"
 
 
 @pytest.mark.parametrize(("kind", "name"), [("csv", "out.csv"), ("jsonl-manifest", "out.jsonl")])
 def test_alearn_reads_humans_labels_back_as_given_ones(folder, tmp_path, kind, name):
-    """Not the model's: an audit would not look at them."""
+    """Auto labels do not come back, because an audit would not check them."""
     with (folder / "labels.csv").open(newline="") as file:
         auto = [line["id"] for line in csv.DictReader(file) if line["source"] == "auto"]
     assert auto
@@ -77,22 +77,26 @@ def test_jsonl_manifest(folder):
         line["source-ref"].removeprefix("s3://bucket/"): line for line in map(json.loads, out.read_text().splitlines())
     }
     numbers = {name: k for k, name in enumerate(sorted(CLASSES))}
-    for one in read(folder).records:
-        line = lines[one.id]
-        if one.source is None:
-            assert line == {"source-ref": f"s3://bucket/{one.id}"}
+    for record in read(folder).records:
+        line = lines[record.id]
+        if record.source is None:
+            assert line == {"source-ref": f"s3://bucket/{record.id}"}
             continue
         about = line["label-metadata"]
-        assert line.get("label") == (None if one.label is None else numbers[one.label])
+        assert line.get("label") == (None if record.label is None else numbers[record.label])
         assert about["type"] == "groundtruth/image-classification"
         assert (about.get("class-name"), about["human-annotated"]) == (
-            one.label,
-            "yes" if one.source == "hand" else "no",
+            record.label,
+            "yes" if record.source == "hand" else "no",
         )
-        assert (about.get("confidence"), about.get("creation-date")) == (one.confidence, one.time)
+        assert (about.get("confidence"), about.get("creation-date")) == (record.confidence, record.time)
         assert about["job-name"] == "alearn/photos"
-        assert ("failure-reason" in about) == one.cannot_tell == (one.id == "6.png")
-        assert (about.get("annotator"), about.get("purpose"), about["round"]) == (one.annotator, one.purpose, one.round)
+        assert ("failure-reason" in about) == record.cannot_tell == (record.id == "6.png")
+        assert (about.get("annotator"), about.get("purpose"), about["round"]) == (
+            record.annotator,
+            record.purpose,
+            record.round,
+        )
 
 
 def test_parquet(folder):
@@ -120,21 +124,21 @@ def test_labelstudio(folder):
     export(folder, "--format", "labelstudio", "--prefix", "/data/local-files/?d=")
     tasks = json.loads((folder / "export.labelstudio.json").read_text())
     assert [task["data"]["item"] for task in tasks] == list(IDS)
-    said = {}
-    for task, one in zip(tasks, read(folder).records, strict=True):
-        assert task["data"]["image"] == f"/data/local-files/?d={one.id}"
-        assert (task["data"].get("annotator"), task["data"].get("time")) == (one.annotator, one.time)
+    output = {}
+    for task, record in zip(tasks, read(folder).records, strict=True):
+        assert task["data"]["image"] == f"/data/local-files/?d={record.id}"
+        assert (task["data"].get("annotator"), task["data"].get("time")) == (record.annotator, record.time)
         hand, auto = task["annotations"], task["predictions"]
-        assert (len(hand), len(auto)) == (one.source == "hand", one.source == "auto")
+        assert (len(hand), len(auto)) == (record.source == "hand", record.source == "auto")
         for each in hand:
-            assert each["was_cancelled"] == one.cannot_tell
+            assert each["was_cancelled"] == record.cannot_tell
         for each in auto:
-            assert each["score"] == pytest.approx(one.confidence)
-            assert each["model_version"] == one.annotator
+            assert each["score"] == pytest.approx(record.confidence)
+            assert each["model_version"] == record.annotator
         choices = [part["value"]["choices"] for each in hand + auto for part in each["result"]]
         assert all(len(chosen) == 1 for chosen in choices)
-        said[one.id] = choices[0][0] if choices else None
-    assert said == expected()
+        output[record.id] = choices[0][0] if choices else None
+    assert output == expected()
 
 
 def test_labelstudio_with_the_images_inside(folder, tmp_path):

@@ -1,4 +1,4 @@
-"""Real folders: a trial on image files that was certified, and an audit of labels from elsewhere."""
+"""Export real folders: a certified trial on image files, and an audit of labels from another tool."""
 
 import csv
 import hashlib
@@ -25,10 +25,18 @@ def certified(tmp_path_factory):
         path = root / f"class {pool.classes[kind]}" / f"{i:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pool.images[i, 0].numpy()).save(path)
-    words = ["data=folder", f"data.root='{root}'", f"data.cache='{base / 'cache'}'", "data.size=20", "data.channels=1"]
+    overrides = [
+        "data=folder",
+        f"data.root='{root}'",
+        f"data.cache='{base / 'cache'}'",
+        "data.size=20",
+        "data.channels=1",
+    ]
     policy = ["policy.finish=audit", "policy.audit.target_error=0.05", "policy.audit.seed=1"]
     rounds = ["policy.init_count=60", "policy.hand_per_round=20", "policy.hand_budget=120"]
-    run_shown(compose(*words, "policy=frugal", *policy, *rounds, "data.augment=none", *SMALL, "train.steps=60"), folder)
+    run_shown(
+        compose(*overrides, "policy=frugal", *policy, *rounds, "data.augment=none", *SMALL, "train.steps=60"), folder
+    )
     return folder, root
 
 
@@ -36,8 +44,8 @@ def test_a_certified_trial(certified, tmp_path):
     folder, _ = certified
     statement = json.loads((folder / "certificate.json").read_text())["statement"]
     digest = hashlib.sha256((folder / "certificate.json").read_bytes()).hexdigest()
-    said = export(folder, "--format", "csv", "--out", tmp_path / "out.csv")
-    assert f"certified: {statement}" in said
+    output = export(folder, "--format", "csv", "--out", tmp_path / "out.csv")
+    assert f"certified: {statement}" in output
     frame, ledger = pd.read_csv(tmp_path / "out.csv"), pd.read_csv(folder / "labels.csv")
     pairs = {"path": "id"} | {name: name for name in ("label", "source", "purpose", "round", "confidence")}
     for there, here in pairs.items():
@@ -80,7 +88,7 @@ def test_an_audit_of_labels_from_elsewhere(made, tmp_path):  # noqa: F811
     path, truth, _ = made
     folder = finish(path, truth, "--seed", "1")
     digest = hashlib.sha256((folder / "certificate.json").read_bytes()).hexdigest()
-    said = export(folder, "--format", "csv", "--out", tmp_path / "out.csv")
+    output = export(folder, "--format", "csv", "--out", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     with (folder / "labels.csv").open(newline="") as file:
@@ -91,4 +99,4 @@ def test_an_audit_of_labels_from_elsewhere(made, tmp_path):  # noqa: F811
         )  # fmt: skip
     assert {line["certificate"] for line in lines} == {digest}
     assert {line["annotator"] for line in lines if line["source"] == "auto"} == {path.name}
-    assert "certified: At most 40 of 2,000" in said
+    assert "certified: At most 40 of 2,000" in output

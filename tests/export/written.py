@@ -1,4 +1,4 @@
-"""Folders of trials to export, made by hand: every kind of label, known to the last detail."""
+"""Hand-written folders of trials to export. They have every kind of label, and every detail is known."""
 
 from pathlib import Path
 
@@ -25,25 +25,28 @@ def images(root: Path, ids=IDS) -> None:
 
 
 def ledger() -> Ledger:
-    """Of IDS: as LABELS and SOURCES say."""
-    made = Ledger.empty(len(IDS))
+    """Return a ledger of IDS with the labels LABELS from SOURCES."""
+    new = Ledger.empty(len(IDS))
     given = [CANNOT_TELL if name is None else CLASSES.index(name) for name in LABELS]
 
     def write(index: list[int], source: Source, number: int) -> None:
-        made.write(np.array(index), np.array([given[i] for i in index]), source, number)
+        new.write(np.array(index), np.array([given[i] for i in index]), source, number)
 
     write([4], Source.GIVEN, 0)
     write([0, 5], Source.FIRST, 0)
     auto = np.array([1, 3, 8])
-    made.note(Scores(auto, np.array(given)[auto], np.log([0.25, 1e-9, 0.5]).astype(np.float32), np.zeros(3)), 2)
+    new.note(Scores(auto, np.array(given)[auto], np.log([0.25, 1e-9, 0.5]).astype(np.float32), np.zeros(3)), 2)
     write([1, 3, 8], Source.AUTO, 2)
     write([2], Source.QUERY, 1)
     write([7], Source.AUDIT, 2)
-    return made
+    return new
 
 
 def trial(folder: Path, root: Path, answers: bool = True) -> Path:
-    """A trial that is under way; people answered, twice of one image, and one answer waits for its round's end."""
+    """Write the folder of an unfinished trial with answers of people.
+
+    One image has two answers, and one answer belongs to the current round, so labels.csv does not have it yet.
+    """
     folder.mkdir()
     images(root)
     config = compose("data=folder", f"data.root='{root}'", "oracle=web")
@@ -63,7 +66,7 @@ def trial(folder: Path, root: Path, answers: bool = True) -> Path:
 
 
 EARLY = {"9.png": "Überraschung"}
-"""What an answer says that labels.csv does not have yet."""
+"""The label of the answer that labels.csv does not have yet."""
 
 
 def expected() -> dict[str, str | None]:
@@ -71,15 +74,15 @@ def expected() -> dict[str, str | None]:
 
 
 def export(*args: object) -> str:
-    """Run `alearn export`, which must go well; returns what it printed."""
+    """Run `alearn export`, which must succeed, and return what it printed."""
     code, out, err = alearn("export", *args)
     assert (code, err) == (0, "")
     return out
 
 
 def refused(*args: object, code: int = 1) -> str:
-    """Run `alearn export`, which must fail; returns the message."""
-    found, out, err = alearn("export", *args)
-    assert (found, out) == (code, "")
+    """Run `alearn export`, which must fail with this exit code, and return its message."""
+    actual, out, err = alearn("export", *args)
+    assert (actual, out) == (code, "")
     assert err.startswith("error: ")
     return err
