@@ -1,1 +1,1 @@
-"""The command `alearn`: Hydra's overrides, and a subcommand a module."""
+"""The command `alearn`: Hydra's overrides, and subcommands, one per module."""

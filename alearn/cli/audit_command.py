@@ -1,4 +1,4 @@
-"""`alearn audit`: certify finished labels that any tool made."""
+"""`alearn audit`: certify finished labels from any tool."""
 
 import shlex
 from argparse import Namespace
@@ -17,11 +17,11 @@ def parser() -> Parser:
     """Return the parser of the options."""
     parser = Parser(
         "audit",
-        "Certify finished labels: at most a stated share of them is wrong. Run it, fill in the sheet that it writes, "
-        "and run it again, until it ends with a certificate.",
+        "Certify that at most a stated share of finished labels is wrong. Run this command, fill in the sheet that it "
+        "writes, and run it again, until it ends with a certificate.",
     )
     parser.add_argument(
-        "labels", type=Path, metavar="LABELS", help="a CSV file with a line for each item, or a folder of class folders"
+        "labels", type=Path, metavar="LABELS", help="a CSV file with one line per item, or a folder of class folders"
     )
     add_target(parser)
     parser.add_argument(
@@ -35,7 +35,7 @@ def parser() -> Parser:
         type=int,
         choices=(1, 2),
         default=1,
-        help="2 asks a second time where the answer is not the label (default: %(default)s)",
+        help="2 asks a second time if the answer differs from the label (default: %(default)s)",
     )
     parser.add_argument(
         "--repeatable", action="store_true", help="leave risk for audits of later versions of the labels (see --after)"
@@ -48,7 +48,7 @@ def parser() -> Parser:
         "--seed",
         metavar="TEXT",
         help="the seed of the draw, which nobody may know before the labels are frozen; 'wait' freezes the labels and "
-        "shows the SHA-256 to publish first (default: a random seed)",
+        "shows a SHA-256, which you publish before you choose the seed (default: a random seed)",
     )
     for key in COLUMNS:
         if_any = ", if there is one" if key == "source" else ""
@@ -56,16 +56,16 @@ def parser() -> Parser:
             f"--{key}-column",
             default=None if key == "source" else key,
             metavar="NAME",
-            help=f"the column of the file that holds the {key} (default: {key}{if_any})",
+            help=f"the column of the file with the {key} (default: {key}{if_any})",
         )
     parser.add_argument(
-        "--classes", default="", metavar="A,B,...", help="labels that an answer may be besides those in LABELS"
+        "--classes", default="", metavar="A,B,...", help="classes that an answer may name besides those in LABELS"
     )
     return parser
 
 
 def run(args: Namespace) -> int:
-    """Take the audit as far as the answers go. The exit code is 0, too, when it waits for answers."""
+    """Take the audit as far as the answers allow. The exit code is 0 even if the audit waits for answers."""
     from alearn.audit import finished_audit
     from alearn.audit.finished_audit import Request
 

@@ -1,4 +1,4 @@
-"""The options that subcommands share, and the one style of them all."""
+"""The parser and the options that all subcommands share."""
 
 import argparse
 import math
@@ -10,18 +10,18 @@ from alearn.cli.exit_codes import UsageError
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of a subcommand. What it cannot read is a `UsageError`."""
+    """The parser of a subcommand. It raises a `UsageError` for arguments that it cannot read."""
 
     def __init__(self, name: str, description: str, epilog: str | None = None) -> None:
         super().__init__(prog=f"alearn {name}", description=description, epilog=epilog, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage: the message is what the user needs to read."""
+        """Raise an error instead of printing the usage, because the user only needs the message."""
         raise UsageError(f"{message.removeprefix('argument ')}; {self.prog} --help lists the options")
 
 
 def share(text: str) -> float:
-    """Return a number between 0 and 1, neither included."""
+    """Return a number between 0 and 1, both excluded."""
     try:
         value = float(text)
     except ValueError:
@@ -32,7 +32,7 @@ def share(text: str) -> float:
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """Return the type of an option that takes a whole number, `least` or more."""
+    """Return the type of an option whose value is a whole number, at least `least`."""
 
     def number(text: str) -> int:
         try:
@@ -47,7 +47,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def add_target(parser: Parser) -> None:
-    """Add the options that say what a certificate is to promise."""
+    """Add the options that define what a certificate states."""
     parser.add_argument(
         "--target-error", type=share, required=True, metavar="SHARE", help="the share of labels that may be wrong"
     )
@@ -56,14 +56,14 @@ def add_target(parser: Parser) -> None:
         type=share,
         default=0.05,
         metavar="SHARE",
-        help="the probability that more than that are wrong (default: %(default)s)",
+        help="the probability that a larger share is wrong (default: %(default)s)",
     )
     parser.add_argument(
         "--scope",
         choices=get_args(Scope),
         default="total",
-        help="which labels the share is of: all labels (total), those that stay the model's (auto), or those of each "
-        "class by itself (class) (default: %(default)s)",
+        help="the labels to which the share refers: all labels (total), the final labels of the model (auto), or the "
+        "labels of each class (class) (default: %(default)s)",
     )
     parser.add_argument(
         "--kind",

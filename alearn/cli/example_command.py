@@ -1,4 +1,4 @@
-"""`alearn example`: write a folder of images to try alearn on."""
+"""`alearn example`: write a folder of images, to try alearn with it."""
 
 import os
 import shlex
@@ -17,14 +17,14 @@ LAYOUTS = ("unlabeled", "classes")
 def parser() -> Parser:
     """Return the parser of the options."""
     parser = Parser(
-        "example", "Write some images of a known data set as PNG files, to try alearn on a folder of images."
+        "example", "Write some images of a known data set as PNG files, to try alearn with a folder of images."
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or an empty one")
     parser.add_argument(
         "--data",
         choices=DATA,
         default="mnist",
-        help="the data set, which is fetched if it is not there (default: %(default)s)",
+        help="the data set; it is downloaded if it is missing (default: %(default)s)",
     )
     parser.add_argument(
         "--images", type=whole(1), default=600, metavar="N", help="how many images (default: %(default)s)"
@@ -33,7 +33,7 @@ def parser() -> Parser:
         "--layout",
         choices=LAYOUTS,
         default=LAYOUTS[0],
-        help="unlabeled: all files in DIR, and the true labels in DIR.truth.csv; classes: a folder for each class "
+        help="unlabeled: all files in DIR, and the true labels in DIR.truth.csv; classes: one folder per class "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -43,14 +43,14 @@ def parser() -> Parser:
         "--root",
         type=Path,
         metavar="DIR",
-        help="where data sets lie (default: the variable ALEARN_DATA, or else ~/.cache/alearn)",
+        help="the folder of the data sets (default: the value of the variable ALEARN_DATA, or ~/.cache/alearn)",
     )
     return parser
 
 
 def run(args: Namespace) -> int:
-    """Write the folder, and print what is in it and what to do next."""
-    from alearn.data import example_files  # torch comes with it
+    """Write the folder. Print what is in it and what to do next."""
+    from alearn.data import example_files  # here, because it imports torch
 
     root = args.root or Path(os.environ.get("ALEARN_DATA", "~/.cache/alearn"))
     folder = args.folder.absolute()

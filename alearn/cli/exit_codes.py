@@ -1,4 +1,4 @@
-"""The exit codes, and the one way from an exception that the user can mend to a message and a code."""
+"""The exit codes, and how an exception that the user can fix becomes a message and an exit code."""
 
 import os
 import signal
@@ -10,9 +10,13 @@ from typing import NoReturn
 
 from alearn.errors import AlearnError, WaitingError
 
-DONE, ERROR, USAGE = 0, 1, 2
-INTERRUPTED, TERMINATED = 130, 143
-"""128 and the signal's number, as shells have it."""
+DONE = 0
+ERROR = 1
+USAGE = 2
+INTERRUPTED = 130
+"""128 plus the number of SIGINT, as in shells."""
+TERMINATED = 143
+"""128 plus the number of SIGTERM, as in shells."""
 
 
 class UsageError(AlearnError):
@@ -20,30 +24,30 @@ class UsageError(AlearnError):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does."""
+    """Raised at SIGTERM, which ends a command as Ctrl-C does."""
 
 
 def guard(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code. What the user can mend is one message; a bug keeps its traceback."""
+    """Run a command and return its exit code. An error of the user becomes one message; a bug keeps its traceback."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = command()
-        sys.stdout.flush()  # if the reader of a pipe has gone, notice it here and not while Python exits
+        sys.stdout.flush()  # so that a broken pipe raises here and not while Python exits
     except (AlearnError, WaitingError, OSError, KeyboardInterrupt) as error:
         return report(error)
     return code
 
 
 def report(error: BaseException) -> int:
-    """Print the one message of an exception and return the exit code that stands for it.
+    """Print the message of an exception and return its exit code.
 
-    A KeyboardInterrupt may have an argument: how to go on.
+    A KeyboardInterrupt may have an argument: the command that resumes the work.
     """
     match error:
         case WaitingError():
             print(error, flush=True)
             return DONE
-        case BrokenPipeError():  # the reader, `head` for example, has read enough
+        case BrokenPipeError():  # the reader of the output, such as `head`, has ended
             _discard_output()
             return ERROR
         case KeyboardInterrupt():
@@ -59,7 +63,7 @@ def report(error: BaseException) -> int:
 
 
 def _discard_output() -> None:
-    """Send what is still in the buffer to nowhere: Python flushes it once more when it exits."""
+    """Discard the rest of the buffer, because Python flushes it again when it exits."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

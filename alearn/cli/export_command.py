@@ -20,8 +20,8 @@ def parser() -> Parser:
     """Return the parser of the options."""
     parser = Parser(
         "export",
-        "Write the labels of a trial, finished or not, or of an audit, for other programs: the whole data set in its "
-        "order, with who gave each label, when, how surely, and the certificate.",
+        "Write the labels of a trial, finished or not, or of an audit, for other programs. The export has the whole "
+        "data set in its order. It says who gave each label, when, and with which confidence, and has the certificate.",
     )
     own = EXPORTERS.own()
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of the trial or of the audit")
@@ -40,7 +40,7 @@ def parser() -> Parser:
     )
     how = parser.add_mutually_exclusive_group()
     for value, text in (
-        ("hard", "hard links, or copies where there can be none (the default)"),
+        ("hard", "hard links, or copies if these are not possible (the default)"),
         ("symbolic", "symbolic links to the originals"),
         ("copy", "copies of the images"),
     ):
@@ -53,21 +53,22 @@ def parser() -> Parser:
         "--embed",
         action="store_const",
         const=True,
-        help=f"{_takers('embed')}: the images themselves, as data: URIs; for small data sets",
+        help=f"{_takers('embed')}: put the images themselves into the file, as data: URIs; for small data sets",
     )
     return parser
 
 
 def _takers(option: str) -> str:
-    """Return the formats that take an option."""
+    """Return the formats that accept an option, as text."""
     return ", ".join(name for name, exporter in EXPORTERS.own().items() if option in exporter.options)
 
 
 def run(args: Namespace) -> int:
-    """Write the labels, and print what they are and where they went."""
-    exporter, options = EXPORTERS.get(args.format), _options(args)
+    """Write the labels. Print a summary and the path."""
+    exporter = EXPORTERS.get(args.format)
+    options = _options(args)
     if args.out == STANDARD_OUTPUT and exporter.folder:
-        raise UsageError(f"--out -: --format {args.format} writes a folder, which standard output is not; give a path")
+        raise UsageError(f"--out -: --format {args.format} writes a folder, not standard output; give a path")
     from alearn.export import records
     from alearn.files import atomic
 
@@ -77,9 +78,9 @@ def run(args: Namespace) -> int:
         sys.stdout.flush()
         print(labeled.summary(), file=sys.stderr)
         return DONE
-    out = Path(os.path.abspath(args.out or args.folder / exporter.file))  # "." has no name, and links stay
+    out = Path(os.path.abspath(args.out or args.folder / exporter.file))  # "." has no name; abspath keeps links
     if out.parent.resolve() == args.folder.resolve() and not out.name.startswith("export"):
-        raise AlearnError(f"--out {out}: in a trial's own folder names of exports begin with export; give another")
+        raise AlearnError(f"--out {out}: in the trial's folder, the name must begin with export; give another name")
     notes: list[str] = []
     if exporter.folder:
         notes = exporter.write(labeled, out, **options)
@@ -94,14 +95,14 @@ def run(args: Namespace) -> int:
 
 
 def _options(args: Namespace) -> dict[str, Any]:
-    """Return what an exporter is told. Raise UsageError for options that are not for it, or exclude each other."""
+    """Return the options of the exporter. Raise UsageError if the format does not accept them, or they conflict."""
     options = {name: value for name in ("how", "prefix", "embed") if (value := getattr(args, name)) is not None}
     for name, value in options.items():
         if name not in EXPORTERS.get(args.format).options:
             flag = LINKS[value] if name == "how" else f"--{name}"
             raise UsageError(f"{flag}: is for --format {_takers(name)}, not for {args.format}")
     if {"embed", "prefix"} <= options.keys():
-        raise UsageError("--embed: puts the images into the file, which leaves no paths for --prefix; give one of them")
+        raise UsageError("--embed: puts the images into the file, so there are no paths for --prefix; give one of them")
     return options
 
 

@@ -1,4 +1,4 @@
-"""The command `alearn`: a subcommand, or else Hydra's overrides. Only what is asked for is imported."""
+"""The command `alearn`: run a subcommand, or pass the arguments to Hydra. This imports only what the command needs."""
 
 import sys
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from alearn.cli import exit_codes
 from alearn.cli.exit_codes import UsageError
 
 SUBCOMMANDS = ("example", "report", "table", "predict", "export", "plan", "audit", "verify")
-"""Each is the module `alearn.cli.NAME_command`, with a `parser()` and a `run(args)` that returns the exit code."""
+"""Each has a module `alearn.cli.NAME_command` with a `parser()` and a `run(args)`, which returns the exit code."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command line, by default the one of this process, and return the exit code."""
+    """Run a command line and return the exit code. args: by default, the arguments of this process."""
     return exit_codes.guard(partial(_dispatch, list(sys.argv[1:] if args is None else args)))
 
 
@@ -35,6 +35,6 @@ def _dispatch(args: list[str]) -> int:
     return run_command.run(args)
 
 
-def _is_hydras(word: str) -> bool:
-    """Tell whether a word is a flag, an override (KEY=VALUE), or the deletion of a key (~KEY)."""
-    return "=" in word or word.startswith(("-", "~"))
+def _is_hydras(arg: str) -> bool:
+    """Return whether an argument is a flag, an override (KEY=VALUE), or the deletion of a key (~KEY)."""
+    return "=" in arg or arg.startswith(("-", "~"))

@@ -1,4 +1,4 @@
-"""`alearn plan`: show what a certificate would cost, before anything is spent."""
+"""`alearn plan`: show how many labels a certificate would cost."""
 
 from argparse import Namespace
 
@@ -11,23 +11,25 @@ from alearn.cli.exit_codes import DONE, UsageError
 
 def parser() -> Parser:
     """Return the parser of the options."""
-    parser = Parser("plan", "Show what a certificate would cost, before anything is spent.")
-    parser.add_argument("--items", type=whole(1), required=True, metavar="N", help="labels that no human gave")
+    parser = Parser("plan", "Show how many labels a certificate would cost, before you label anything.")
+    parser.add_argument(
+        "--items", type=whole(1), required=True, metavar="N", help="number of labels that no human gave"
+    )
     add_target(parser)
     parser.add_argument(
         "--expected-errors",
         type=float,
         metavar="N",
-        help="wrong labels that you expect among them (default: half of those that may be wrong)",
+        help="number of them that you expect to be wrong (default: half of those that may be wrong)",
     )
     parser.add_argument(
         "--classes",
         type=whole(1),
         default=1,
         metavar="N",
-        help="classes, taken to be of equal size; for --scope class only",
+        help="number of classes, which the plan assumes to have equal sizes; only with --scope class",
     )
-    parser.add_argument("--budget", type=whole(0), metavar="N", help="labels that the audit may check at most")
+    parser.add_argument("--budget", type=whole(0), metavar="N", help="the most labels that the audit may check")
     return parser
 
 
@@ -35,8 +37,7 @@ def run(args: Namespace) -> int:
     """Print the table of plans."""
     if args.classes > args.items or (args.classes > 1) != (args.scope == "class"):
         raise UsageError(
-            f"--classes {args.classes}: must be from 2 to the {args.items:,} items with --scope class, and is for that "
-            "scope only"
+            f"--classes {args.classes}: must be from 2 to the {args.items:,} items, and only with --scope class"
         )
     errors = args.expected_errors
     if errors is None:

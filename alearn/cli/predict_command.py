@@ -1,4 +1,4 @@
-"""`alearn predict`: label new images with the model that a finished trial left."""
+"""`alearn predict`: label new images with the model of a finished trial."""
 
 import sys
 from argparse import Namespace
@@ -10,7 +10,7 @@ from alearn.cli.exit_codes import DONE, ERROR, UsageError
 
 def parser() -> Parser:
     """Return the parser of the options."""
-    parser = Parser("predict", "Label new images with the model that a finished trial left in DIR/model.pt.")
+    parser = Parser("predict", "Label new images with the model of a finished trial, DIR/model.pt.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of the trial")
     parser.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="an image file, or a folder of images")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the labels to this CSV file (default: print)")
@@ -24,10 +24,10 @@ def parser() -> Parser:
 
 
 def run(args: Namespace) -> int:
-    """Write the labels. The exit code is 1 if an image cannot be read; the others get their labels all the same."""
+    """Write the labels. If an image cannot be read, the exit code is 1, but the others still get their labels."""
     if not args.images and args.onnx is None:
         raise UsageError("nothing to do: give images, or --onnx FILE")
-    from alearn.learn import device  # torch comes with these
+    from alearn.learn import device  # here, because these import torch
     from alearn.trial import model_file, predict
 
     saved = model_file.load(args.folder)
@@ -35,7 +35,8 @@ def run(args: Namespace) -> int:
         predict.to_onnx(saved, args.onnx)
     if not args.images:
         return DONE
-    runtime, paths = device.choose(args.device, "fp32"), list(predict.found(args.images))
+    runtime = device.choose(args.device, "fp32")
+    paths = list(predict.found(args.images))
     if args.out is None:
         problems = predict.predict(saved, runtime, paths, sys.stdout)
     else:

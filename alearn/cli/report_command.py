@@ -1,4 +1,4 @@
-"""`alearn report`: write report.html of trials and sweeps, in whatever state they are."""
+"""`alearn report`: write report.html for trials and sweeps, finished or not."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -10,7 +10,7 @@ from alearn.errors import AlearnError
 
 def parser() -> Parser:
     """Return the parser of the options."""
-    parser = Parser("report", "Write the report.html of trials and sweeps: a page that needs no server.")
+    parser = Parser("report", "Write report.html for trials and sweeps: a page that needs no server.")
     parser.add_argument(
         "folder", nargs="+", type=Path, metavar="DIR", help="the folder of a trial or a sweep; report.html goes there"
     )
@@ -19,7 +19,7 @@ def parser() -> Parser:
 
 def run(args: Namespace) -> int:
     """Write the report into each folder, and print its path."""
-    from alearn.report import trial_report  # torch comes with these
+    from alearn.report import trial_report  # here, because these import torch
     from alearn.report.html import page
     from alearn.sweep import sweep_page
 

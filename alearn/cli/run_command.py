@@ -1,4 +1,4 @@
-"""`alearn [OVERRIDES]` and `alearn -m [OVERRIDES]`: Hydra composes a config; run one trial of it, or a sweep."""
+"""`alearn [OVERRIDES]` and `alearn -m [OVERRIDES]`: compose a config with Hydra, and run a trial or a sweep."""
 
 import errno
 import os
@@ -27,17 +27,17 @@ from alearn.sweep.running_sweep import RunningSweep
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 LAUNCHERS = ("joblib.", "ray.", "submitit.")
-"""Packages whose exceptions say that a launcher has lost a worker. (A trial has a process of its own, which may end
-without harm to the launcher.)"""
+"""Packages whose exceptions mean that a launcher has lost a worker. (Each trial runs in its own process, whose end does
+not harm the launcher.)"""
 
 
 def run(args: Sequence[str]) -> int:
-    """Run a trial or a sweep and return the exit code. Raises AlearnError for what the user can mend."""
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands us its errors instead of printing them
+    """Run a trial or a sweep and return the exit code. Raise AlearnError for an error that the user can fix."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # so that Hydra raises its errors instead of printing them
     threading.excepthook = _in_thread
     with running_sweep.owned() as sweep:
         try:
-            sys.argv = ["alearn", *with_resumed(list(args))]  # Hydra reads its arguments there
+            sys.argv = ["alearn", *with_resumed(list(args))]  # Hydra reads its arguments from there
             refuse_old_overrides(sys.argv[1:])
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
         except AlearnError as error:
@@ -47,29 +47,30 @@ def run(args: Sequence[str]) -> int:
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            raise AlearnError(f"{error}; make room there, then {sweep.again()} goes on") from error
+            raise AlearnError(f"{error}; make room there, then continue with {sweep.again()}") from error
         except KeyboardInterrupt as stop:
             return report(stop if stop.args else type(stop)(sweep.again()))
         except Exception as error:
             if sweep.progress is None or not type(error).__module__.startswith(LAUNCHERS):
                 raise
-            _go_on(sweep, error)
+            _restart(sweep, error)
     return DONE
 
 
 def job(composed: DictConfig) -> tuple[float, float]:
-    """Run one trial: Hydra's task function. Return what a search minimizes."""
+    """Run one trial, as Hydra's task function. Return the values that a search minimizes."""
     from alearn.config import parse
     from alearn.trial.metrics import objectives
 
     settings = HydraConfig.get()
-    folder, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
+    folder = Path(settings.runtime.output_dir)
+    alone = settings.mode == RunMode.RUN
     if not alone and not in_process(settings.launcher._target_):
         from alearn.sweep import worker
 
         return objectives(worker.run(folder, settings.job.num))
 
-    from alearn.report.reporters import run_shown  # torch comes with it
+    from alearn.report.reporters import run_shown  # here, because it imports torch
     from alearn.trial.row import Origin
 
     overrides = tuple(settings.overrides.task)
@@ -82,7 +83,7 @@ def job(composed: DictConfig) -> tuple[float, float]:
         raise SystemExit(report(waiting)) from None
     except AlearnError as error:
         if alone:
-            raise SystemExit(report(error)) from None  # Hydra would print words of its own about an exception
+            raise SystemExit(report(error)) from None  # Hydra would print its own text about an exception
         raise
     except KeyboardInterrupt as stop:
         if alone:
@@ -90,32 +91,32 @@ def job(composed: DictConfig) -> tuple[float, float]:
         raise
 
 
-def _go_on(sweep: RunningSweep, error: Exception) -> NoReturn:
-    """Start a sweep again that its launcher has given up, if any job of it was finished."""
+def _restart(sweep: RunningSweep, error: Exception) -> NoReturn:
+    """Restart a sweep that its launcher has given up. Raise AlearnError if no job was finished."""
     progress = sweep.progress
     assert progress is not None
     reason = f"the launcher has lost a worker ({type(error).__name__})"
     if type(error).__module__.startswith("submitit."):  # the cluster may still have jobs in its queue
         raise AlearnError(
-            f"{reason}: {error}\nonce its other jobs have ended or are cancelled, {sweep.again()} goes on"
+            f"{reason}: {error}\nonce its other jobs have ended or are cancelled, continue with {sweep.again()}"
         )
     progress.wait()
     if not progress.finished:
-        raise AlearnError(f"{reason} before any job was finished; {sweep.again()} goes on")
-    print(f"{reason}; going on with what is left", file=sys.stderr, flush=True)
+        raise AlearnError(f"{reason} before any job was finished; continue with {sweep.again()}")
+    print(f"{reason}; continuing with the remaining jobs", file=sys.stderr, flush=True)
     args = [arg for arg in sys.argv[1:] if not arg.startswith("hydra.sweep.dir=")]
     os.execv(sys.executable, [sys.executable, "-m", "alearn", *args, f"hydra.sweep.dir='{progress.folder}'"])
 
 
 def with_resumed(args: list[str]) -> list[str]:
-    """Replace `resume=DIR` in a command line by what DIR was started with, and DIR as the output folder."""
+    """Replace `resume=DIR` in a command line by the overrides of the trial in DIR, and make DIR the output folder."""
     given = [arg for arg in args if arg.startswith("resume=") and arg not in ("resume=", "resume=null")]
     if not given:
         return args
     folder = Path(given[-1].removeprefix("resume=").strip("'\""))
     if {"-m", "--multirun"} & set(args):
         raise AlearnError(
-            f"resume={folder} is for one trial; a sweep goes on with the same command and hydra.sweep.dir=DIR"
+            f"resume={folder} is for one trial; continue a sweep with the same command and hydra.sweep.dir=DIR"
         )
     if not folder.is_dir():
         raise AlearnError(f"resume={folder}: there is no such folder")
@@ -123,7 +124,7 @@ def with_resumed(args: list[str]) -> list[str]:
         overrides = [str(override) for override in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
         mode = OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.mode")
         if mode == RunMode.MULTIRUN.name and not any(re.fullmatch(r"threads=\d+", override) for override in overrides):
-            overrides.append("threads=1")  # as a job of a sweep has it
+            overrides.append("threads=1")  # as in the job of the sweep
     except FileNotFoundError:
         raise AlearnError(f"resume={folder}: that folder holds no trial (it has no .hydra/overrides.yaml)") from None
     except Exception as error:  # a damaged file can fail in any way
@@ -141,14 +142,14 @@ def _quoted(path: object) -> str:
 
 
 def _written(folder: Path) -> Any:
-    """Return the config that a trial wrote, an empty one if it has not come so far."""
+    """Return the config that a trial wrote, or an empty one if there is none yet."""
     try:
         return OmegaConf.load(folder / "config.yaml")
-    except Exception:  # a damaged file can fail in any way; whoever needs it will say so
+    except Exception:  # a damaged file can fail in any way; its next reader reports it
         return OmegaConf.create()
 
 
 def _in_thread(failed: threading.ExceptHookArgs) -> None:
-    """TensorBoard writes in a thread; the next event raises what stopped that, and then it is reported."""
+    """Ignore an OSError in TensorBoard's writer thread. The next event raises it again, and then it is reported."""
     if not isinstance(failed.exc_value, OSError):
         threading.__excepthook__(failed)

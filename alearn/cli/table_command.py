@@ -1,4 +1,4 @@
-"""`alearn table`: print the table of the trials below some folders, and write it into the first."""
+"""`alearn table`: print the table of the trials below some folders, and write it into the first folder."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -24,17 +24,17 @@ def parser() -> Parser:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="take only trials that meet this condition; may also be != < <= > >=, and may be given several times",
+        help="take only trials that meet this condition; != < <= > >= also work; repeat the option for more conditions",
     )
     parser.add_argument(
-        "--commands", action="store_true", help="print the commands that run the trials again instead of the table"
+        "--commands", action="store_true", help="instead of the table, print the commands that run the trials again"
     )
     return parser
 
 
 def run(args: Namespace) -> int:
     """Write and print the table."""
-    from alearn.sweep import results, tradeoff  # torch comes with these
+    from alearn.sweep import results, tradeoff  # here, because these import torch
     from alearn.trial import row, status
 
     for folder in args.folder:
@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
             raise AlearnError(f"{folder}: there is no such folder")
     rows = status.rows(*args.folder)
     if not rows and not status.missing(*args.folder):
-        raise AlearnError(f"no trial lies below {', '.join(map(str, args.folder))}")
+        raise AlearnError(f"there is no trial below {', '.join(map(str, args.folder))}")
     for condition in args.where:
         rows = results.where(rows, condition)
     if args.sort:

@@ -21,7 +21,7 @@ def parser() -> Parser:
 
 
 def run(args: Namespace) -> int:
-    """Print the verdict: a valid certificate on standard output, anything else on standard error."""
+    """Print the verdict, on standard output if the certificate is valid, and on standard error otherwise."""
     valid, text = verify.verdict(args.folder)
     print(text, file=sys.stdout if valid else sys.stderr)
     return DONE if valid else ERROR

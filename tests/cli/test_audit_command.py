@@ -1,4 +1,4 @@
-"""`alearn audit` as typed, for a file of another tool: sheets in, answers back, a certificate that can be checked."""
+"""Run `alearn audit` for a file of another tool: fill in its sheets, and check the certificate at the end."""
 
 import csv
 import json
@@ -34,14 +34,14 @@ def made(tmp_path):
 
 
 def call(path: Path, *args: object) -> str:
-    """Run the command, which must go well; returns what it printed."""
+    """Run the command, which must succeed, and return what it printed."""
     code, out, err = _audit(path, *args)
     assert (code, err) == (0, "")
     return out
 
 
 def refused(path: Path, *args: object) -> str:
-    """Run the command, which must fail; returns the message."""
+    """Run the command, which must fail, and return its message."""
     code, _, err = _audit(path, *args)
     assert code == 1
     assert err.startswith("error: ")
@@ -55,7 +55,7 @@ def _audit(path: Path, *args: object) -> Outcome:
 
 
 def fill(path: Path, answers: dict[str, str], limit: int | None = None) -> list[str]:
-    """Answer a sheet; returns what it asked."""
+    """Fill in a sheet, and return the items that it asked about."""
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     asked = [line["item"] for line in lines if not line["answer"]]
@@ -90,10 +90,10 @@ def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(made):
     for name in Path(f"{path}.audit").iterdir():
         name.unlink()
     folder = finish(path, truth | dict.fromkeys(right, "(cannot tell)"), "--seed", "1")
-    made = verify.verify(folder)
-    assert made["groups"][0]["errors"] >= plain["groups"][0]["errors"] + 2
-    assert made["aside"] == 2
-    assert made["statement"].endswith("; 2 images have no label, for the human could not tell.")
+    certificate = verify.verify(folder)
+    assert certificate["groups"][0]["errors"] >= plain["groups"][0]["errors"] + 2
+    assert certificate["aside"] == 2
+    assert certificate["statement"].endswith("; 2 images have no label, for the human could not tell.")
     with (folder / "labels.csv").open(newline="") as file:
         lines = {line["id"]: line for line in csv.DictReader(file)}
     assert [(lines[item]["label"], lines[item]["source"]) for item in right] == [("", "hand")] * 2
@@ -107,7 +107,7 @@ def test_it_ends_with_labels_and_a_certificate_that_hold(made):
     path, truth, wrong = made
     folder = finish(path, truth, "--seed", "1")
     certified = verify.verify(folder)
-    assert certified["statement"] in call(path, "--seed", "1"), "it is said again"
+    assert certified["statement"] in call(path, "--seed", "1"), "the command prints it again"
     with (folder / "labels.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["id"] for line in lines] == list(truth), "the order of the file"
@@ -213,7 +213,7 @@ def test_a_number_that_was_changed_is_found(made, key, value):
 
 
 def not_valid(folder: Path, match: str, **changed: str) -> None:
-    """Files are exchanged, their hashes with them, and the certificate is no longer valid; then they are put back."""
+    """Replace files and their hashes, and check that the certificate is no longer valid. Then restore the files."""
     names = {"frozen": "frozen.csv", "audit": "audit.csv", "labels": "labels.csv", "certificate": "certificate.json"}
     before = {name: (folder / name).read_bytes() for name in names.values()}
     for key, text in changed.items():
@@ -255,7 +255,7 @@ def test_files_that_another_reader_could_read_differently_are_not_valid(made):
 
 
 def test_ids_and_labels_are_any_printable_text(tmp_path):
-    """What some readers take for the end of a line is not, and blanks around a name are none of it."""
+    """A character that only some readers take for a line end is part of a name; blanks around a name are not."""
     rows = "".join(f"a\u00e9 {i}, dog ,0.{900 + i % 99}\n" for i in range(200))
     path = tmp_path / "labels.csv"
     path.write_text(f"id,label,confidence\n{rows}")
@@ -314,7 +314,7 @@ def test_a_seed_may_be_chosen_after_the_hash_is_public_and_only_once(made):
         asked = [line["item"] for line in csv.DictReader(file)]
     drawn = rules.draw(published, "noon", len(frozen))
     assert asked == [frozen[place] for place in drawn[: len(asked)]]
-    call(path)  # the seed need not be said again
+    call(path)  # the seed is not needed again
     assert "--seed one: the draw was made with the seed noon already" in refused(path, "--seed", "one")
 
 
@@ -348,8 +348,8 @@ def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_w
     assert not (tmp_path / "again").exists()
 
     folders = [tmp_path / name for name in ("first", "second", "third")]
-    for folder, words in zip(folders, (["--repeatable"], *(["--after", f] for f in folders)), strict=False):
-        call(path, "--out", folder, *words)
+    for folder, options in zip(folders, (["--repeatable"], *(["--after", f] for f in folders)), strict=False):
+        call(path, "--out", folder, *options)
     states = [json.loads((folder / "audit.json").read_text()) for folder in folders]
     assert [state["terms"]["number"] for state in states] == [1, 2, 3]
     assert len({state["seed"] for state in states}) == 3, "a fresh draw each"

@@ -1,4 +1,4 @@
-"""`alearn audit` with its options, end to end on sheets: each ends with a certificate that verifies, and holds."""
+"""Run `alearn audit` with its options until the end: each audit ends with a certificate that verifies and is true."""
 
 import csv
 import json
@@ -14,14 +14,14 @@ NAMES = ("cat", "dog", "owl")
 
 
 def call(*args: object) -> str:
-    """Run the command, which must go well; returns what it printed."""
+    """Run the command, which must succeed, and return what it printed."""
     code, out, err = alearn("audit", *args)
     assert (code, err) == (0, "")
     return out
 
 
 def answer(path: Path, answers: dict[str, str]) -> int:
-    """Fill in a sheet; returns how many it asked for."""
+    """Fill in a sheet, and return the number of items that it asked about."""
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     asked = [line for line in lines if not line["answer"]]
@@ -52,7 +52,7 @@ def delivered(folder: Path) -> list[dict[str, str]]:
 
 @pytest.fixture
 def made(tmp_path):
-    """3,000 labels of three classes, 1 % of them wrong where the model doubts, and the truth."""
+    """Write 3,000 labels of three classes, of which 1% are wrong where the model is unsure. Return also the truth."""
     random = np.random.default_rng(4)
     truth = random.integers(3, size=3000)
     confidence = 1 - 10 ** -random.uniform(0.3, 4, 3000)
@@ -112,7 +112,7 @@ def test_above_a_fixed_cut_the_share_is_one_of_the_model_s_own_labels(made):
 
 
 def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(made):
-    """One first answer in ten is wrong; without a second one that would be taken for the model's error."""
+    """One first answer in ten is wrong. Without a second answer, it would count as an error of the model."""
     path, truth = made
     folder, names = path.with_name("out"), list(truth)
     hasty = truth | {name: NAMES[(NAMES.index(truth[name]) + 1) % 3] for name in names[::10]}
@@ -132,11 +132,11 @@ def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(made):
 
 
 def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(tmp_path):
-    """Files in class folders, 6 of 800 in the wrong one. What the human sees tells nothing of the folder."""
+    """6 of 800 files are in the wrong class folder. The sheet for the human does not reveal the folder."""
     root, truth = tmp_path / "predicted", {}
     for i in range(800):
-        name, told = NAMES[i % 3], NAMES[(i % 3 + (i % 133 == 0)) % 3]
-        path = root / told / ("deep" if i % 2 else ".") / f"{i}.png"
+        name, stated = NAMES[i % 3], NAMES[(i % 3 + (i % 133 == 0)) % 3]
+        path = root / stated / ("deep" if i % 2 else ".") / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"{i} is {name}".encode())
         truth[path.relative_to(root).as_posix()] = name
@@ -158,7 +158,9 @@ def test_a_folder_of_a_model_s_predictions_is_shown_without_its_class_folders(tm
     assert certified["total"] == 800
     assert sum(line["label"] != truth[line["id"]] for line in delivered(folder)) <= 24
     assert {line["id"] for line in delivered(folder)} == set(truth)
-    assert all(line["confidence"] in ("", "1") for line in delivered(folder)), "nobody said how sure the model was"
+    assert all(line["confidence"] in ("", "1") for line in delivered(folder)), (
+        "the confidence of the model is not known"
+    )
 
 
 @pytest.mark.parametrize(

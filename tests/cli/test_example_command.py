@@ -1,4 +1,4 @@
-"""`alearn example` as typed, with the real MNIST."""
+"""Run `alearn example` with the real MNIST."""
 
 import csv
 from typing import get_args

@@ -1,4 +1,4 @@
-"""From an exception to a message and a code."""
+"""Each exception leads to a message and an exit code."""
 
 import io
 import os
@@ -54,11 +54,11 @@ def test_a_bug_keeps_its_traceback():
 
 
 def test_a_reader_that_has_read_enough_is_no_error_to_speak_of():
-    """As in `alearn plan ... | head -1`: nothing on standard error, and nothing more when Python exits."""
+    """`alearn plan ... | head -1` prints nothing on standard error, not even while Python exits."""
     read, write = os.pipe()
     os.close(read)
-    words = [sys.executable, "-m", "alearn", "plan", "--items", "1000", "--target-error", "0.1"]
-    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    args = [sys.executable, "-m", "alearn", "plan", "--items", "1000", "--target-error", "0.1"]
+    done = subprocess.run(args, stdout=write, stderr=subprocess.PIPE, cwd=ROOT, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
 

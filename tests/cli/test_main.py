@@ -1,4 +1,4 @@
-"""The one command: its help, its subcommands, what it imports for each."""
+"""The command alearn: its help, its subcommands, and what it imports for each."""
 
 import re
 import subprocess
@@ -14,12 +14,12 @@ from alearn.cli.main import SUBCOMMANDS
 from tests.command import ROOT, alearn
 
 NONE_HEAVY = {"alearn", "numpy"}
-"""Packages that may be imported, besides Python's own."""
+"""The packages that may be imported besides the standard library."""
 
 
 def test_each_command_module_is_a_subcommand():
     modules = {path.stem.removesuffix("_command") for path in Path(cli.__path__[0]).glob("*_command.py")}
-    assert modules - {"run"} == set(SUBCOMMANDS), "run_command is the one without a subcommand"
+    assert modules - {"run"} == set(SUBCOMMANDS), "only run_command has no subcommand"
 
 
 def test_there_is_one_command():
@@ -72,7 +72,7 @@ def test_a_wrong_command_line_is_one_message_and_code_2(args, message):
 
 
 def imported(code: str) -> set[str]:
-    """Return the packages that some code imports, Python's own left out."""
+    """Return the packages that some code imports, without those of the standard library."""
     code = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     names = set(done.stdout.splitlines()[-1].split())

@@ -1,4 +1,4 @@
-"""The command as typed: sizes against the tables of the method, what cannot be had in one sentence."""
+"""Run `alearn plan`: compare its sizes with the tables of the method, and check its error messages."""
 
 import re
 
@@ -10,13 +10,17 @@ from tests.command import alearn
 
 
 def test_it_prints_floor_sizes_costs_and_the_cheapest():
-    _, said, _ = alearn("plan", "--items", 60000, "--target-error", 0.002, "--risk", 0.05, "--expected-errors", 150)
-    assert "at most 120 (0.002) may be wrong, at a risk of 0.05" in said
-    assert "floor: 1,466 labels" in said
-    for size in ("2,315(1)", "3,065(2)", "3,768(3)"):  # of 60,000, 121 wrong: the smallest with P <= 0.05, by SciPy
-        assert size in said
-    (best,) = re.findall(r"^\* +\S.*?([\d,]+) +[\d,]+ +[\d,]+  #", said, re.MULTILINE)
-    means = [int(mean.replace(",", "")) for mean in re.findall(r" ([\d,]+) +[\d,]+ +[\d,]+  #", said)]
+    _, table, _ = alearn("plan", "--items", 60000, "--target-error", 0.002, "--risk", 0.05, "--expected-errors", 150)
+    assert "at most 120 (0.002) may be wrong, at a risk of 0.05" in table
+    assert "floor: 1,466 labels" in table
+    for size in (
+        "2,315(1)",
+        "3,065(2)",
+        "3,768(3)",
+    ):  # the smallest sizes with P <= 0.05 if 121 of 60,000 are wrong, computed with SciPy
+        assert size in table
+    (best,) = re.findall(r"^\* +\S.*?([\d,]+) +[\d,]+ +[\d,]+  #", table, re.MULTILINE)
+    means = [int(mean.replace(",", "")) for mean in re.findall(r" ([\d,]+) +[\d,]+ +[\d,]+  #", table)]
     assert len(means) == 8
     assert int(best.replace(",", "")) == min(means)
 
@@ -29,13 +33,13 @@ def test_it_prints_floor_sizes_costs_and_the_cheapest():
         (("--items", 0, "--target-error", 0.1), 2, "--items: 0: must be 1 or more"),
         (("--items", 9.5, "--target-error", 0.1), 2, "--items: 9.5: must be a whole number"),
         (("--items", 100, "--target-error", 0.1, "--expected-errors", 99), 2, "must be from 0 to half"),
-        (("--items", 100, "--target-error", 0.1, "--classes", 2), 2, "is for that scope only"),
+        (("--items", 100, "--target-error", 0.1, "--classes", 2), 2, "and only with --scope class"),
         (("--items", 100, "--target-error", 0.1, "--classes", 101, "--scope", "class"), 2, "must be from 2 to the 100"),
     ],
 )
 def test_what_cannot_be_had_is_one_sentence(args, code, message):
-    found, out, err = alearn("plan", *args)
-    assert (found, out) == (code, "")
+    actual, out, err = alearn("plan", *args)
+    assert (actual, out) == (code, "")
     assert err.startswith("error: ")
     assert message in err
     assert err.count("\n") == 1

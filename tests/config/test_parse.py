@@ -40,7 +40,7 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         (
             "model__name",
             "vgg",
-            f"model.name=vgg: must be one of {', '.join(MODELS.names())}; for a network of torchvision's give "
+            f"model.name=vgg: must be one of {', '.join(MODELS.names())}; for a network of torchvision give "
             "model=torchvision model.name=NAME",
         ),
         ("data__imbalance__factor", 0.5, "data.imbalance.factor=0.5: must be greater than or equal to 1"),

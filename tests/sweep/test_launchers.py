@@ -112,7 +112,7 @@ def test_a_killed_pool_is_started_again(basic, mnist_root, tmp_path):
         time.sleep(0.1)
     kill("LokyProcess", process, child=True)
     out, err = process.communicate(timeout=300)
-    assert "the launcher has lost a worker (TerminatedWorkerError); going on with what is left" in err
+    assert "the launcher has lost a worker (TerminatedWorkerError); continuing with the remaining jobs" in err
     assert process.returncode == 0, out + err
     assert labels(tmp_path) == labels(basic)
 

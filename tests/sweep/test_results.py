@@ -92,7 +92,7 @@ def test_the_command(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     for args, message in (
-        ([empty], "no trial lies below"),
+        ([empty], "there is no trial below"),
         ([tmp_path / "none"], "there is no such folder"),
         ([tmp_path, "--sort", "nothing"], "nothing: no such key in the rows; there are seed, "),
         ([tmp_path, "--where", "seed"], "--where seed: must be KEY=VALUE"),
