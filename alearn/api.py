@@ -36,12 +36,13 @@ OnCommit = Callable[[Entry], None]
 
 @dataclass(frozen=True)
 class Labeling:
-    """What a labeling came to: a label for each of N images.
+    """The result of a labeling of N images.
 
-    labels: int64 [N], the class of each image by its number, -1 where the oracle could not tell. source: [N], "hand" or
-    "auto". confidence: float32 [N], 1 for a hand label, the probability of an auto label, nan where it is not known.
-    classes: their names by number. ids: names of the images. rounds: how many there were. model: of the last round,
-    None if there was no round. ledger: all of it, see `alearn.Ledger`.
+    Attributes:
+        ledger: The complete state of the labeling, see `alearn.Ledger`.
+        classes: The names of the classes, by number.
+        ids: The names of the images.
+        model: The model of the last round, None if there was no round.
     """
 
     ledger: Ledger
@@ -51,38 +52,38 @@ class Labeling:
 
     @property
     def labels(self) -> Array:
-        """The class of each image by its number, int64 [N]."""
+        """The number of the class of each image, int64 [N], -1 if the oracle could not tell."""
         return self.ledger.label
 
     @property
     def source(self) -> Array:
-        """Who labeled each image, "hand" or "auto": [N]."""
+        """Who labeled each image, str [N]: "hand" or "auto"."""
         return np.where(self.ledger.auto, "auto", "hand")
 
     @property
     def confidence(self) -> Array:
-        """How sure each label is, float32 [N]."""
-        sure: Array = np.where(self.ledger.hand, 1.0, -np.expm1(self.ledger.doubt)).astype(np.float32)
-        return sure
+        """The confidence of each label, float32 [N]: 1 if by hand, else its probability, nan if that is unknown."""
+        confidence: Array = np.where(self.ledger.hand, 1.0, -np.expm1(self.ledger.doubt)).astype(np.float32)
+        return confidence
 
     @property
     def rounds(self) -> int:
-        """How many rounds there were."""
+        """The number of rounds."""
         return self.ledger.rounds
 
     @property
     def hand_labels(self) -> int:
-        """How many labels the oracle was asked for."""
+        """The number of labels that the oracle was asked for."""
         return self.ledger.paid
 
     def names(self) -> list[str]:
-        """Return the class of each image by its name, "" where the oracle could not tell."""
+        """Return the name of the class of each image, "" if the oracle could not tell."""
         return [self.classes[label] if label != CANNOT_TELL else "" for label in self.labels.tolist()]
 
     def wrong(self, labels: Labels) -> Array:
-        """Return the indices of the images whose label is not the one given here, int64 [n].
+        """Return the indices of the wrongly labeled images, int64 [n].
 
-        labels: N true classes, numbers or names. Images that the oracle could not tell count as wrong.
+        labels: the N true classes, as numbers or names. Images that the oracle could not tell count as wrong.
         """
         truth = numbered(labels, self.classes)
         if len(truth) != len(self.labels):
@@ -107,29 +108,30 @@ def label(
     on_progress: OnProgress = ignore,
     on_commit: OnCommit | None = None,
 ) -> Labeling:
-    """Label a data set with few questions to an oracle.
+    """Label a data set, asking an oracle few questions.
 
     Args:
         images: N images: uint8 [N, H, W], [N, C, H, W] or [N, H, W, C] with C of 1 or 3, an array or a tensor; a folder
             of image files; or an `ImageSet`.
-        oracle: Whoever answers: an object with `label(index, purpose)` that returns the classes of the images `index`
-            as int64. `alearn.Truth(labels)` answers by known labels.
-        classes: Names of the classes. If None, the oracle's `classes`, or else those of an image set or a folder.
+        oracle: The object that answers questions. Its method `label(index, purpose)` returns the classes of the images
+            `index` as int64. `alearn.Truth(labels)` answers from known labels.
+        classes: Names of the classes. If None, the attribute `classes` of the oracle is used, or else the classes of
+            the image set or folder.
         model: A network by name; its config, e.g. `alearn.preset("model", "small_cnn", width=32)`; or a function that
             makes an `nn.Module` from the shape of an image (C, H, W) and the number of classes. The module maps float
             images in [0, 1] to logits. "auto" chooses one of ours from the images.
         policy: How to label: the name of a preset, or e.g. `alearn.Policy.preset("frugal", hand_budget=300)`.
         train: How to train: the name of a preset, a `Train`, or None for the one that suits the policy.
-        augment: The random distortions that leave the classes as they are: none, digits, numbers, objects or clothes.
-            "auto" chooses from the images.
-        given: Labels that are known already, one for each image: numbers or names, -1 or "" where there is none. They
-            cost nothing.
+        augment: Random distortions that do not change classes: none, digits, numbers, objects or clothes. "auto"
+            chooses from the images.
+        given: Labels that are known already, one for each image: numbers or names, -1 or "" if there is none. They cost
+            nothing.
         seed: Every random draw follows from it.
         device: auto, cpu or cuda.
         precision: auto, fp32 or bf16, of the convolutions.
-        threads: CPU threads; None leaves torch's number as it is.
-        on_progress: Called with every step of the work: see `alearn.journal.Progress`.
-        on_commit: Called after every round and every stage of an audit: see `alearn.journal.Entry`.
+        threads: The number of CPU threads; None leaves torch's setting as it is.
+        on_progress: Called with every step of the work, see `alearn.journal.Progress`.
+        on_commit: Called after every round and every stage of an audit, see `alearn.journal.Entry`.
 
     Returns:
         The labels, with their sources and confidences.
@@ -172,14 +174,15 @@ def label(
 
 
 class _LastRound:
-    """A journal that hands on what it is told, and keeps the last model."""
+    """A journal that passes everything on and keeps the model of the last round."""
 
     def __init__(self, on_progress: OnProgress, on_commit: OnCommit | None) -> None:
-        self.progress, self._on_commit = on_progress, on_commit
+        self.progress = on_progress
+        self._on_commit = on_commit
         self.model: nn.Module | None = None
 
     def commit(self, entry: Entry) -> None:
-        """Keep the model of a round, and hand the entry on."""
+        """Keep the model of a round, and pass the entry on."""
         if isinstance(entry, Round):
             self.model = entry.fitted.model
         if self._on_commit is not None:
@@ -187,7 +190,7 @@ class _LastRound:
 
 
 def _pool(images: Images, seed: int) -> ImageSet:
-    """Return images of any form as an image set."""
+    """Return images of any supported type as an image set."""
     if isinstance(images, ImageSet):
         return images
     if isinstance(images, str | PathLike):
@@ -205,7 +208,7 @@ def _pool(images: Images, seed: int) -> ImageSet:
 
 
 def _with_classes(pool: ImageSet, classes: Sequence[str] | None, oracle: Oracle, given: Labels | None) -> ImageSet:
-    """Name the classes, and add the labels that are known."""
+    """Return the pool with the names of the classes and the labels that are known."""
     names = classes or getattr(oracle, "classes", None) or pool.classes
     if not names:
         raise AlearnError("classes: give the names of the classes, e.g. classes=['cat', 'dog']; the oracle has none")
@@ -215,7 +218,7 @@ def _with_classes(pool: ImageSet, classes: Sequence[str] | None, oracle: Oracle,
 
 
 def _thumbnails(pool: ImageSet) -> Array:
-    """Return some of the images, small and with three channels: uint8 [n, 3, S, S]."""
+    """Return some of the images as small images with three channels, uint8 [n, 3, S, S]."""
     index = np.unique(np.linspace(0, len(pool) - 1, choose.THUMBNAILS).round().astype(np.int64))
     pixels = pool.images[torch.from_numpy(index)].float()
     small = F.interpolate(pixels, (choose.SIDE, choose.SIDE), mode="area").round().to(torch.uint8)
@@ -223,7 +226,7 @@ def _thumbnails(pool: ImageSet) -> Array:
 
 
 def _network(model: str | Model | Factory, pool: ImageSet, cuda: bool) -> tuple[Network, float]:
-    """Return what makes a network for these images, and the learning rate that suits it."""
+    """Return a function that makes the network for these images, and the learning rate that suits it."""
     if isinstance(model, str):
         model = preset("model", model)
     if isinstance(model, Auto):
@@ -232,8 +235,8 @@ def _network(model: str | Model | Factory, pool: ImageSet, cuda: bool) -> tuple[
     if isinstance(model, Model):
         build.check(model)
         return partial(build.build, model), model.lr
-    return partial(_made_by, model), Train().lr
+    return partial(_from_factory, model), Train().lr
 
 
-def _made_by(factory: Factory, shape: tuple[int, int, int], classes: int) -> Classifier:
+def _from_factory(factory: Factory, shape: tuple[int, int, int], classes: int) -> Classifier:
     return as_classifier(factory(shape, classes))

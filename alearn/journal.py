@@ -1,7 +1,7 @@
-"""What a labeling reports: progress, which passes, and entries, which last.
+"""What a labeling reports: progress, which is only shown, and entries, which are kept.
 
-The loop and the audit call `Journal.commit` where the order matters: an entry is durable when that returns, and nobody
-is asked, and nothing is drawn, before it has returned.
+The loop and the audit call `Journal.commit` where order matters. An entry is durable when `commit` returns. Until then,
+nobody is asked and nothing is drawn.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class RoundStarted:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """One epoch of training is over.
+    """An epoch of training is over.
 
-    share: how much of the training's budget is used up, None where it has no bound.
+    share: the share of the training steps that are done, None if their number is not fixed.
     """
 
     epoch: int
@@ -46,7 +46,7 @@ class ScoreProgress:
 
 @dataclass(frozen=True)
 class Asked:
-    """People have answered `done` of `total` questions. where: the place where they answer, in words."""
+    """People have answered `done` of `total` questions. where: where they answer, in words."""
 
     done: int
     total: int
@@ -58,14 +58,15 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore(step: Progress) -> None:
-    """Take progress and do nothing with it."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """A round is over and the ledger holds its labels. The ledger is the live one: read it now, do not keep it.
+    """A round is over, and the ledger holds its labels. The ledger keeps changing: read it now, do not keep it.
 
-    seconds: by phase ("fit", "score", "decide", "ask"). metrics: empty until a journal that knows the truth fills it.
+    seconds: duration of each phase ("fit", "score", "decide", "ask"). metrics: empty until a journal that knows the
+    true labels fills it.
     """
 
     number: int
@@ -81,8 +82,7 @@ class Round:
 class AuditFrozen:
     """Labels, order and plan are frozen in ledger.audit. Nothing is drawn before this is committed.
 
-    commitment: the SHA-256 of all that, see `alearn.audit.rules.commitment`. expected: an estimate of all hand labels
-    in the end.
+    commitment: their SHA-256, see `alearn.audit.rules.commitment`. expected: an estimate of all hand labels in the end.
     """
 
     ledger: Ledger
@@ -92,17 +92,22 @@ class AuditFrozen:
 
 @dataclass(frozen=True)
 class AuditDrawn:
-    """The audit's seed, and with it the draw, is in ledger.audit. Nobody is asked before this is committed."""
+    """ledger.audit has the seed, which fixes the draw. Nobody is asked before this is committed."""
 
     ledger: Ledger
 
 
 @dataclass(frozen=True)
 class AuditStage:
-    """A stage of the audit is answered.
+    """All questions of a stage of the audit are answered.
 
-    audited: labels checked so far, of which `errors` were wrong. accepted: frozen labels that would be accepted now.
-    left: labels that no human gave and that would not be accepted. more: whether another stage follows.
+    Attributes:
+        ledger: The live ledger.
+        audited: The number of labels checked so far.
+        errors: The number of checked labels that were wrong.
+        accepted: The number of frozen labels that would be accepted now.
+        left: The number of images that no human labeled and whose label would not be accepted now.
+        more: Whether another stage follows.
     """
 
     ledger: Ledger
@@ -117,7 +122,7 @@ class AuditStage:
 class Finished:
     """Every image has a label. As in `Round`, the ledger is the live one.
 
-    metrics: empty until a journal fills it: the trial's row (see `alearn.trial.row`).
+    metrics: empty until a journal fills in the row of the trial (see `alearn.trial.row`).
     """
 
     ledger: Ledger
@@ -129,22 +134,22 @@ Entry = Round | AuditFrozen | AuditDrawn | AuditStage | Finished
 
 
 class Journal(Protocol):
-    """Where a labeling reports to."""
+    """The object that a labeling reports to."""
 
     def progress(self, step: Progress) -> None:
-        """Show how far the work is. Nothing depends on it."""
+        """Show progress. Nothing depends on it."""
 
     def commit(self, entry: Entry) -> None:
-        """Keep the entry and its ledger. They are safe when this returns."""
+        """Keep the entry and its ledger. Both must be safe when this returns."""
 
 
 class MemoryJournal:
-    """A journal without files, for tests and notebooks. `entries` has what was committed, in order."""
+    """A journal without files, for tests and notebooks. `entries` has the committed entries in order."""
 
     def __init__(self, on_progress: OnProgress = ignore) -> None:
         self.progress = on_progress
         self.entries: list[Entry] = []
 
     def commit(self, entry: Entry) -> None:
-        """Append the entry. Its ledger goes on changing."""
+        """Append the entry. Its ledger is not copied and keeps changing."""
         self.entries.append(entry)

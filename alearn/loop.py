@@ -1,4 +1,4 @@
-"""The seven steps: a labeling from nothing to all. It does no I/O of its own and never sees the true labels.
+"""The seven steps that label a whole data set. The loop does no I/O of its own and never sees the true labels.
 
 1. Hand label a small portion of the data set; labels that exist already count.
 2. With the labeled data, train a classifier that returns class probabilities.
@@ -33,16 +33,25 @@ from alearn.policy.stop import allowance, finished
 from alearn.values import Array, Decision, Fitted, Images, Scores
 
 MORE = 10
-"""First images to ask about in addition, as long as the others have no label or all have the same one."""
+"""How many more first images to ask about at a time, until the first labels have at least two classes."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """All that a labeling is made of.
+    """Everything that a labeling needs.
 
-    images: uint8 [N, C, H, W] on runtime.device. network: makes a fresh model. distortion: the name of the random
-    distortions that leave the classes of these images as they are (a key of `alearn.data.augment.AUGMENT`). ledger: the
-    state, which the loop writes; the loop goes on from wherever it stands.
+    Attributes:
+        images: uint8 [N, C, H, W], on runtime.device.
+        names: The names of the images and of the classes.
+        oracle: Answers questions about images.
+        ledger: The state, which the loop changes. The loop continues from whatever state it has.
+        policy: How to label.
+        train: How to train.
+        network: Makes a fresh model.
+        runtime: The device and the precision.
+        seed: Every random draw follows from it.
+        distortion: Random distortions that do not change the classes of these images, a key of
+            `alearn.data.augment.AUGMENT`.
     """
 
     images: Images
@@ -60,14 +69,17 @@ class Trial:
 def label(trial: Trial, journal: Journal) -> Ledger:
     """Label every image and return the ledger.
 
-    The ledger is whole at every `journal.commit`: what is saved there is all that a resumed trial needs to end with the
-    same labels. Raises AlearnError for settings that do not fit the data, for training that fails, and when
-    policy.max_rounds have not sufficed.
+    The ledger is complete at every `journal.commit`: a trial that resumes from what is saved there ends with the same
+    labels.
+
+    Raises:
+        AlearnError: Settings do not fit the data, training fails, or policy.max_rounds rounds are not enough.
     """
-    policy, ledger = trial.policy, trial.ledger
+    policy = trial.policy
+    ledger = trial.ledger
     check(policy, len(ledger), ledger.count(Source.GIVEN))
     ask_first(trial)  # 1
-    while ledger.audit is None and not finished(policy, ledger):  # 6; nothing is trained once an audit has begun
+    while ledger.audit is None and not finished(policy, ledger):  # 6; no training after an audit has begun
         number = start_round(trial, journal)
         clock = Clock(trial.runtime)
         with clock.phase("fit"):
@@ -83,14 +95,15 @@ def label(trial: Trial, journal: Journal) -> Ledger:
 
 
 def check(policy: Policy, total: int, given: int = 0) -> None:
-    """Raise AlearnError if the policy does not fit `total` images, of which `given` have a label already."""
+    """Raise AlearnError if the policy does not fit `total` images, `given` of which have a label already."""
     decisions.check(policy, total, given)
     protocol.check(policy, total)
 
 
 def ask_first(trial: Trial) -> None:
-    """Hand label the first images, before the first round; nothing if there was one."""
-    policy, ledger = trial.policy, trial.ledger
+    """Hand label the first images. Do nothing if there has been a round already."""
+    policy = trial.policy
+    ledger = trial.ledger
     if ledger.rounds:
         return
     asks = policy.init_size(len(ledger)) - len(ledger.labeled)
@@ -101,13 +114,15 @@ def ask_first(trial: Trial) -> None:
 
 
 def start_round(trial: Trial, journal: Journal) -> int:
-    """Announce the next round and return its number. Raises AlearnError if it would be one too many."""
-    ledger, limit = trial.ledger, trial.policy.max_rounds
-    number, left = ledger.rounds + 1, len(ledger.unlabeled)
+    """Announce the next round and return its number. Raise AlearnError if it would exceed policy.max_rounds."""
+    ledger = trial.ledger
+    limit = trial.policy.max_rounds
+    number = ledger.rounds + 1
+    left = len(ledger.unlabeled)
     if number > limit:
         raise AlearnError(
             f"policy.max_rounds={limit}: the limit is reached, and {left} of {len(ledger)} images have no label. "
-            "Nothing is lost: resume with a higher limit, or start anew with a lower policy.threshold or a higher "
+            "Nothing is lost: resume with a higher limit, or start again with a lower policy.threshold or a higher "
             "policy.hand_fraction"
         )
     journal.progress(RoundStarted(number, len(ledger) - left, len(pool(trial))))
@@ -115,7 +130,7 @@ def start_round(trial: Trial, journal: Journal) -> int:
 
 
 def fit_labeled(trial: Trial, number: int, journal: Journal) -> Fitted:
-    """Train a new model on all that is labeled."""
+    """Train a new model on all labeled images."""
     return fit(
         trial.train,
         trial.network,
@@ -130,7 +145,7 @@ def fit_labeled(trial: Trial, number: int, journal: Journal) -> Fitted:
 
 
 def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal) -> Scores:
-    """Score the pool and note the scores in the ledger."""
+    """Score the pool and record the scores in the ledger."""
     scores = score_pool(
         trial.policy,
         fitted.model,
@@ -149,8 +164,9 @@ def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal)
 
 
 def decide(trial: Trial, scores: Scores, number: int) -> Decision:
-    """Choose the images for the human, and the predictions that become auto labels."""
-    policy, ledger = trial.policy, trial.ledger
+    """Choose the images for the human and the predictions that become auto labels."""
+    policy = trial.policy
+    ledger = trial.ledger
     asks = allowance(policy, ledger, number)
     if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
         asks = 0
@@ -158,8 +174,9 @@ def decide(trial: Trial, scores: Scores, number: int) -> Decision:
 
 
 def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None:
-    """Take back the auto labels that the round does not give again, ask the human, write the round's labels."""
-    ledger, oracle = trial.ledger, trial.oracle
+    """Take back the auto labels that are not repeated, ask the human, and write the labels of the round."""
+    ledger = trial.ledger
+    oracle = trial.oracle
     ledger.take_back(not_given_again(ledger, scores, decision))
     ledger.write(decision.hand, asked(trial, decision.hand, Source.QUERY), Source.QUERY, number)
     new = ledger.source[decision.auto] == Source.NONE
@@ -174,9 +191,9 @@ def asked(trial: Trial, index: Array, purpose: Source) -> Array:
 
 
 def adopt(ledger: Ledger, oracle: Remembers, number: int) -> None:
-    """Write the hand labels that people gave in rounds up to this one and that the ledger does not have.
+    """Write the hand labels that people gave up to this round and that the ledger does not have yet.
 
-    On another machine a resumed round may ask about other images than it did before; the answers of then still count.
+    A round that resumes on another machine may ask about other images than before. The earlier answers still count.
     """
     answers = oracle.answered(number)
     index = np.array([i for i in sorted(answers) if not ledger.hand[i]], np.int64)
@@ -185,8 +202,10 @@ def adopt(ledger: Ledger, oracle: Remembers, number: int) -> None:
 
 
 def finish(trial: Trial, journal: Journal) -> Ledger:
-    """Label what is left: the human does, or the model, or the model as far as an audit accepts its labels."""
-    policy, ledger, clock = trial.policy, trial.ledger, Clock(trial.runtime)
+    """Label the remaining images by hand, by the model, or by the model as far as an audit accepts its labels."""
+    policy = trial.policy
+    ledger = trial.ledger
+    clock = Clock(trial.runtime)
     with clock.phase("ask"):
         if policy.finish == "audit" and ledger.rounds:
             audit(terms(policy), trial.names, trial.oracle, ledger, journal)
@@ -198,17 +217,20 @@ def finish(trial: Trial, journal: Journal) -> Ledger:
 
 
 def pool(trial: Trial) -> Array:
-    """Return the images that a round scores, int64 [n]: with permanent auto labels those without a label, else all
-    that no human labeled.
+    """Return the images that a round scores, int64 [n].
+
+    If auto labels are permanent, these are the images without a label. Otherwise, they are all images that no human
+    labeled.
     """
     ledger = trial.ledger
     return ledger.unlabeled if trial.policy.auto.permanent else np.flatnonzero(~ledger.hand)
 
 
 def known(trial: Trial) -> int:
-    """Return how many classes the model tells apart: those of the start, and those of which there is a label.
+    """Return how many classes the model distinguishes: those known at the start, and those that have a label.
 
-    Not all that people have added: a resumed trial knows them from its start, and must train as if it did not.
+    Added classes without a label do not count. A resumed trial knows all added classes when it starts, and must still
+    train as the undisturbed trial did.
     """
     return max(trial.names.first, int(trial.ledger.label.max(initial=-1)) + 1)
 
@@ -223,14 +245,14 @@ def not_given_again(ledger: Ledger, scores: Scores, decision: Decision) -> Array
 
 @dataclass
 class Clock:
-    """Seconds by phase. It waits for the device at the end of a phase."""
+    """A clock that measures the seconds of each phase. At the end of a phase it waits for the device."""
 
     runtime: Runtime
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
+        """Measure how long the body of the `with` statement takes."""
         start = perf_counter()
         yield
         self.runtime.synchronize()

@@ -1,4 +1,4 @@
-"""The values that the steps of a round hand on: frozen, nothing but data."""
+"""The values that the steps of a round pass on. They are immutable and hold only data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 class Images(Protocol):
-    """N images as uint8 [N, C, H, W], wherever they lie: a tensor is one, `alearn.data.pixels.Mapped` is another."""
+    """N images as uint8 [N, C, H, W], wherever they are stored, for example a tensor or `alearn.data.pixels.Mapped`."""
 
     @property
     def shape(self) -> Sequence[int]:
@@ -29,29 +29,34 @@ class Images(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where images come to when they are asked for, and where the index must lie."""
+        """The device that requested images are copied to. An index must be on it too."""
 
     def __len__(self) -> int:
-        """N."""
+        """Return N."""
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        """The images of an index, int64 [n], as a tensor [n, C, H, W]."""
+        """Return the images of an index (int64 [n]) as a tensor, uint8 [n, C, H, W]."""
 
     def to(self, device: torch.device) -> Images:
-        """The same on a device, as far as it has room."""
+        """Return the same images for a device. They are stored there if there is room."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model makes of n images. Arrays of length n; indices mean the whole data set, always.
+    """The predictions of a model for n images.
 
-    index: int64, ascending. guess: int64, the most probable class. doubt: float32, log(1 - p_max), computed from fp32
-    logits so that 0.999999 is told from 1. margin: float32, p_1st - p_2nd.
+    The last four fields are for some query strategies and auto-label rules only (`alearn.registry.Need`). They are None
+    unless they were requested. The tensors are float32 and on the device of the model.
 
-    What only some query strategies and auto-label rules need (`alearn.registry.Need`) is None unless it was asked for.
-    The tensors are float32 and lie where the model does. probs: [n, K], of every class. features: [n, F], what enters
-    the head. labeled_features: [m, F], the same of images that are hand labeled. information: float32 [n], the mutual
-    information of prediction and weights in nats.
+    Attributes:
+        index: int64 [n], ascending, the images. Indices always refer to the whole data set.
+        guess: int64 [n], the most probable class.
+        doubt: float32 [n], log(1 - p_max), computed from fp32 logits so that 0.999999 differs from 1.
+        margin: float32 [n], p_1st - p_2nd.
+        probs: [n, K], the probabilities of all classes.
+        features: [n, F], the input of the model's head.
+        labeled_features: [m, F], the same for the hand labeled images.
+        information: float32 [n], the mutual information of prediction and weights, in nats.
     """
 
     index: Array
@@ -69,8 +74,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Limits:
-    """What an auto-label rule knows of the policy: policy.threshold, the numbers below policy.auto, and the round
-    (1, 2, ...).
+    """What an auto-label rule knows about the policy.
+
+    These are policy.threshold, the numbers of policy.auto, and the round (1, 2, ...).
     """
 
     threshold: float
@@ -82,8 +88,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a round does with the pool: `hand` goes to the human in this order, `auto` takes `auto_label`. int64,
-    disjoint.
+    """What a round does with the pool.
+
+    Attributes:
+        hand: int64, the images that go to the human, in this order.
+        auto: int64, the images that get auto labels. None of them is in `hand`.
+        auto_label: int64, the labels of `auto`.
     """
 
     hand: Array
@@ -95,8 +105,14 @@ class Decision:
 class Fitted:
     """A trained model and how its training went.
 
-    loss: mean training loss of the last epoch. val_accuracy: of the weights that were kept, None without validation.
-    samples: training images seen over all epochs. curve: a row (epoch, loss, val_accuracy) an epoch.
+    Attributes:
+        model: The model with the weights that were kept.
+        epochs: The number of epochs.
+        steps: The number of training steps in all epochs.
+        samples: The number of training images seen in all epochs.
+        loss: The mean training loss of the last epoch.
+        val_accuracy: The validation accuracy of the weights that were kept, None without validation.
+        curve: For each epoch, (epoch, loss, val_accuracy).
     """
 
     model: nn.Module

@@ -1,7 +1,8 @@
-"""Kill a trial with SIGKILL at every step that it takes, resume it, and compare what it leaves: run as a program.
+"""Kill a trial with SIGKILL at each of its steps, resume it, and compare its files with those of an undisturbed trial.
 
-Torch is imported once; each life of a trial is a fork of this process. The model follows the script of tests/scripted,
-so a life takes a fraction of a second. Prints, as JSON, the steps of each case and those after which files differed.
+This is a program. It imports torch once, and every run of a trial is a fork of it. The model follows the script of
+tests/scripted.py, so a run takes a fraction of a second. The program prints, as JSON, the steps of each case and the
+steps after which files differed.
 """
 
 import json
@@ -45,7 +46,7 @@ FILES = ("labels.csv", "metrics.jsonl", "certificate.json", "audit.csv", "frozen
 
 
 class Steps:
-    """Counts the steps of a life, and ends it at one of them as `kill -9` does."""
+    """A counter of the steps of a run. It kills the process at the step `last`, as `kill -9` does."""
 
     def __init__(self, last: int | None) -> None:
         self.names: list[str] = []
@@ -57,7 +58,7 @@ class Steps:
         self.names.append(name)
 
     def after(self, name: Callable[..., str], work: Callable[..., Any]) -> Callable[..., Any]:
-        """The same work with a step after it. (Before it, the disk is as it was after the last step.)"""
+        """Return `work` with a step after it. A step before it is not needed: nothing on disk has changed by then."""
 
         def stepped(*args: Any, **options: Any) -> Any:
             result = work(*args, **options)
@@ -68,7 +69,7 @@ class Steps:
 
 
 class SteppedChannel(Channel):
-    """Takes a step after every tenth answer."""
+    """A channel that takes a step after every tenth answer."""
 
     def __init__(self, store: Store, step: Steps) -> None:
         super().__init__(store)
@@ -82,7 +83,7 @@ class SteppedChannel(Channel):
 
 
 def images(people: bool) -> tuple[ImageSet, ImageSet]:
-    """A pool of the script's images, and no test set."""
+    """Return a pool of the scripted images, and an empty test set."""
     pixels = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
     ids = tuple(f"image {i}" for i in range(TOTAL))
     pool = ImageSet(pixels, ids, [] if people else tuple(KINDS), None if people else TRUTH)
@@ -90,7 +91,7 @@ def images(people: bool) -> tuple[ImageSet, ImageSet]:
 
 
 def live(config: Config, folder: Path, step: Steps) -> None:
-    """Run a trial in a folder, or go on with it, until it ends or is killed."""
+    """Run or resume a trial in a folder until it ends or is killed."""
     people = config.oracle.name == "web"
 
     def fit(train, network, images, labeled, classes, *, runtime, seed, round, on_progress):  # noqa: A002
@@ -121,7 +122,7 @@ def live(config: Config, folder: Path, step: Steps) -> None:
     metrics_jsonl.append = step.after(lambda *_: "a line of metrics.jsonl", metrics_jsonl.append)
 
     class Asking:
-        """The true labels, with a step after each answer, which the ledger does not have yet."""
+        """An oracle that takes a step after each answer, before the answer is in the ledger."""
 
         def __init__(self, answers):
             self._answers = answers
@@ -135,7 +136,7 @@ def live(config: Config, folder: Path, step: Steps) -> None:
         return None if people else Asking(Truth(TRUTH))
 
     class Watching:
-        """A reporter: between it and the files a trial can be killed, too."""
+        """A reporter that takes a step after every entry, because a trial can be killed while it reports, too."""
 
         def progress(self, progress):
             pass
@@ -151,7 +152,7 @@ def live(config: Config, folder: Path, step: Steps) -> None:
 
 
 def fork(work: Callable[[], None]) -> int:
-    """Run it in a fork of this process; return how that ended, as `os.waitstatus_to_exitcode` says it."""
+    """Run `work` in a fork of this process. Return its exit code, as `os.waitstatus_to_exitcode` gives it."""
     child = os.fork()
     if child == 0:
         try:
@@ -164,17 +165,17 @@ def fork(work: Callable[[], None]) -> int:
 
 
 def left(folder: Path) -> dict[str, str]:
-    """What counts of the files of a trial: all but seconds and speeds."""
+    """Return the contents of the files of a trial, without seconds and speeds."""
     texts = {name: (folder / name).read_text() for name in FILES if (folder / name).exists()}
     rounds = [json.loads(line) for line in texts["metrics.jsonl"].splitlines()]
-    kept = [{key: value for key, value in one.items() if "second" not in key} for one in rounds]
+    kept = [{key: value for key, value in metrics.items() if "second" not in key} for metrics in rounds]
     row = json.loads((folder / "row.json").read_text())
     same = {key: row[key] for key in ("hand", "auto", "rounds", "wrong_auto", "learning_curve", "certificate")}
     return texts | {"metrics.jsonl": json.dumps(kept), "row.json": json.dumps(same)}
 
 
 def check(case: str, folder: Path) -> dict[str, Any]:
-    """Kill a trial at every step; return the names of the steps, and of those after which it did not end the same."""
+    """Kill a trial at every step and resume it. Return the names of all steps, and of those that changed the files."""
     whole, config = folder / "whole", compose(*CASES[case], "device=cpu", "precision=fp32")
 
     def undisturbed() -> None:
@@ -195,10 +196,10 @@ def check(case: str, folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.fsync = lambda handle: None  # SIGKILL loses nothing that the system has; only a power cut would
+    os.fsync = lambda handle: None  # SIGKILL loses nothing that was written; only a power cut does
     torch.set_num_threads(1)
-    found = {}
+    results = {}
     for case in CASES:
         (Path(sys.argv[1]) / case).mkdir()
-        found[case] = check(case, Path(sys.argv[1]) / case)
-    print(json.dumps(found))
+        results[case] = check(case, Path(sys.argv[1]) / case)
+    print(json.dumps(results))

@@ -1,4 +1,4 @@
-"""A trial whose model follows a script, so that its labels are the same on every machine: no weights, no rounding."""
+"""A trial whose model follows a script instead of learning, so its labels are the same on every machine."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ CPU = Runtime(torch.device("cpu"), bf16=False)
 
 
 def probabilities(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the scripted model of a round says of every image: surer every round, wrong for one image in twenty."""
+    """Return guess and p_max of all images in a round. The model is surer every round and wrong for 1 image in 20."""
     random = np.random.default_rng(number)
     p_max = 1 - 10 ** -random.uniform(0.2, 1.5 + number, TOTAL)
     guess = np.where(random.random(TOTAL) < 0.05, (TRUTH + 1) % CLASSES, TRUTH)
@@ -35,8 +35,10 @@ def probabilities(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def script(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int], list[int], list[bool]]]:
-    """Let training give no model, and scoring say what the script says. Return a list of what each training was given:
-    round, images, labels, which of them are a human's.
+    """Replace training by nothing and scoring by the script.
+
+    Returns:
+        A list that records each training: the round, the images, their labels, and whether a human gave each label.
     """
     trainings: list[tuple[int, list[int], list[int], list[bool]]] = []
     known = [CLASSES]
@@ -60,7 +62,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int], list[i
 
 
 class Person(Truth):
-    """Remembers what it was asked."""
+    """An oracle that knows the truth and records what it was asked."""
 
     def __init__(self) -> None:
         super().__init__(TRUTH)
@@ -72,7 +74,7 @@ class Person(Truth):
 
 
 class Hasty(Truth):
-    """Errs at the first answer of an audit to every third image."""
+    """An oracle whose first answer in an audit is wrong for every third image."""
 
     def label(self, index, purpose, again=False):
         answer = super().label(index, purpose)
@@ -82,7 +84,7 @@ class Hasty(Truth):
 
 
 class Channel:
-    """People who answer at once: they name the classes as they meet them, and of every 17th image they cannot tell."""
+    """People who answer at once. They add each class when they first see it, and cannot tell every 17th image."""
 
     where = link = "nowhere"
 
@@ -98,8 +100,10 @@ class Channel:
         pass
 
 
-def made(config: Config, oracle: Any = None, ledger: Ledger | None = None, names: Names = NAMES) -> loop.Trial:
-    """A trial of the scripted images."""
+def scripted_trial(
+    config: Config, oracle: Any = None, ledger: Ledger | None = None, names: Names = NAMES
+) -> loop.Trial:
+    """Return a trial of the scripted images."""
     return loop.Trial(
         images=torch.zeros(len(names.ids), 1, 1, 1, dtype=torch.uint8),
         names=names,
@@ -115,16 +119,16 @@ def made(config: Config, oracle: Any = None, ledger: Ledger | None = None, names
 
 
 def run(config: Config, oracle: Any = None, ledger: Ledger | None = None) -> tuple[Ledger, list[Entry]]:
-    """Run a trial; return its ledger and what it committed."""
+    """Run a trial. Return its ledger and the entries that it committed."""
     journal = MemoryJournal()
-    done = loop.label(made(config, oracle, ledger), journal)
-    return done, journal.entries
+    labeled = loop.label(scripted_trial(config, oracle, ledger), journal)
+    return labeled, journal.entries
 
 
 def run_people(config: Config, folder: Path) -> tuple[Ledger, Names]:
-    """Run a trial that asks people, whose answers go through the store in a folder."""
+    """Run a trial that asks people. Their answers go through the store in a folder. Return ledger and names."""
     names, ledger = Names(NAMES.ids, []), Ledger.empty(TOTAL)
     with Store(folder / "answers.db", names.ids, names.classes) as store:
         oracle = People(store, Channel(store), ledger, lambda done, total: None)
-        loop.label(made(config, oracle, ledger, names), MemoryJournal())
+        loop.label(scripted_trial(config, oracle, ledger, names), MemoryJournal())
     return ledger, names

@@ -1,4 +1,4 @@
-"""The loop against a second implementation of the seven steps, written with lists, and with scripted models."""
+"""Compare the loop with a second implementation of the seven steps, which uses lists. The models are scripted."""
 
 import json
 from hashlib import sha256
@@ -13,15 +13,15 @@ from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, Memory
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
 from tests.conftest import shapes, trial
-from tests.scripted import CLASSES, TOTAL, TRUTH, Person, made, probabilities, run, script
+from tests.scripted import CLASSES, TOTAL, TRUTH, Person, probabilities, run, script, scripted_trial
 
 
 class StopError(Exception):
-    """The end of a process, but for the process."""
+    """An exception that stands in for the end of the process."""
 
 
 class StopAt(MemoryJournal):
-    """Keeps entries until there are `count` of a kind."""
+    """A journal that raises StopError when it has `count` entries of a kind."""
 
     def __init__(self, kind: type, count: int = 1) -> None:
         super().__init__()
@@ -29,27 +29,27 @@ class StopAt(MemoryJournal):
 
     def commit(self, entry):
         super().commit(entry)
-        if sum(isinstance(one, self.kind) for one in self.entries) == self.count:
+        if sum(isinstance(entry, self.kind) for entry in self.entries) == self.count:
             raise StopError
 
 
 def run_until(config, kind: type, count: int = 1) -> Ledger:
-    """The ledger of a trial that ended when it had committed so many entries of a kind."""
+    """Run a trial until it has committed `count` entries of a kind. Return its ledger."""
     ledger = Ledger.empty(TOTAL)
     if count:
         with pytest.raises(StopError):
-            loop.label(made(config, ledger=ledger), StopAt(kind, count))
+            loop.label(scripted_trial(config, ledger=ledger), StopAt(kind, count))
     return ledger
 
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Returns what each training was given."""
+    """Let the model follow the script. Return the list that records each training."""
     return script(monkeypatch)
 
 
 def seven_steps(init: float, threshold: float, hand: float, stop: float, finish: str):
-    """The published program's algorithm, image by image."""
+    """Run the published algorithm image by image. Return the labels, and the training images of each round."""
     labels = {i: (int(TRUTH[i]), "first", 0) for i in range(round(init * TOTAL))}
     rounds, trainings = 0, []
     while TOTAL - len(labels) >= stop * TOTAL and len(labels) < TOTAL:
@@ -137,7 +137,7 @@ FRUGAL = (
 
 
 def frugal_steps():
-    """The frugal policy, image by image: returns labels, and what each round trained on."""
+    """Run the frugal policy image by image. Return hand labels, auto labels, and the training images of each round."""
     hand = dict.fromkeys(np.random.default_rng(rng.derive(0, 0, "first")).choice(TOTAL, 20, replace=False).tolist(), 0)
     auto: dict[int, int] = {}
     mean, trainings, rounds = None, [], 0
@@ -191,7 +191,7 @@ def test_an_auto_label_that_stays_keeps_its_round(config, scripted):
     "words", [["policy=source", "train.steps=30"], ["policy=frugal", "train=frugal", "train.steps=30"]]
 )
 def test_the_truth_of_images_that_nobody_is_asked_about_changes_nothing(config, words):
-    """The leak test: with all other truths exchanged, every decision is the same."""
+    """The leak test: if the true labels of all other images change, every decision stays the same."""
     images = shapes(300)
     settings = config(
         "model.width=4", "train.batch=32", "policy.init=random", "policy.init_fraction=0.1", "policy.init_count=null",
@@ -223,7 +223,7 @@ def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted)
     person, ledger = Person(), Ledger.empty(TOTAL)
 
     class Watch(MemoryJournal):
-        """Looks at the ledger when an entry is committed."""
+        """A journal that checks the ledger when an entry is committed."""
 
         def commit(self, entry):
             super().commit(entry)
@@ -245,7 +245,7 @@ def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted)
                 assert entry.errors == (self.frozen[1][order] != TRUTH[self.frozen[0][order]]).sum()
 
     journal = Watch()
-    loop.label(made(config(*AUDIT), person, ledger), journal)
+    loop.label(scripted_trial(config(*AUDIT), person, ledger), journal)
     kinds = [type(entry) for entry in journal.entries]
     assert kinds[-1] is Finished
     assert kinds.index(AuditFrozen) < kinds.index(AuditDrawn) < kinds.index(AuditStage)
@@ -259,7 +259,7 @@ def test_an_audit_freezes_draws_asks_and_accepts_in_this_order(config, scripted)
 
 
 def test_the_draw_is_one_of_labels_and_plan(config, scripted):
-    """The hash that the draw starts from, written anew."""
+    """Compute the hash that the draw starts from with a second implementation."""
     ledger, events = run(config(*AUDIT))
     (started,) = [event for event in events if isinstance(event, AuditFrozen)]
     frozen = ledger.audit
@@ -350,7 +350,7 @@ def test_an_audit_of_classes_accepts_up_to_the_cut_of_each(config, scripted):
 
 @pytest.mark.parametrize(("target", "all_of_it"), [(0.2, True), (0.03, False)])
 def test_above_a_cut_that_is_fixed_in_advance_all_or_nothing_is_the_model_s(config, scripted, target, all_of_it):
-    """Wrong for one image in twenty: fewer than 20 %, and more than 3 %."""
+    """The model is wrong for 5 % of the images, which is less than 20 % and more than 3 %."""
     words = (*AUDIT, f"policy.audit.target_error={target}", "policy.audit.scope=auto", "policy.audit.cut=0.8")
     ledger, _ = run(config(*words))
     frozen = ledger.audit
@@ -367,7 +367,7 @@ def test_above_a_cut_that_is_fixed_in_advance_all_or_nothing_is_the_model_s(conf
 
 
 def test_where_the_answer_is_not_the_model_s_it_is_asked_for_again(config, scripted):
-    """A human who errs at the first answer only: nothing of that is left."""
+    """The human is wrong in the first answer only, and these errors leave no trace in the labels."""
 
     class Hasty(Person):
         def label(self, index, purpose, again=False):

@@ -1,4 +1,4 @@
-"""The loop with what only people do: they add classes, cannot tell, and have labeled some images before."""
+"""The loop with people, who add classes, cannot tell some images, and have labeled some images before."""
 
 from contextlib import nullcontext
 
@@ -22,9 +22,7 @@ SETTINGS = (
 
 
 class Annotator:
-    """Answers by the truth, in classes of its own that it adds when it meets them; of every seventh image it cannot
-    tell.
-    """
+    """An oracle that knows the truth. It adds each class when it first sees it, and cannot tell every seventh image."""
 
     def __init__(self, classes: list[str], seventh: bool = True) -> None:
         self.classes, self.asked, self._seventh = classes, [], seventh
@@ -43,11 +41,11 @@ class Annotator:
 
 
 class StopError(Exception):
-    """The end of a process, but for the process."""
+    """An exception that stands in for the end of the process."""
 
 
 class StopAfter(MemoryJournal):
-    """Ends the trial after a round; keeps what it hears of progress."""
+    """A journal that ends the trial after a round. It records progress."""
 
     def __init__(self, number: int | None) -> None:
         self.steps: list[Progress] = []
@@ -94,13 +92,13 @@ def test_classes_are_added_while_it_runs_and_images_set_aside():
 
 
 def test_a_trial_that_knows_all_classes_from_its_start_again_is_the_same():
-    """As after a resume: the store has told the classes that were added later."""
+    """After a resume, the store already knows the classes that were added later."""
     config, classes = compose(*SETTINGS), []
     whole, _ = run(config, classes)
     half, _ = run(config, one := [], stop=2)
     for known, ledger in ((one, half), (list(classes), Ledger.empty(400))):
         annotator = Annotator(known)
-        names = Names(IMAGES.ids, [])  # made before the store was read
+        names = Names(IMAGES.ids, [])  # created before the store was read
         object.__setattr__(names, "classes", known)
         loop.label(trial(config, IMAGES, annotator, ledger, names), MemoryJournal())
         for name, column in whole.arrays().items():

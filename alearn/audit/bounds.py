@@ -115,7 +115,7 @@ def missed(items: int, wrong: int, stages: Stages) -> float:
     """Return the exact probability that some stage (m, k) finds at most k errors among its m samples.
 
     `wrong` of `items` labels are wrong. The number of errors found so far is a Markov chain: from one stage to the next
-    it grows by Hypergeometric(items - m, wrong - found, new).
+    it grows by Hypergeometric(items - m, wrong - errors, new).
     """
     last = max((tolerated for _, tolerated in stages), default=-1)
     chance = np.zeros(last + 2)  # by the number of errors found, if no stage has accepted yet

@@ -27,7 +27,7 @@ STAGES, WHOLE_STAGES = 5, 8
 PATIENCE = 2
 """Plans with more and more tolerated errors are tried, until this many in a row are no cheaper."""
 AHEAD = 1, 2, 3, 4, 6, 9, 14, 21
-"""If an audit goes on, it is assumed to end so many stages later."""
+"""If an audit goes on, it is assumed to end one of these numbers of stages later."""
 GRID = 150
 """Intervals of the order. They become finer towards the end, where most wrong labels are."""
 
@@ -137,7 +137,7 @@ class Costs:
         """Return the expected cost of ending at the best later stage, float64 [R]; infinite if there is none.
 
         The places of wrong labels that are not drawn yet are modelled as a Poisson process. Its rate is scaled by the
-        number of errors found so far (a gamma prior of shape PRIOR_ERRORS). errors: the places of these, for R audits.
+        number of errors found so far (a gamma prior of shape PRIOR_ERRORS). errors: the places of these, per audit.
         """
         best, (size, _) = np.full(len(errors), np.inf), self._stages[stage]
         if stage + 1 == len(self._stages) or not len(errors):

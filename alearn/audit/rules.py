@@ -54,7 +54,7 @@ class Terms:
     number: int = 0
 
     def promise(self, total: int, groups: int) -> "Promise":
-        """Return the promise for each group, if a data set of `total` labels has so many groups.
+        """Return the promise for each group of a data set of `total` labels. groups: the number of groups.
 
         The groups share the risk. By Bonferroni's inequality, the probability that any of their bounds fails is at most
         `risk`.
@@ -95,7 +95,7 @@ class Group:
         name: The name of the class, "" if there is only one group.
         place: int64 [n], ascending, the places of the labels in the order of trust.
         stages: The stages of the audit.
-        allowed: At most so many accepted labels are wrong.
+        allowed: The most accepted labels that may be wrong.
         whole: Whether the group is accepted as a whole or not at all.
     """
 

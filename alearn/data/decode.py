@@ -180,8 +180,8 @@ def shown_pixels(image_chw: Array, side: int) -> tuple[bytes, str]:
 def encoded(pool: ImageSet, index: int, side: int) -> tuple[bytes, str]:
     """Return an image of a data set encoded for a browser, and its MIME type.
 
-    The file of the image is shown if there is one that can still be read. Otherwise the pixels that the model sees are
-    shown. The longer side has at most `side` pixels. Small images are enlarged.
+    If the image has a file that can still be read, this shows the file. Otherwise it shows the pixels that the model
+    sees. The longer side has at most `side` pixels. Small images are enlarged.
     """
     if pool.root is not None:
         try:

@@ -25,7 +25,7 @@ from alearn.errors import AlearnError
 from alearn.values import Array, Images
 
 IN_MEMORY = 256 << 20
-"""A set of at least so many bytes of images stays on disk. A smaller set becomes a tensor."""
+"""A set of at least this many bytes of images stays on disk. A smaller set becomes a tensor."""
 
 
 def load(data: Folder) -> tuple[ImageSet, ImageSet]:
@@ -95,7 +95,7 @@ def _images(decoded: Decoded, rows: Array, shape: tuple[int, int, int]) -> Image
 
 
 def _original(listed: Listing, label: Array, first: int, at: int) -> str:
-    """Say which image the duplicate `at` is the same as. If only the duplicate has a label, give it to that image."""
+    """Return in words which image the duplicate `at` equals. If only the duplicate has a label, the image takes it."""
     name = listed.ids[first]
     ours = label[first]
     theirs = label[at]

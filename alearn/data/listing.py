@@ -116,7 +116,7 @@ def layout(root: Path) -> tuple[str, str]:
 
 
 def nothing(skipped: Sequence[Skipped]) -> str:
-    """Say why there are no images."""
+    """Return in words why there are no images."""
     if not skipped:
         return "holds no images; they must be in it, in CLASS/ below it, or in train/CLASS/ (and test/CLASS/)"
     some = "; ".join(f"{name} {reason}" for name, reason in skipped[:FIRST])

@@ -19,9 +19,9 @@ ROOM = 0.6
 """Share of the free GPU memory that images may take. The rest is for training."""
 
 KEPT = 8 << 20
-"""After so many bytes are read, the system may drop the pages that they came from. The pages are clean and stay in the
-system's cache. But while they are mapped, they count as memory of this process, and Linux maps the pages around each
-one too.
+"""After this many bytes are read, the system may drop the pages that they came from. The pages are clean and stay in
+the system's cache. But while they are mapped, they count as memory of this process, and Linux also maps neighbouring
+pages.
 """
 
 COPIED = 64 << 20
