@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from alearn import loop, oracle
+from alearn import loop
 from alearn.config import Config
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
@@ -25,9 +26,10 @@ from alearn.files import atomic
 from alearn.journal import EpochDone, ScoreProgress
 from alearn.learn import pool_scores
 from alearn.models.classifier import Classifier
-from alearn.oracle.people import People
+from alearn.oracle.context import ask_people
 from alearn.oracle.store import Store
 from alearn.oracle.truth import Truth
+from alearn.registry import ORACLES
 from alearn.trial import metrics_jsonl
 from alearn.trial.run import prepare, run
 from alearn.values import Fitted, Scores
@@ -113,10 +115,6 @@ def live(config: Config, folder: Path, step: Steps) -> None:
         doubt, margin = np.log1p(-p_max).astype(np.float32), 2 * p_max - 1
         return Scores(index, guess, doubt, margin, probs=torch.from_numpy(probs).float() if "probs" in want else None)
 
-    def asked(config, pool, insight, folder, report):
-        store = Store(folder / "answers.db", pool.ids, pool.classes)
-        return People(store, SteppedChannel(store, step), insight.ledger, report)
-
     sources.load = lambda data, seed: images(people)
     atomic.replace = step.after(lambda path, _: path.name, atomic.replace)
     metrics_jsonl.append = step.after(lambda *_: "a line of metrics.jsonl", metrics_jsonl.append)
@@ -132,8 +130,10 @@ def live(config: Config, folder: Path, step: Steps) -> None:
             step(f"{purpose.name} answers")
             return answer
 
-    def simulated(config, pool, seed):
-        return None if people else Asking(Truth(TRUTH))
+    def build(config, context):
+        if people:
+            return ask_people(context, lambda pool, store, insight, folder: SteppedChannel(store, step))
+        return Asking(Truth(TRUTH))
 
     class Watching:
         """A reporter that takes a step after every entry, because a trial can be killed while it reports, too."""
@@ -147,7 +147,10 @@ def live(config: Config, folder: Path, step: Steps) -> None:
         def close(self):
             pass
 
-    loop.fit, pool_scores.score, oracle.people, oracle.simulated = fit, score, asked, simulated
+    loop.fit = fit
+    pool_scores.score = score
+    registered = ORACLES.get
+    ORACLES.get = lambda name: replace(registered(name), build=build)
     run(prepare(config, folder), reporters=lambda setting: [Watching()])
 
 
