@@ -1,4 +1,4 @@
-"""A folder of one's own from its files to its labels: given labels, Label Studio by files, what is chosen."""
+"""Label the user's own folder from start to end: with given labels, with Label Studio's files, and with `auto` keys."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from tests.conftest import compose, shapes
 
 IMAGES = shapes(150)
 KIND = [IMAGES.classes[k] for k in IMAGES.truth]
-WORDS = (
+OVERRIDES = (
     "data=folder", "policy=own", "train.steps=30", "train.batch=32", "precision=fp32", "device=cpu", "model=small_cnn",
     "model.width=4", "train.augment=none", "policy.init_count=20", "policy.hand_per_round=10", "policy.hand_budget=40",
     "policy.auto.rule=none", "policy.memory_from=1", "policy.stop_yield=null",
@@ -23,7 +23,7 @@ WORDS = (
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    """Every tenth image has a label: it lies in a folder of its class; the others lie in `unlabeled`."""
+    """Write images. Every tenth one is in the folder of its class, so it has a label; the others are in `unlabeled`."""
     for i, image in enumerate(IMAGES.images[:, 0].numpy()):
         path = tmp_path / "photos" / (KIND[i] if i % 10 == 0 else "unlabeled") / f"{i:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,8 +32,8 @@ def root(tmp_path) -> Path:
     return tmp_path / "photos"
 
 
-def config(root, *words):
-    return compose(*WORDS, f"data.root='{root}'", f"data.cache='{root.parent / 'cache'}'", *words)
+def config(root, *overrides):
+    return compose(*OVERRIDES, f"data.root='{root}'", f"data.cache='{root.parent / 'cache'}'", *overrides)
 
 
 def kind(item: str) -> str:
@@ -41,7 +41,7 @@ def kind(item: str) -> str:
 
 
 def annotate(folder: Path, number: int) -> list[str]:
-    """What a team does with labelstudio/tasks.json: import, label, export. Returns the items."""
+    """Label the tasks of labelstudio/tasks.json as a team would, and write the export. Return the items."""
     tasks = json.loads((folder / "labelstudio" / "tasks.json").read_text())
     for task in tasks:
         choice = {
@@ -56,7 +56,7 @@ def annotate(folder: Path, number: int) -> list[str]:
 
 
 def one_round(settings, folder: Path) -> None:
-    """Begin a trial, and come to the questions of its second round."""
+    """Run a trial until it asks the questions of its second round."""
     for number in range(2):
         with pytest.raises(WaitingError):
             run_shown(settings, folder)
@@ -71,18 +71,18 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_given_labels_and_label_studio_by_files(root, tmp_path, capsys):
-    folder, settings, asked, said = tmp_path / "trial", config(root, "oracle=labelstudio"), [], []
+    folder, settings, asked, messages = tmp_path / "trial", config(root, "oracle=labelstudio"), [], []
     for number in range(10):
         try:
             row = run_shown(settings, folder)
             break
         except WaitingError as waiting:
-            said.append(str(waiting))
-            assert not (folder / "failed.json").exists(), "waiting is no failure"
+            messages.append(str(waiting))
+            assert not (folder / "failed.json").exists(), "waiting is not a failure"
             asked += annotate(folder, number)
-    assert all("tasks.json" in text for text in said)
+    assert all("tasks.json" in message for message in messages)
     assert len(asked) == len(set(asked)) == 40
-    assert all(item.startswith("unlabeled/") for item in asked), "what has a label is not asked about"
+    assert all(item.startswith("unlabeled/") for item in asked), "the trial does not ask about images with a label"
     assert (row["hand"], row["given"], row["first"], row["aside"]) == (40, 15, 5, 0)
     assert row["wrong_auto"] is None
     assert row["estimated_mislabeled_auto"] < 0.2
@@ -97,12 +97,12 @@ def test_given_labels_and_label_studio_by_files(root, tmp_path, capsys):
     assert sum(line["label"] != kind(line["id"]) for line in labels) <= 10
     assert [line["path"] for line in rows(folder / "skipped.csv")] == ["unlabeled/broken.png"]
     out = capsys.readouterr().out
-    for words in (
+    for text in (
         "data.size=20: the images are 20 x 20",
         "3 folders are taken as classes: a, b, c",
         "1 file is skipped",
     ):
-        assert words in out
+        assert text in out
     assert "mislabeled (of auto, estimated)" in out
 
 
@@ -142,7 +142,7 @@ def test_a_table_in_another_order_or_with_another_class_is_refused_on_resume(roo
 
 
 def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
-    """An image in colour would make the set a coloured one."""
+    """A new colour image would change the choice of data.channels, if the trial chose again."""
     folder = tmp_path / "trial"
     settings = config(root, "data.layout=unlabeled", "data.classes=[a,b,c]", "oracle=labelstudio")
     with pytest.raises(WaitingError):
@@ -155,16 +155,16 @@ def test_what_was_chosen_stays_when_the_files_change(root, tmp_path):
 
 
 def test_the_command_waits_and_goes_on_from_anywhere(root, tmp_path):
-    words = [*WORDS, "data.root=photos", "data.cache=cache", "oracle=labelstudio", "hydra.run.dir=trial"]
-    code, out, err = alearn(*words, cwd=tmp_path)
+    overrides = [*OVERRIDES, "data.root=photos", "data.cache=cache", "oracle=labelstudio", "hydra.run.dir=trial"]
+    code, out, err = alearn(*overrides, cwd=tmp_path)
     assert code == 0, err
     assert "alearn resume=" in out
     first = annotate(tmp_path / "trial", 0)
     (tmp_path / "else").mkdir()
     code, _, err = alearn(f"resume={tmp_path}/trial", cwd=tmp_path / "else")
     assert code == 0, err
-    assert not set(annotate(tmp_path / "trial", 1)) & set(first), "it has trained, and asks about others"
-    code, _, err = alearn("-m", *words[:-1], "seed=0,1", cwd=tmp_path)
+    assert not set(annotate(tmp_path / "trial", 1)) & set(first), "it has trained, and asks about other images"
+    code, _, err = alearn("-m", *overrides[:-1], "seed=0,1", cwd=tmp_path)
     assert code == 1
     assert "oracle=labelstudio: people answer one trial, not a sweep" in err
 

@@ -1,6 +1,6 @@
-"""The tutorial, as a new user follows it: a folder of photos, a person in a real browser, labels out.
+"""Follow the tutorial like a new user: from a folder of photos, with a person in a real browser, to labels.
 
-The variable ALEARN_SCREENSHOTS names a folder that gets the tutorial's pictures.
+If the environment variable ALEARN_SCREENSHOTS names a folder, the pictures of the tutorial are saved there.
 """
 
 import csv
@@ -38,26 +38,28 @@ SMALL = (
 def truth_of(photos: Path) -> dict[str, str]:
     with example_files.truth_file(photos).open(newline="") as file:
         truth = {line["path"]: line["label"] for line in csv.DictReader(file)}
-    return truth | {"IMG_0001 copy.png": truth["IMG_0001.png"]}  # of the two, the first in sorted order is shown
+    return truth | {
+        "IMG_0001 copy.png": truth["IMG_0001.png"]
+    }  # people see only the first of two equal images in sorted order
 
 
 class Trial:
-    """`alearn data=folder oracle=web` in a process of its own."""
+    """`alearn data=folder oracle=web` in its own process."""
 
-    def __init__(self, photos: Path, folder: Path, *words: str) -> None:
+    def __init__(self, photos: Path, folder: Path, *overrides: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.folder, self.log = folder, folder.parent / "out.txt"
-        self.words = [
+        self.overrides = [
             *("data=folder", f"data.root={photos}", f"data.cache={folder.parent / 'cache'}", "oracle=web", *SMALL),
-            *(f"oracle.port={self.port}", f"hydra.run.dir={folder}", *words),
+            *(f"oracle.port={self.port}", f"hydra.run.dir={folder}", *overrides),
         ]
         self.start()
 
-    def start(self, *words: str) -> None:
+    def start(self, *overrides: str) -> None:
         with self.log.open("a") as out:
-            self.process = start(*(words or self.words), stdout=out, stderr=subprocess.STDOUT)
+            self.process = start(*(overrides or self.overrides), stdout=out, stderr=subprocess.STDOUT)
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -73,11 +75,11 @@ class Trial:
 
 @pytest.fixture
 def started() -> Iterator[Callable[..., Trial]]:
-    """Starts trials, and ends what is left of them."""
+    """A function that starts trials. Those that still run at the end are killed."""
     trials: list[Trial] = []
 
-    def start(*words: Any) -> Trial:
-        trials.append(Trial(*words))
+    def start(*overrides: Any) -> Trial:
+        trials.append(Trial(*overrides))
         return trials[-1]
 
     yield start
@@ -128,7 +130,7 @@ NOW = """() => ({
 
 
 def until(page: Any, true: Callable[[dict[str, Any]], bool]) -> None:
-    """Wait. (Playwright's own way evaluates text in the page, which its security policy forbids.)"""
+    """Wait until a condition of the page is true. (Playwright's own method needs `eval`, which the page forbids.)"""
     deadline = time.monotonic() + PATIENCE
     while not true(now := page.evaluate(NOW)):
         assert time.monotonic() < deadline, now
@@ -138,9 +140,9 @@ def until(page: Any, true: Callable[[dict[str, Any]], bool]) -> None:
 def answer(
     page: Any, trial: Trial, truth: dict[str, str], most: int = 10**6, working: Callable[[], None] | None = None
 ) -> list[str]:
-    """Answer what is shown, one image at a time, by the truth; adds the classes that are missing. Returns the ids.
+    """Answer the shown images one by one with the true class, add missing classes, and return the ids.
 
-    working: called once, while the model trains.
+    most: the most images to answer. working: is called once, while the model trains.
     """
     answered: list[str] = []
     deadline = time.monotonic() + PATIENCE
@@ -175,8 +177,8 @@ def labels(folder: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory, mnist_root) -> Path:
-    """Return a folder of 120 digits and of what real folders have besides: a damaged file, an empty one, a copy and a
-    text.
+    """Return a folder of 120 digits and of what else real folders contain: a damaged file, an empty file, a copy and a
+    text file.
     """
     folder = tmp_path_factory.mktemp("user") / "photos"
     example_files.write(folder, "mnist", mnist_root, images=120)
@@ -189,7 +191,7 @@ def photos(tmp_path_factory, mnist_root) -> Path:
 
 
 def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
-    """One person, classes of her own, kill -9 in the middle, export, and what was skipped."""
+    """One person labels with her own classes. The trial is killed with SIGKILL and resumed, and its labels exported."""
     truth, folder = truth_of(photos), tmp_path / "trial"
     trial = started(photos, folder, "policy.hand_budget=40")
     page = opened(browser, trial, "Ada")
@@ -215,22 +217,22 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
 
     lines = labels(folder)
     asked = [line["id"] for line in lines if line["source"] == "hand"]
-    assert sorted([*first, *rest]) == sorted(asked), "nothing was asked twice, nothing is lost"
+    assert sorted([*first, *rest]) == sorted(asked), "no image was asked twice, and no answer is lost"
     assert len(set(asked)) == len(asked)
     assert all(line["label"] == truth[line["id"]] for line in lines if line["source"] == "hand")
     auto = [line for line in lines if line["source"] == "auto"]
     wrong = sum(line["label"] != truth[line["id"]] for line in auto)
     assert len(auto) + len(asked) == len(lines)
-    assert wrong <= 0.5 * len(auto), "it learned something: guesses would be wrong nine times in ten"
+    assert wrong <= 0.5 * len(auto), "the model has learned something: random guesses would be wrong nine times in ten"
 
     with (folder / "skipped.csv").open(newline="") as file:
         skipped = {line["path"]: line["reason"] for line in csv.DictReader(file)}
     files = {path.relative_to(photos).as_posix() for path in photos.rglob("*") if path.is_file()}
     assert files == {line["id"] for line in lines} | set(skipped), "no file vanishes"
     assert len(skipped) == 4
-    said = trial.log.read_text()
+    log = trial.log.read_text()
     for word in ("data.size=", "data.channels=1", "people answer at", "skipped.csv"):
-        assert word in said
+        assert word in log
     assert (json.loads((folder / "row.json").read_text()))["hand"] == len(asked)
 
     assert alearn("export", folder, "--format", "csv", "--out", tmp_path / "out.csv").code == 0
@@ -248,21 +250,21 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
             path.unlink()
     trial.start()
     assert trial.wait() == 0, trial.log.read_text()
-    assert (folder / "labels.csv").read_bytes() == before, "the store alone rebuilds it all"
+    assert (folder / "labels.csv").read_bytes() == before, "the store alone is enough to repeat the trial"
 
 
 def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
-    """No image goes to both, the audit tells no guess, and the certificate holds."""
+    """No image goes to both people, the audit shows no guess, and the certificate is valid."""
     truth, folder = truth_of(photos), tmp_path / "trial"
     kinds = ",".join(sorted(set(truth.values())))
-    words = (
+    overrides = (
         "policy.finish=audit",
         "policy.audit.target_error=0.2",
         "policy.audit.seed=3",
         "policy.stop_rounds=1",
         f"data.classes=[{kinds}]",
     )
-    trial = started(photos, folder, *words)
+    trial = started(photos, folder, *overrides)
     ada, bob = (opened(browser, trial, name) for name in ("Ada", "Bob"))
     turns = {"Ada": (ada, []), "Bob": (bob, [])}
     while trial.process.poll() is None:

@@ -1,8 +1,8 @@
-"""The typed config: what Hydra composed, checked before anything is spent.
+"""The typed config, which checks what Hydra has composed before a trial starts.
 
-The classes say what each key means, what it may be and what it is by default: `Config()` is what `alearn` composes from
-conf/ without overrides, which a test compares. `preset` gives the presets of conf/ to Python. `parse` turns a composed
-config into a `Config`, or raises one `AlearnError` that names every bad key, its value and what is allowed.
+The classes define the meaning, the allowed values and the default of each key. `Config()` equals what `alearn` composes
+from conf/ without overrides; a test compares them. `preset` returns the presets of conf/ in Python. `parse` turns a
+composed config into a `Config`, or raises one `AlearnError` that names every bad key, its value and what is allowed.
 """
 
 from alearn.config.data_config import Data, Folder, Imbalance, Standard

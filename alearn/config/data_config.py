@@ -1,4 +1,4 @@
-"""The `data` group: the data sets that are known by name, and a folder of one's own."""
+"""The `data` group: well-known data sets, and a folder of the user's own images."""
 
 import os
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ def _in_cache() -> Any:
 
 
 def _as_text(name: object) -> object:
-    """Return the name of a class that YAML reads as a whole number, such as a digit, as text."""
+    """Return the name of a class as text, even if YAML has read it as a whole number, such as a digit."""
     return str(name) if type(name) is int else name
 
 
@@ -68,24 +68,24 @@ class Standard(_Source):
 
 
 class Folder(_Source):
-    """Image files of one's own. alearn.data.image_folder says how they may lie."""
+    """The user's own image files. alearn.data.image_folder describes the allowed layouts."""
 
     name: Literal["folder"] = "folder"
     root: str
     """Folder of the images."""
     size: Annotated[int, Field(ge=8, le=1024)] | Literal["auto"] = "auto"
-    """Pixels a side to which the model's images are resized; people see the files themselves. auto: chosen from the
+    """Side in pixels to which images are resized for the model; people see the files themselves. auto: chosen from the
     images."""
     channels: Literal[1, 3, "auto"] = "auto"
     """1 for grey, 3 for colour. auto: colour if any image has some."""
     layout: Literal["auto", "classes", "unlabeled"] = "auto"
-    """classes: the folders below root are classes, so that labels are known (except in root/unlabeled). unlabeled:
-    folders mean nothing. auto: classes if every image lies in a folder below root."""
+    """classes: the folders below root are classes, so all labels are known except in root/unlabeled. unlabeled: folders
+    have no meaning. auto: classes if every image is in a folder below root."""
     labels: str | None = None
-    """Table of path and, where it is known, label: *.csv, or *.jsonl as `alearn export` writes it. Its rows are the
-    data set. The table and its paths are relative to root. null takes all images below root."""
+    """Table of paths and known labels: *.csv, or *.jsonl as `alearn export` writes it. Its rows are the data set. The
+    table and its paths are relative to root. null takes all images below root."""
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None = None
-    """Names of the classes, in this order. null: those of folders and labels, and those that people add."""
+    """Names of the classes, in this order. null takes the names of folders and labels, and those that people add."""
     augment: Augment = "auto"
     """Distortions that leave its classes as they are. auto: chosen from the images."""
     cache: str = _in_cache()

@@ -1,4 +1,4 @@
-"""Hydra's front end: where conf/ lies, what a command line composes to, which jobs a sweep has, what an error means.
+"""The front end to Hydra: compose a command line, list the jobs of a sweep, and explain errors.
 
 Nothing else in `alearn.config` imports Hydra.
 """
@@ -28,24 +28,24 @@ from alearn.config.trial_config import Config, flatten
 from alearn.errors import AlearnError
 
 EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
-"""A part of a launcher's or sweeper's name: the extra that installs it."""
+"""The extra that installs a launcher or sweeper, by a part of its name."""
 
 
 def compose(*overrides: str) -> Config:
-    """Return the config of a command line. Raises AlearnError or Hydra's own exception if it is wrong."""
+    """Return the config of a command line. Raise AlearnError or an exception of Hydra if it is wrong."""
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return parse(hydra.compose("config", overrides=list(overrides)))
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """Return the overrides of each job of a sweep; none for a sweeper that decides as it goes."""
+    """Return the overrides of each job of a sweep, or nothing for a sweeper that chooses jobs while it runs."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
     return [list(job) for batch in BasicSweeper.split_arguments(_overrides(config), None) for job in batch]
 
 
 def job(config: DictConfig, overrides: list[str], number: int | None = None) -> DictConfig:
-    """Compose a job of a sweep; number: the job's, None for a job that has no folder of its own."""
+    """Compose a job of a sweep. number: the number of the job, None for a job without its own folder."""
     composed: DictConfig = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
     if number is not None:
         with open_dict(composed):
@@ -54,9 +54,11 @@ def job(config: DictConfig, overrides: list[str], number: int | None = None) -> 
 
 
 def space(config: DictConfig) -> Space:
-    """Return what a composed search may choose; the last override of a key holds.
+    """Return what a composed search may choose. If there are several overrides of a key, the last one counts.
 
-    Raises AlearnError, or Hydra's own exception, for what cannot be read or leaves nothing to choose.
+    Raises:
+        AlearnError: an override is wrong, or there is nothing to choose.
+        HydraException: an override cannot be parsed.
     """
     last = {override.get_key_element(): override for override in _overrides(config)}
     read = Space(
@@ -65,14 +67,14 @@ def space(config: DictConfig) -> Space:
     )
     if not read.dimensions:
         raise AlearnError(
-            "hydra/sweeper=optuna has nothing to choose: give ranges in hydra.sweeper.params or on the command line, "
+            "hydra/sweeper=optuna: there is nothing to choose; give ranges in hydra.sweeper.params or as overrides, "
             "e.g. 'policy.init_fraction=tag(log, interval(0.01, 0.1))' policy.threshold=0.99,0.999"
         )
     return read
 
 
 def _overrides(config: DictConfig) -> list[Override]:
-    """The overrides of a sweep: hydra.sweeper.params, then the command line."""
+    """Return the overrides of a sweep: those of hydra.sweeper.params, then those of the command line."""
     params = config.hydra.sweeper.get("params") or {}
     lines = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     refuse_old_overrides(lines)
@@ -80,13 +82,16 @@ def _overrides(config: DictConfig) -> list[Override]:
 
 
 def _dimension(override: Override) -> Dimension:
-    line, sweep = override.input_line, override.value()
+    line = override.input_line
+    sweep = override.value()
     tags: set[str] = getattr(sweep, "tags", set())
     if tags - {"log"} or (tags and not isinstance(sweep, IntervalSweep)):
         raise AlearnError(f"{line}: the one tag is log, for intervals")
     if not isinstance(sweep, IntervalSweep):
         return _options(override)
-    low, high, log = sweep.start, sweep.end, "log" in tags
+    low = sweep.start
+    high = sweep.end
+    log = "log" in tags
     assert low is not None
     assert high is not None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -110,18 +115,18 @@ def _options(override: Override) -> Options:
 
 
 def in_process(launcher: str) -> bool:
-    """Return whether a launcher (a dotted name) runs the jobs in the sweep's own process, one after the other."""
+    """Return whether a launcher (a dotted name) runs the jobs one after the other in the process of the sweep."""
     return launcher.endswith("BasicLauncher")
 
 
 def installed(plugin: str) -> None:
-    """Raise AlearnError, with the command that installs it, if a plugin of Hydra's (a dotted name) is missing."""
+    """Raise AlearnError if a plugin of Hydra (a dotted name) is missing. The message says how to install it."""
     package = ".".join(plugin.split(".")[:2])
     try:
-        there = find_spec(package) is not None
+        exists = find_spec(package) is not None
     except ModuleNotFoundError:
-        there = False
-    if not there:
+        exists = False
+    if not exists:
         raise AlearnError(_missing(package))
     if plugin.endswith("SlurmLauncher") and shutil.which("sbatch") is None:
         raise AlearnError("hydra/launcher: there is no SLURM here (no sbatch); start it on a login node of the cluster")
@@ -133,7 +138,7 @@ def _missing(name: str) -> str:
 
 
 def explain(error: Exception) -> str:
-    """Return the message of an error of Hydra's, its cause, and the key that was probably meant."""
+    """Return the message of an error of Hydra, its cause, and the key that the user probably meant."""
     message = str(error)
     key = getattr(error.__cause__ or error.__context__, "full_key", None)
     if "Could not override" in message and key:
@@ -149,6 +154,6 @@ def explain(error: Exception) -> str:
 
 
 def _keys() -> dict[str, Any]:
-    there = GlobalHydra.instance().is_initialized()
-    with nullcontext() if there else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+    initialized = GlobalHydra.instance().is_initialized()
+    with nullcontext() if initialized else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return flatten(OmegaConf.to_container(hydra.compose("config"), resolve=False))  # type: ignore[arg-type]

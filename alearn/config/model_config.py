@@ -1,4 +1,4 @@
-"""The `model` group. A network's own keys are declared beside the network, in alearn/models/."""
+"""The `model` group. The module of each network in alearn/models/ declares its own keys."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -28,28 +28,28 @@ class Model(Section):
 
 
 def _model(tree: Any, base: ValidatorFunctionWrapHandler) -> Any:
-    """Check the keys of a network with the class that it is registered with."""
+    """Check the keys of a network with its registered config class."""
     if isinstance(tree, Mapping) and "weights" in tree and tree.get("name") not in MODELS:
-        tree = registered(MODELS, "torchvision").config.model_validate(tree)  # whose networks have their own names
+        tree = registered(MODELS, "torchvision").config.model_validate(tree)  # its networks have names of their own
     return section(MODELS, tree, base)
 
 
 AnyModel = Annotated[SerializeAsAny[Model], WrapValidator(_model)]
-"""Any registered network; its keys are those of the class that it is registered with."""
+"""Any registered network, with the keys of its registered config class."""
 
 
 def default_model(name: str, **keys: Any) -> Model:
-    """Return a network's config with its defaults, but for some keys."""
+    """Return the config of a network. keys: values that replace its defaults."""
     model: Model = MODELS.get(name).config(**keys)
     return model
 
 
 class Auto(Model):
-    """One of two networks, chosen from the images: see `alearn.data.choose`."""
+    """One of two networks, which `alearn.data.choose` chooses by the images."""
 
     name: Literal["auto"] = "auto"
     lr: LearningRate = 0.01
     small: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
-    """For small grey images, and where there is no GPU."""
+    """For small grey images, and for all images without a GPU."""
     large: AnyModel = Field(default_factory=lambda: default_model("small_cnn", width=32))
     """For all others."""

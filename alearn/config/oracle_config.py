@@ -1,4 +1,4 @@
-"""The `oracle` group: who answers for the human. An oracle's own keys are declared beside it, in alearn/oracle/."""
+"""The `oracle` group: who answers. The module of each oracle in alearn/oracle/ declares its own keys."""
 
 from functools import partial
 from typing import Annotated
@@ -17,4 +17,4 @@ class Oracle(Section):
 
 
 AnyOracle = Annotated[SerializeAsAny[Oracle], WrapValidator(partial(section, ORACLES))]
-"""Any registered oracle; its keys are those of the class that it is registered with."""
+"""Any registered oracle, with the keys of its registered config class."""

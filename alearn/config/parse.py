@@ -1,4 +1,4 @@
-"""Check what Hydra composed, or what a trial wrote."""
+"""Check a config that Hydra has composed or a trial has written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +19,10 @@ S = TypeVar("S", bound=Section)
 
 
 def parse(composed: DictConfig) -> Config:
-    """Return the checked config, without Hydra's own part of it.
+    """Return the checked config without Hydra's own part.
 
-    Raises AlearnError with a line for each bad key: the key, its value, what is allowed.
+    Raises:
+        AlearnError: some keys are bad. The message has one line for each: the key, its value and what is allowed.
     """
     tree = _plain(composed, [str(key) for key in composed if key != "hydra"])
     refuse_old_keys(tree)
@@ -29,14 +30,14 @@ def parse(composed: DictConfig) -> Config:
 
 
 def parse_search(composed: DictConfig) -> Search:
-    """Return the checked keys of a search, from Hydra's own part of a config. Raises AlearnError as `parse` does."""
+    """Return the checked keys of a search, from Hydra's own part of a config. Raise AlearnError as `parse` does."""
     tree = _plain(composed.hydra, ["sweeper"])
     del tree["sweeper"]["_target_"]
     return _checked(Search, tree["sweeper"], "hydra.sweeper.")
 
 
 def parse_section(group: str, tree: Any) -> Any:
-    """Return the checked section of one group. Raises AlearnError as `parse` does."""
+    """Return the checked section of one group. Raise AlearnError as `parse` does."""
     refuse_old_keys({group: tree})
     kind = get_type_hints(Config, include_extras=True)[group]
     try:
@@ -60,7 +61,7 @@ def _checked(kind: type[S], tree: Any, prefix: str = "") -> S:
 
 
 def _explained(error: ValidationError, tree: Any, prefix: str) -> str:
-    """Return a line for each bad key. Where a value may be of several kinds, pydantic has a problem for each kind."""
+    """Return one line for each bad key. If a value may have several types, pydantic reports a problem for each type."""
     complete: list[str] = []
     problems: dict[str, str] = {}
     for problem in error.errors():
@@ -76,7 +77,7 @@ def _explained(error: ValidationError, tree: Any, prefix: str) -> str:
 
 
 def load(path: Path) -> Config:
-    """Return the config that a trial wrote in its config.yaml. Raises AlearnError if the file holds none."""
+    """Return the config that a trial wrote into its config.yaml. Raise AlearnError if the file has no valid config."""
     try:
         composed = OmegaConf.load(path)
     except Exception as error:  # a damaged file can fail in any way
@@ -96,12 +97,15 @@ def _explain(problem: Any, tree: Any) -> tuple[str, str]:
     parts = list(map(str, problem["loc"]))
     for number, part in enumerate(parts, start=1):
         if keys and not isinstance(at, Mapping):
-            break  # pydantic names the kind of value, or a value of a list
+            break  # the rest is the type of the value, or a position in a list
         inside = at if isinstance(at, Mapping) else {}
         if part not in inside and (number < len(parts) or inside.get("name") == part):
             continue  # pydantic names the variant that it chose; the user's key has no such part
-        keys, at = [*keys, part], inside.get(part)
-    key, value, kind = ".".join(keys), problem["input"], problem["type"]
+        keys = [*keys, part]
+        at = inside.get(part)
+    key = ".".join(keys)
+    value = problem["input"]
+    kind = problem["type"]
     if kind == "extra_forbidden":
         return key, "there is no such key"
     if kind == "missing":

@@ -15,47 +15,48 @@ class Query(Section):
     strategy: Annotated[str, RegisteredName(QUERIES)] = "margin"
     """Which images to ask about: see alearn.policy.query."""
     pool: Annotated[float, Field(ge=1)] = 1
-    """Choose diverse images among this many times as many candidates; 1 takes the candidates as they are ranked."""
+    """Size of the candidate set, as a multiple of the number of queries. Above 1, a round chooses diverse images among
+    the candidates; 1 takes the images as the strategy ranks them."""
 
 
 class AutoLabels(Section):
     """Which predictions become labels before the end."""
 
     rule: Annotated[str, RegisteredName(AUTO_RULES)] = "threshold"
-    """none takes no prediction. threshold takes those above policy.threshold, class_threshold lowers it for classes of
-    which the model is less sure, entropy takes those of low entropy, and count takes the most certain ones."""
+    """none takes no prediction. threshold takes those above policy.threshold. class_threshold lowers it for classes
+    about which the model is less sure. entropy takes those of low entropy. count takes the most certain ones."""
     entropy: Annotated[float, Field(ge=0)] = 0.05
     """rule=entropy: take predictions whose entropy is below this, in nats."""
     entropy_decay: Annotated[float, Field(ge=0)] = 0.0
     """rule=entropy: lower that limit by this much every round."""
     per_round: Count | None = None
-    """rule=count: take this many predictions a round."""
+    """rule=count: take this many predictions per round."""
     permanent: bool = False
     """Whether auto labels stay. If not, every round decides all of them anew."""
 
     def model_post_init(self, context: Any, /) -> None:
-        """Check that the rule has its number."""
+        """Check that rule=count has per_round."""
         if self.rule == "count" and self.per_round is None:
             raise ValueError("rule=count needs per_round")
 
 
 class Audit(Section):
-    """What finish=audit proves, and how: a human checks a sample of the model's labels (alearn.audit.bounds)."""
+    """What finish=audit proves, and how. A human checks a sample of the model's labels (alearn.audit.bounds)."""
 
     target_error: Share | None = None
     """Largest share of wrong labels that the audit allows. finish=audit needs it."""
     risk: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Largest probability that the proof is wrong."""
     scope: Literal["total", "auto", "class"] = "total"
-    """What target_error is a share of. total: all labels. auto: the labels that stay the model's. class: for each
-    class, the images that the model put into it."""
+    """The labels to which target_error refers. total: all labels. auto: the final labels of the model. class: for each
+    class, the images that the model assigned to it."""
     kind: Literal["single", "staged", "sequential"] = "staged"
     """When the audit may stop. single: at one sample size. staged: at a few sizes. sequential: after any answer."""
     cut: Share | None = None
     """Audit only labels to which the model gives a probability above this, and let the human label the others. null
     audits all labels."""
     answers: Literal[1, 2] = 1
-    """2 asks the human once more where the first answer differs from the model's label. The second answer counts."""
+    """2 asks the human again if the first answer differs from the model's label. Then the second answer counts."""
     seed: str | int | None = None
     """Seed of the draw: any text that was chosen after the labels were frozen. null takes fresh entropy, so that two
     runs draw differently. wait stops once labels and plan are frozen, and prints their SHA-256: publish it, let
@@ -73,42 +74,42 @@ class Policy(Section):
     init_fraction: Share | None = None
     """How many images the human labels before the first round, as a share of the data set. null takes init_count."""
     init_count: Count | Literal["auto"] | None = 100
-    """How many images the human labels before the first round. auto: a twentieth of them, but from 20 to 100."""
+    """How many images the human labels before the first round. auto: a twentieth of the data set, but 20 to 100."""
     query: Query = Query()
     """How a round chooses the images for the human."""
     hand_fraction: Share | None = None
     """How many images the human labels in a round, as a share of the data set. null takes hand_per_round."""
     hand_per_round: Count | Literal["auto"] | None = 138
-    """How many images the human labels in a round. auto: a twentieth of them, but from 10 to 138."""
+    """How many images the human labels in a round. auto: a twentieth of the data set, but 10 to 138."""
     hand_budget: Count | Literal["auto"] | None = 650
-    """How many images the human labels in all; the model labels the others. null is no limit. auto: the first images
-    and four rounds, but no limit with finish=audit, which ends the rounds once they do not pay any more."""
+    """How many images the human labels in total; the model labels the others. null means no limit. auto: enough for the
+    first images and four rounds, but no limit with finish=audit, which ends the rounds when they are not worth it."""
     auto: AutoLabels = AutoLabels()
     """Which predictions become labels before the end."""
     threshold: Share = 0.95
     """auto.rule=threshold takes predictions with a probability strictly above this; class_threshold scales it."""
     memory: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Weight of the earlier rounds in the probabilities that decide: P = memory P + (1 - memory) P_new."""
+    """Weight of the earlier rounds in the probabilities for decisions: P = memory P + (1 - memory) P_new."""
     memory_from: Count = 3
-    """First round whose probabilities are remembered."""
+    """First round whose probabilities later rounds use."""
     views: Annotated[int, Field(ge=0)] = 8
     """Average the probabilities of unsure images over this many distorted copies (data.augment)."""
     stop_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Finish once less than this share of the data set is unlabeled."""
     stop_rounds: Count | None = None
-    """Finish after this many rounds; null is no limit."""
+    """Finish after this many rounds; null means no limit."""
     stop_yield: Share | None = None
-    """Finish once less than this share of a round's hand labels differs from the model's guess; null goes on."""
+    """Finish once less than this share of a round's hand labels differs from the model's guess; null never does."""
     finish: Literal["hand", "auto", "audit"] = "auto"
-    """Who labels what is left at the end. hand: the human. auto: the model. audit: the model, as far as a sample that
-    the human checks proves its labels right (policy.audit), and the human beyond that."""
+    """Who labels the images that are left at the end. hand: the human. auto: the model. audit: the model, as far as an
+    audit of a sample proves that its labels are good enough (policy.audit), and the human labels the rest."""
     audit: Audit = Audit()
     """What finish=audit proves, and how."""
     max_rounds: Count = 50
     """Give up after this many rounds."""
 
     def model_post_init(self, context: Any, /) -> None:
-        """Check that the keys that need each other are there."""
+        """Check that keys that other keys need are set."""
         for share, count in (("init_fraction", "init_count"), ("hand_fraction", "hand_per_round")):
             if getattr(self, share) is None and getattr(self, count) is None:
                 raise ValueError(f"{share} and {count} are both null; one of them must be set")
@@ -130,7 +131,7 @@ class Policy(Section):
         return max(10, min(138, total // 20)) if self.hand_per_round == "auto" else self.hand_per_round
 
     def budget(self, total: int) -> int | None:
-        """Return the number of hand labels in all, or None for no limit."""
+        """Return the total number of hand labels, or None if there is no limit."""
         if self.hand_budget != "auto":
             return self.hand_budget
         if self.finish == "audit":
@@ -138,7 +139,7 @@ class Policy(Section):
         return min(total, self.init_size(total) + 4 * self.round_size(total))
 
     def describe(self, total: int) -> str:
-        """Describe the policy to people who read a result of `total` images."""
+        """Describe the policy in one line, for a result with `total` images."""
         first = (
             f"{self.init_size(total)} images" if self.init_fraction is None else f"{self.init_fraction:g} of the images"
         )

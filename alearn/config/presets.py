@@ -1,4 +1,4 @@
-"""The presets of conf/ for Python: a section from conf/GROUP/NAME.yaml, without Hydra."""
+"""The presets of conf/ for Python: read a section from conf/GROUP/NAME.yaml without Hydra."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ from alearn.errors import AlearnError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if (path / "config.yaml").exists())
-"""The folder of the configs: beside the package in a checkout, inside it when installed."""
+"""The folder of the configs. It is beside the package in a checkout, and inside an installed package."""
 GROUPS = ("data", "model", "train", "policy", "oracle")
 
 
@@ -37,20 +37,21 @@ def preset(group: str, name: str, /, **changes: Any) -> Any:
 
     A key that conf/ takes from another group, such as train.lr from model.lr, has the default of its class.
 
-    Raises AlearnError if there is no such preset, key or value.
+    Raises:
+        AlearnError: there is no such preset or key, or a value is not allowed.
     """
     return _section(group, _read(group, name), changes)
 
 
 def training(policy: str, /, **changes: Any) -> Train:
-    """Return the training that a policy's preset brings, with changes. Raises AlearnError as `preset` does."""
+    """Return the training section that the preset of a policy chooses, with changes. Raise AlearnError as `preset`."""
     recipe = next(_overridden("train", "policy", policy))
     train: Train = _section("train", OmegaConf.merge(_read("train", recipe), _read("policy", policy)), changes)
     return train
 
 
 def names(group: str) -> list[str]:
-    """Return the names of a group's presets, those of other packages among them."""
+    """Return the names of the presets in a group, including those of other packages."""
     return sorted(_files(group))
 
 
@@ -70,7 +71,7 @@ def _section(group: str, tree: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _read(group: str, name: str) -> DictConfig:
-    """Return what a file of conf/ and its defaults set, by group. As in all files of conf/, the file itself wins."""
+    """Return the values that a file of conf/ and its defaults set, by group. Those of the file itself win."""
     tree = OmegaConf.create()
     header, own = _file(group, name)
     for base_group, base_name, package in _bases(group, own):
@@ -82,7 +83,7 @@ def _read(group: str, name: str) -> DictConfig:
 
 
 def _overridden(wanted: str, group: str, name: str) -> Iterator[str]:
-    """Yield what a file and its defaults choose in another group; the first choice holds."""
+    """Yield the choices of a file and of its defaults in another group. The first one counts."""
     _, own = _file(group, name)
     for default in own.get("defaults", []):
         if not isinstance(default, str) and f"override /{wanted}" in default:
@@ -92,7 +93,7 @@ def _overridden(wanted: str, group: str, name: str) -> Iterator[str]:
 
 
 def _bases(group: str, own: DictConfig) -> Iterator[tuple[str, str, str]]:
-    """Yield the files that a file builds on: group, name, and the key below which it goes, "" for the file's own."""
+    """Yield the files on which a file builds: group, name, and the key under which its values go ("" for none)."""
     for default in own.get("defaults", []):
         if isinstance(default, str) and default != "_self_":
             path, _, package = default.partition("@")

@@ -1,4 +1,4 @@
-"""The reference of all keys, read from the classes: what each key may be, what it is by default and what it means."""
+"""The reference of all keys, read from the classes: their allowed values, their defaults and their meaning."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,8 +25,11 @@ PLAIN = {bool: "true | false", int: "whole number", float: "number", str: "text"
 class Key:
     """A key of the config.
 
+    name: its full name, such as oracle.port.
     options: the options of its group that have the key, such as ("web",) for oracle.port; empty if all have it.
-    values: what it may be, in words. default: as in YAML; "" if it must be given.
+    values: the allowed values, as text.
+    default: as in YAML; "" if the user must give a value.
+    description: its docstring.
     """
 
     name: str
@@ -43,7 +46,7 @@ class Key:
 
 
 def keys() -> Iterator[Key]:
-    """Yield all keys, group by group, in the order of the config. Imports all registered models and oracles."""
+    """Yield all keys, group by group, in the order of the config. This imports all registered models and oracles."""
     for name, field in Config.model_fields.items():
         sections = _OPTIONS[name]() if name in _OPTIONS else []
         for options, section in sections:
@@ -72,7 +75,7 @@ _OPTIONS = {"data": _data, "model": _models, "oracle": _oracles}
 def _section(section: type[Section], prefix: str, options: tuple[str, ...]) -> Iterator[Key]:
     for name, field in section.model_fields.items():
         chosen = name == "name" and get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
-        if not chosen:  # the option itself says so
+        if not chosen:  # the choice of the option sets this key
             yield from _field(prefix + name, field, options)
 
 
@@ -85,32 +88,33 @@ def _field(name: str, field: FieldInfo, options: tuple[str, ...]) -> Iterator[Ke
 
 
 def _values(kind: Any, metadata: Iterable[Any] = ()) -> str:
-    """Return in words what a value may be."""
-    origin, args = get_origin(kind), get_args(kind)
+    """Return the allowed values of a type as text."""
+    origin = get_origin(kind)
+    args = get_args(kind)
     if origin is Annotated:
         return _values(args[0], [*args[1:], *metadata])
     if origin is Literal:
         return " | ".join(map(_yaml, args))
     if origin in (Union, UnionType):
-        return " | ".join(_values(one) for one in args)
+        return " | ".join(_values(arg) for arg in args)
     if kind is type(None):
         return "null"
-    constraints = [one for item in metadata for one in (item.metadata if isinstance(item, FieldInfo) else [item])]
+    constraints = [each for item in metadata for each in (item.metadata if isinstance(item, FieldInfo) else [item])]
     if origin is tuple:
-        least = next((f" of at least {one.min_length}" for one in constraints if isinstance(one, MinLen)), "")
+        least = next((f" of at least {each.min_length}" for each in constraints if isinstance(each, MinLen)), "")
         return f"list{least}"
     if origin is dict:
         return "keys and values"
     if isinstance(kind, type) and issubclass(kind, Section):
         return f"the keys of a {kind.__name__.lower()}"
-    registries = [one.registry for one in constraints if isinstance(one, RegisteredName)]
+    registries = [each.registry for each in constraints if isinstance(each, RegisteredName)]
     if registries:
         return " | ".join(registries[0].names())
     limits = [
-        f"{sign} {_yaml(getattr(one, bound.__name__.lower()))}"
-        for one in constraints
+        f"{sign} {_yaml(getattr(each, bound.__name__.lower()))}"
+        for each in constraints
         for bound, sign in BOUNDS.items()
-        if isinstance(one, bound)
+        if isinstance(each, bound)
     ]
     return " ".join([PLAIN[kind], " and ".join(limits)]).strip()
 

@@ -1,4 +1,4 @@
-"""Old names of keys and presets, and what they are called now."""
+"""Old names of keys and presets, and their new names."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,12 +20,12 @@ RENAMED = {
     **{f"policy.audit_{key}": f"policy.audit.{key}" for key in ("scope", "kind", "cut", "answers", "seed")},
     **{f"trial={name}": f"policy={name}" for name in ("frugal", "margin", "random", "ceal", "ablation")},
 }
-"""By old key or preset: the new one. An old key that names a section now is old only where it has a plain value;
+"""The new key or preset by the old one. A key that is now a section counts as old only if it has a plain value.
 trial=ablation stands for all presets in that folder."""
 
 
 def refuse_old_overrides(overrides: Iterable[str]) -> None:
-    """Raise AlearnError if overrides, a command line's or a sweep's, use old names."""
+    """Raise AlearnError if the overrides of a command line or a sweep use old names."""
     matches = [re.fullmatch(r"[+~]*([\w.]+)(?:=(.*))?", override, re.DOTALL) for override in overrides]
     pairs = [(match[1], match[2] or "") for match in matches if match]
     keys = [key for key, value in pairs if not value.startswith("{")]
@@ -46,7 +46,7 @@ def _refuse(names: Iterable[str]) -> None:
 
 
 def _has_value(tree: Mapping[str, Any], path: list[str]) -> bool:
-    """Whether a path leads to a plain value."""
+    """Return whether a path leads to a plain value."""
     if path[0] not in tree:
         return False
     value = tree[path[0]]

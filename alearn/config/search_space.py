@@ -1,4 +1,4 @@
-"""What a search may choose from: a dimension for each key. `alearn.config.hydra_front` reads it from Hydra's syntax."""
+"""What a search may choose: one dimension per key. `alearn.config.hydra_front` reads it from Hydra's syntax."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers from low to high, both included; whole: integers only; log: every order of magnitude alike."""
+    """The numbers from low to high, both included. whole: only integers. log: all orders of magnitude count alike."""
 
     low: float
     high: float
@@ -14,7 +14,7 @@ class Interval:
     whole: bool
 
     def ends(self) -> list[str]:
-        """Return the two ends as command-line values: if both are allowed, most likely all between them are."""
+        """Return the two ends as command-line values. If both are allowed, all numbers between them probably are."""
         return [repr(self.low), repr(self.high)]
 
     def __str__(self) -> str:
@@ -25,7 +25,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Options:
-    """A list of command-line values; ordered: they are ascending numbers, so that neighbours are alike."""
+    """A list of command-line values. ordered: whether they are ascending numbers, so that neighbours are similar."""
 
     words: tuple[str, ...]
     ordered: bool
@@ -43,7 +43,11 @@ Dimension = Interval | Options
 
 @dataclass(frozen=True)
 class Space:
-    """dimensions: by key, what is chosen for each trial; fixed: overrides that all trials share."""
+    """What a search may choose.
+
+    dimensions: the dimension of each key that the search chooses.
+    fixed: the overrides that all trials share.
+    """
 
     dimensions: Mapping[str, Dimension]
     fixed: tuple[str, ...]
@@ -55,7 +59,7 @@ class Space:
     def probes(self) -> list[list[str]]:
         """Return the overrides of a job at each end of each dimension, the other dimensions at their first end.
 
-        If all these jobs are allowed, most likely every job of the search is.
+        If all these jobs are allowed, every job of the search probably is.
         """
         first = {key: dimension.ends()[0] for key, dimension in self.dimensions.items()}
         corners = [first | {key: end} for key, dimension in self.dimensions.items() for end in dimension.ends()]

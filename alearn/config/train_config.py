@@ -15,37 +15,38 @@ class Train(Section):
     optimizer: Literal["adadelta", "adamw"] = "adamw"
     """How the weights are updated."""
     lr: Annotated[float, Field(gt=0, json_schema_extra={"default": "${model.lr}"})] = 0.01
-    """Learning rate, the peak of it with schedule=one_cycle. The command takes the one that suits the network."""
+    """Learning rate, or its peak with schedule=one_cycle. The command takes the one that suits the network."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     """Weight decay of the optimizer."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
-    """How the learning rate changes. one_cycle: up to lr and down to zero."""
+    """How the learning rate changes. one_cycle: it rises to lr and falls to zero."""
     batch: Count = 256
-    """Labeled images in a step."""
+    """Number of labeled images in a step."""
     steps: Count | None = 150
     """Number of training steps; null trains until `patience` runs out."""
     steps_per_hand: Annotated[float, Field(ge=0)] = 0.5
-    """Further steps for each hand label: the more there is to learn from, the longer training pays."""
+    """Additional steps per hand label, because longer training is useful with more labels."""
     hand_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Share of each batch that is drawn from the hand labels, however few they are; 0 draws from all labels alike."""
+    """Share of each batch that is drawn from the hand labels, even if they are few. 0 draws equally from all labels."""
     consistency: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the loss on images without a hand label. It teaches the distorted image what the model is sure of for
-    the undistorted one; 0 leaves it out."""
+    """Weight of the consistency loss on images without a hand label. If the model is sure about an image, this loss
+    teaches it the same class for a distorted copy. 0 leaves the loss out."""
     consistency_batch: Count = 128
-    """Images of that loss in a step."""
+    """Number of images for the consistency loss in a step."""
     confidence: Share = 0.95
-    """That loss takes an image if the model gives its guess a probability strictly above this."""
+    """The consistency loss uses an image if the probability of the model's guess is strictly above this."""
     patience: Count | None = None
-    """Stop after this many epochs without a better validation accuracy, and keep the best weights. Replaces steps."""
+    """Stop after this many epochs without a better validation accuracy, and keep the best weights. This replaces
+    steps."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the labeled images that is held out."""
+    """Share of the labeled images that is held out for validation."""
     split: Literal["last", "random"] = "random"
-    """Which images are held out. last: the ones labeled last. random: a random draw from the hand labels."""
+    """Which images are held out. last: the images labeled last. random: a random draw from the hand labels."""
     augment: Annotated[Augment, Field(json_schema_extra={"default": "${data.augment}"})] = "digits"
     """Random distortions of each training batch. The command takes those that suit the data set."""
 
     def model_post_init(self, context: Any, /) -> None:
-        """Check that there is one way to end, and that a schedule knows where that is."""
+        """Check that the training has one rule to end, and that keys that need a number of steps have it."""
         if (self.steps is None) == (self.patience is None):
             raise ValueError("one of steps and patience must be set and the other null")
         if self.patience is not None and not self.validation:
@@ -58,5 +59,5 @@ class Train(Section):
             raise ValueError("schedule=one_cycle needs steps, at least 10")
 
     def budget(self, hand: int) -> int | None:
-        """Return the steps of a training with this many hand labels, or None without a fixed number."""
+        """Return the number of steps for a training with `hand` hand labels, or None if it is not fixed."""
         return None if self.steps is None else self.steps + round(self.steps_per_hand * hand)

@@ -1,4 +1,4 @@
-"""All of a trial's config."""
+"""The whole config of a trial."""
 
 import hashlib
 import json
@@ -19,22 +19,23 @@ from alearn.errors import AlearnError
 from alearn.registry import ORACLES, QUERIES
 
 FREE = ("data.root", "data.cache", "policy.audit.seed", "policy.max_rounds", "record.projector", "resume")
-"""Keys that may change when a trial is resumed, because labels do not follow from them: where things lie, when to give
-up, what is shown. (Without policy.audit.seed two runs draw differently anyway; a draw that was made stays.)"""
+"""Keys that may change when a trial is resumed, because the labels do not depend on them: the places of files, when to
+give up, and what is shown. (Without policy.audit.seed two runs draw differently anyway, and a resumed trial keeps its
+draw.)"""
 
 
 class Record(Section):
-    """What is recorded besides the usual."""
+    """What a trial records additionally."""
 
     projector: Annotated[int, Field(ge=0)] = 0
     """How many images of the pool TensorBoard's projector shows; the seed draws them."""
 
 
 class Trial(Section):
-    """What a trial is called."""
+    """The name of a trial."""
 
     name: Annotated[str, Field(json_schema_extra={"default": "${policy.name}"})] = "frugal"
-    """Trials of one name and different seeds are averaged. The command takes the name of the policy."""
+    """Tables average trials with the same name and different seeds. The command takes the name of the policy."""
 
 
 def _suiting(config: dict[str, Any]) -> Train:
@@ -42,7 +43,7 @@ def _suiting(config: dict[str, Any]) -> Train:
 
 
 class Config(Section):
-    """All of a trial. `Config()` is what the command `alearn` runs by default."""
+    """The whole config of a trial. `Config()` is what the command `alearn` runs by default."""
 
     data: Data = Field(default_factory=Standard)
     model: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
@@ -52,18 +53,18 @@ class Config(Section):
     record: Record = Record()
     trial: Trial = Field(default_factory=lambda config: Trial(name=config["policy"].name))
     seed: Annotated[int, Field(ge=0)] = 0
-    """Every random draw of the trial follows from it."""
+    """This seed determines every random draw of the trial."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs. auto: on the GPU if there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the convolutions; logits and decisions are always fp32. auto: bf16 where the hardware has it."""
+    """Precision of the convolutions; logits and decisions are always fp32. auto: bf16 if the hardware supports it."""
     threads: Literal["auto"] | Count = "auto"
-    """CPU threads of a trial. auto: every core for a single trial, one for each job of a sweep."""
+    """CPU threads of a trial. auto: all cores for a single trial, one thread for each job of a sweep."""
     resume: str | None = None
-    """Folder of an interrupted trial to continue, with the config that it has."""
+    """Folder of an interrupted trial, which continues with its own config."""
 
     def model_post_init(self, context: Any, /) -> None:
-        """Check what one group needs of another."""
+        """Check what one group requires from another."""
         strategy = self.policy.query.strategy
         if "information" in QUERIES.get(strategy).needs and getattr(self.model, "dropout", None) == 0:
             raise ValueError(
@@ -73,28 +74,29 @@ class Config(Section):
     def in_sweep(self) -> Self:
         """Return the config of a job of a sweep.
 
-        With one thread each, jobs fill the cores, and their labels do not depend on the launcher.
+        Each job gets one thread, so that jobs fill the cores and their labels do not depend on the launcher.
 
-        Raises AlearnError if the job would ask people.
+        Raises:
+            AlearnError: the job would ask people.
         """
         if not ORACLES.get(self.oracle.name).simulated:
             raise AlearnError(
                 f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be truth, noisy or another "
-                "simulated one here"
+                "simulated oracle"
             )
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 
     def identity(self) -> dict[str, Any]:
-        """Return the config flat, `{"policy.threshold": 0.9999, ...}`, without the keys that may change on resuming."""
-        flat = flatten(self.model_dump(mode="json"))  # lists, as YAML has them
+        """Return the flat config, `{"policy.threshold": 0.9999, ...}`, without the keys that may change on resuming."""
+        flat = flatten(self.model_dump(mode="json"))  # with lists, as in YAML
         return {key: value for key, value in flat.items() if key not in free(flat)}
 
     def digest(self) -> str:
-        """Return the SHA-256 of `identity`: trials of the same digest must give the same labels."""
+        """Return the SHA-256 of `identity`. Trials with the same digest must give the same labels."""
         return _sha256(self.identity())
 
     def setting(self) -> str:
-        """Return the SHA-256 of `identity` without the seed: results of the same setting may be averaged."""
+        """Return the SHA-256 of `identity` without the seed. Tables may average results with the same setting."""
         return _sha256({key: value for key, value in self.identity().items() if key != "seed"})
 
     def yaml(self) -> str:
@@ -107,12 +109,12 @@ def _sha256(tree: Any) -> str:
 
 
 def free(flat: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys of a flat config that may change: FREE, and those that its oracle is registered with.
+    """Return the keys of a flat config that may change: FREE, and the free keys of its registered oracle.
 
-    The path of a folder of one's own may not change: nothing else says which data set it is.
+    The path of the user's own folder may not change, because nothing else identifies the data set.
     """
     keys = [key for key in FREE if key != "data.root" or flat.get("data.name") != "folder"]
-    with suppress(AlearnError):  # the oracle of a package that is not installed any more
+    with suppress(AlearnError):  # the package of the oracle is not installed any more
         keys += [f"oracle.{key}" for key in sorted(ORACLES.get(flat.get("oracle.name", "")).free)]
     return tuple(keys)
 

@@ -1,4 +1,4 @@
-"""Every file under conf/ is composed and checked, and says what it is for."""
+"""Every file under conf/ can be composed, passes the checks, and begins with a comment on its purpose."""
 
 import hydra
 import pytest
@@ -57,7 +57,7 @@ def test_a_policy_brings_the_training_that_suits_it_unless_the_command_line_name
 
 
 def test_an_ablation_differs_from_the_default_in_one_part():
-    """That each differs from all others is tested with the experiment."""
+    """Another test, with the experiment, checks that all of them differ."""
     default = flatten(compose("policy=frugal").model_dump())
     for path in (CONF / "policy" / "ablation").glob("*.yaml"):
         other = flatten(compose(f"policy=ablation/{path.stem}").model_dump())
@@ -70,8 +70,8 @@ def test_every_row_of_an_experiment_is_valid(path):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", overrides=[f"experiment={path.stem}"], return_hydra_config=True)
         rows = [
-            parse(GlobalHydra.instance().config_loader().load_sweep_config(config, words))
-            for words in jobs(config) + probes(config)
+            parse(GlobalHydra.instance().config_loader().load_sweep_config(config, overrides))
+            for overrides in jobs(config) + probes(config)
         ]
     assert len({row.digest() for row in rows}) == len(rows) > 1
 

@@ -20,9 +20,9 @@ def tree(config, **changes):
 
 
 def test_the_composed_defaults_are_valid_and_resolved(config):
-    found = config("trial=t3", "policy.threshold=0.999")
-    assert (found.policy.threshold, found.policy.init_fraction, found.trial.name) == (0.999, 0.01, "t3")
-    assert parse(OmegaConf.create(found.yaml())) == found
+    parsed = config("trial=t3", "policy.threshold=0.999")
+    assert (parsed.policy.threshold, parsed.policy.init_fraction, parsed.trial.name) == (0.999, 0.01, "t3")
+    assert parse(OmegaConf.create(parsed.yaml())) == parsed
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_keys_of_a_variant_are_checked_under_the_users_names(config):
 def test_a_name_that_is_none_of_ours_is_torchvisions(config):
     model = config("model=torchvision", "model.name=vgg11_bn", "model.weights=DEFAULT").model
     assert (type(model).__name__, model.name, model.weights) == ("Torchvision", "vgg11_bn", "DEFAULT")
-    for words, message in (
+    for overrides, message in (
         (["model=torchvision", "model.lr=0"], "model.lr=0: must be greater than 0"),
         (["model=torchvision", "+model.width=8"], "model.width: there is no such key"),
         (["model=torchvision", "model.lr=null"], "model.lr=None: must be a valid number"),
     ):
         with pytest.raises(AlearnError) as error:
-            config(*words)
+            config(*overrides)
         assert message in str(error.value).splitlines()
 
 
@@ -106,9 +106,9 @@ def test_identity_leaves_out_what_may_change_and_nothing_else(config):
 
 def test_a_config_comes_back_from_the_file_that_a_trial_writes(config, tmp_path):
     path = tmp_path / "config.yaml"
-    for words in ([], ["trial.name='<a: b> #'", "train=source", "train.lr=1e-5"]):
-        path.write_text(config(*words).yaml())
-        assert load(path) == config(*words)
+    for overrides in ([], ["trial.name='<a: b> #'", "train=source", "train.lr=1e-5"]):
+        path.write_text(config(*overrides).yaml())
+        assert load(path) == config(*overrides)
     path.write_text(path.read_text().replace("threshold: 0.9999", "threshold: 2", 1))
     with pytest.raises(AlearnError, match=r"config\.yaml is no config of this version:\npolicy\.threshold=2"):
         load(path)

@@ -89,8 +89,8 @@ def test_changes_are_overrides():
     policy = preset(
         "policy", "margin", hand_budget=300, finish="audit", audit={"target_error": 0.01}, query={"pool": 2}
     )
-    words = ["hand_budget=300", "finish=audit", "audit.target_error=0.01", "query.pool=2"]
-    assert policy == composed("policy=margin", *(f"policy.{word}" for word in words)).policy
+    overrides = ["hand_budget=300", "finish=audit", "audit.target_error=0.01", "query.pool=2"]
+    assert policy == composed("policy=margin", *(f"policy.{override}" for override in overrides)).policy
     assert preset("policy", "margin", audit=Audit(target_error=0.01)).audit == Audit(target_error=0.01)
     assert training("margin", steps=9, schedule="constant").steps == 9
     assert preset("model", "auto", large={"width": 8}).large.width == 8

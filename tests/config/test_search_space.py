@@ -11,15 +11,15 @@ from alearn.errors import AlearnError
 from alearn.sweep.hydra_callback import probes
 
 
-def space(*words: str) -> Space:
-    """The space of `alearn -m hydra/sweeper=optuna WORDS`."""
-    return composed(hydra_front.space, "hydra/sweeper=optuna", *words)
+def space(*overrides: str) -> Space:
+    """Return the space of `alearn -m hydra/sweeper=optuna OVERRIDES`."""
+    return composed(hydra_front.space, "hydra/sweeper=optuna", *overrides)
 
 
-def composed(use, *words: str):
+def composed(use, *overrides: str):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        return use(loader.load_configuration("config", list(words), RunMode.MULTIRUN))
+        return use(loader.load_configuration("config", list(overrides), RunMode.MULTIRUN))
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,22 @@ def test_sweep_syntax_becomes_a_dimension(sweep, dimension):
 
 
 def test_the_command_line_adds_to_the_params_and_replaces_them():
-    words = ["experiment=search", "policy.threshold=0.9", "policy.hand_fraction=0.1,0.2", "model.width=2,4", "seed=1"]
-    found = composed(hydra_front.space, *words)
-    assert list(found.dimensions) == ["policy.init_fraction", "policy.hand_fraction", "model.width"]
-    assert found.dimensions["policy.hand_fraction"] == Options(("0.1", "0.2"), ordered=True)
-    assert set(found.fixed) == {"experiment=search", "policy.threshold=0.9", "seed=1"}
-    assert found.job({"model.width": "2"}) == [*found.fixed, "model.width=2"]
+    overrides = [
+        "experiment=search",
+        "policy.threshold=0.9",
+        "policy.hand_fraction=0.1,0.2",
+        "model.width=2,4",
+        "seed=1",
+    ]
+    search = composed(hydra_front.space, *overrides)
+    assert list(search.dimensions) == ["policy.init_fraction", "policy.hand_fraction", "model.width"]
+    assert search.dimensions["policy.hand_fraction"] == Options(("0.1", "0.2"), ordered=True)
+    assert set(search.fixed) == {"experiment=search", "policy.threshold=0.9", "seed=1"}
+    assert search.job({"model.width": "2"}) == [*search.fixed, "model.width=2"]
 
 
 def test_probes_visit_every_end_and_every_option_without_order():
-    found = Space(
+    search = Space(
         {
             "a": Interval(0.5, 2.0, log=True, whole=False),
             "b": Options(("1", "2", "3"), ordered=True),
@@ -60,7 +66,7 @@ def test_probes_visit_every_end_and_every_option_without_order():
         },
         ("f=0",),
     )
-    assert found.probes() == [
+    assert search.probes() == [
         ["f=0", "a=0.5", "b=1", "c=x"],
         ["f=0", "a=2.0", "b=1", "c=x"],
         ["f=0", "a=0.5", "b=3", "c=x"],
@@ -77,7 +83,7 @@ def test_only_a_search_is_probed():
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("override", "message"),
     [
         ("seed=1", "nothing to choose"),
         ("seed=interval(2,2)", "seed=interval.2,2.: an interval goes from a finite number to a greater one"),
@@ -89,9 +95,9 @@ def test_only_a_search_is_probed():
         ("seed=range(0,3,0)", r"seed=range\(0,3,0\): range"),
     ],
 )
-def test_bad_space_is_one_message(words, message):
+def test_bad_space_is_one_message(override, message):
     with pytest.raises(AlearnError, match=message):
-        space(words)
+        space(override)
 
 
 def test_bounds_that_are_no_numbers_are_hydras_to_refuse():
