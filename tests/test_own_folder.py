@@ -112,7 +112,7 @@ def test_a_folder_that_has_changed_is_named_on_resume(root, tmp_path):
     one_round(settings, folder)
     (root / "unlabeled" / "001.png").rename(root / "unlabeled" / "new.png")
     with pytest.raises(
-        AlearnError, match=r"150 images, and data\.root=.* 1 came \(unlabeled/new\.png\), 1 went \(unlabeled/001"
+        AlearnError, match=r"150 images, and data\.root=.* 1 added \(unlabeled/new\.png\), 1 removed \(unlabeled/001"
     ):
         run_shown(settings, folder)
     (root / "unlabeled" / "new.png").rename(root / "unlabeled" / "001.png")
