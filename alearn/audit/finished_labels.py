@@ -74,7 +74,7 @@ def read_file(path: Path, columns: Mapping[str, str]) -> Labels:
         where = f"{path}: line {number}"
         name, given = (_name(f"{where}: {columns[key]}", line[columns[key]]) for key in ("id", "label"))
         if name in label:
-            raise AlearnError(f"{where}: {columns['id']}={name} is there twice; must be unique")
+            raise AlearnError(f"{where}: {columns['id']}={name} occurs twice; must be unique")
         label[name] = given
         confidence.append(_confidence(f"{where}: {columns['confidence']}", line[columns["confidence"]]))
     source = columns.get("source", "source")

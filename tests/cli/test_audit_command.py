@@ -142,7 +142,7 @@ def test_labels_that_changed_are_another_audit(made):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("img 7.png", "img 8.png", "line 10: file=img 8.png is there twice"),
+        ("img 7.png", "img 8.png", "line 10: file=img 8.png occurs twice"),
         ("class", "kind", "has no column class; there are file, kind, p, source"),
         ("p,source", "q,source", "has no column p"),
     ],
