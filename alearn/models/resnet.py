@@ -25,7 +25,7 @@ class Resnet(Model):
 
 @register_model("resnet", Resnet)
 def resnet(config: Resnet, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build eight convolutions with batch norm, of which two pairs are residual, then a global max-pool and dropout.
+    """Build eight convolutions with batch norm, then a global max-pool and dropout. Two pairs are residual.
 
     With a width of 64 this is the ResNet-9 of D. Page, "How to Train Your ResNet" (2018). Images need at least 16 x 16
     pixels.

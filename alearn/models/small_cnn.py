@@ -25,7 +25,7 @@ class SmallCnn(Model):
 
 @register_model("small_cnn", SmallCnn)
 def small_cnn(config: SmallCnn, shape: tuple[int, int, int], classes: int) -> Classifier:
-    """Build four convolutions with batch norm, of which the first halves the size, then a global max-pool and dropout.
+    """Build four convolutions with batch norm, then a global max-pool and dropout. The first one halves the size.
 
     Images need at least about 16 x 16 pixels.
     """

@@ -50,7 +50,7 @@ def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count:
         images_nchw: all images, uint8 [N, C, H, W].
         seed: the seed of the trial.
         ledger: the labels so far.
-        count: how many images to choose, if there are so many.
+        count: how many images to choose, or all if there are fewer.
 
     Returns:
         Their indices, int64 [n].

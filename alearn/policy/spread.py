@@ -114,7 +114,7 @@ def draw(weight_n: Array, uniform: float) -> int:
     NumPy computes this, because a cumulative sum on a GPU does not repeat bit for bit.
 
     Args:
-        weight_n: the weights, [n], of which at least one is not 0.
+        weight_n: the weights, [n]; at least one weight is not 0.
         uniform: a random number from [0, 1).
     """
     cumulative_n = np.cumsum(weight_n, dtype=np.float64)
