@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from alearn.cli import help_page
 from alearn.cli.exit_codes import DONE, report
 from alearn.config.hydra_front import explain, in_process
 from alearn.config.presets import CONF
@@ -39,6 +40,9 @@ def run(args: Sequence[str]) -> int:
         try:
             sys.argv = ["alearn", *with_resumed(list(args))]  # Hydra reads its arguments from there
             refuse_old_overrides(sys.argv[1:])
+            if {"--help", "-h"} & set(args):
+                print(help_page.text([arg for arg in args if not arg.startswith("-")]))
+                return DONE
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
         except AlearnError as error:
             raise AlearnError(sweep.end() or str(error)) from error

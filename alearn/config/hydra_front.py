@@ -33,8 +33,13 @@ EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "o
 
 def compose(*overrides: str) -> Config:
     """Return the config of a command line. Raise AlearnError or an exception of Hydra if it is wrong."""
+    return parse(composed(*overrides))
+
+
+def composed(*overrides: str) -> DictConfig:
+    """Return what Hydra composes for a command line, unchecked. Raise an exception of Hydra if it cannot."""
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return parse(hydra.compose("config", overrides=list(overrides)))
+        return hydra.compose("config", overrides=list(overrides))
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
