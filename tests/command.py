@@ -1,30 +1,34 @@
 """The command `alearn` as tests run it: in this process, which spares an import of torch, or in one of its own.
 
-A process of its own is for tests whose subject is the process: signals, kills, limits, what is imported.
+A process of its own is for tests whose subject is the process: signals, kills, limits.
 """
 
 import io
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
+from alearn import loop
 from alearn.cli.main import main
 from alearn.config.presets import CONF
+from tests.apart import Apart
 
 ROOT = CONF.parent
 WIDE = {"COLUMNS": "200"}
 """Messages are not wrapped."""
+
+
+REACHED = "the process waits for its end"
 
 
 class Outcome(NamedTuple):
@@ -63,27 +67,40 @@ def raw(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def start(
-    *args: object, cwd: Path | None = None, env: dict[str, str] | None = None, **options: Any
-) -> subprocess.Popen[str]:
-    """Start a command line in a process of its own."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "alearn" / "plugins")])
-    environment = os.environ | {"PYTHONPATH": path} | WIDE | (env or {})
-    command = [sys.executable, "-m", "alearn", *map(str, args)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": _heed_ctrl_c}
-    return subprocess.Popen(command, env=environment, cwd=cwd, **(pipes | options))
+def start(*args: object, cwd: Path | None = None, **env: str) -> Apart:
+    """Start a command line in a process of its own. env: more variables of the environment."""
+    return Apart(run, *map(str, args), cwd=cwd, env=environment(**env))
 
 
 def alearn_apart(*args: object, cwd: Path | None = None, **env: str) -> Outcome:
     """Run a command line in a process of its own to its end. env: more variables of the environment."""
-    process = start(*args, cwd=cwd, env=env)
-    out, err = process.communicate(timeout=300)
-    return Outcome(process.returncode, out, err)
+    process = start(*args, cwd=cwd, **env)
+    return Outcome(process.wait(), process.out, process.err)
 
 
-def _heed_ctrl_c() -> None:
-    """Undo what a shell does to its background jobs, which ignore Ctrl-C, and so do their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def run(*args: str) -> NoReturn:
+    """Be a process that runs a command line."""
+    sys.exit(main(args))
+
+
+def run_until(path: Path | str, *args: str) -> NoReturn:
+    """Be a process that runs a command line, and waits for its end in the first training that finds a file there."""
+    fit = loop.fit
+
+    def fit_or_wait(*args: Any, **options: Any) -> Any:
+        if Path(path).exists():
+            print(REACHED)
+            signal.pause()
+        return fit(*args, **options)
+
+    loop.fit = fit_or_wait
+    run(*args)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a command, in which it finds this checkout from any folder."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "alearn" / "plugins")])
+    return os.environ | {"PYTHONPATH": path} | WIDE | more
 
 
 def _stream() -> io.TextIOWrapper:

@@ -1,14 +1,15 @@
 """What the tests share: a data set learned in seconds, a config from the real conf/, MNIST where it can be had."""
 
 import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from alearn.audit.protocol import Names
 from alearn.config import Config, hydra_front
@@ -25,6 +26,8 @@ from alearn.trial.checkpoint import State
 from alearn.trial.folder_journal import Setting
 from alearn.trial.row import UNKNOWN
 from alearn.values import Fitted
+from tests.apart import none_left
+from tests.chromium import launch
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -35,7 +38,13 @@ def compose(*overrides: str) -> Config:
     names a policy, a trial or an experiment.
     """
     named = {"policy", "trial", "experiment"} & {word.split("=")[0] for word in overrides}
-    return hydra_front.compose(*([] if named else ["trial=t2"]), *overrides)
+    return _composed(*([] if named else ["trial=t2"]), *overrides, data=os.environ.get("ALEARN_DATA"))
+
+
+@cache
+def _composed(*overrides: str, data: str | None) -> Config:
+    """Compose a config, which nothing can change: once for all tests. data: what the environment says goes into it."""
+    return hydra_front.compose(*overrides)
 
 
 def fitted(
@@ -93,6 +102,15 @@ def shapes(total: int, seed: int = 0, classes: int = 3) -> ImageSet:
     )
 
 
+def save(images: ImageSet, folder: Path) -> None:
+    """Write grey images as files, each into the folder of its class."""
+    assert images.truth is not None
+    for number, (pixels, kind) in enumerate(zip(images.images[:, 0].numpy(), images.truth, strict=True)):
+        path = folder / images.classes[kind] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+
+
 SMALL = ("model=small_cnn", "model.width=4", "train.steps=20", "train.batch=32", "precision=fp32", "device=cpu")
 """A trial that takes seconds."""
 
@@ -105,6 +123,42 @@ def config() -> Callable[..., Config]:
 @pytest.fixture
 def cpu() -> Runtime:
     return Runtime(torch.device("cpu"), bf16=False)
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The overrides of a trial of a second: 300 shapes in a folder, of which every twelfth has another class, so that
+    there are wrong auto labels.
+    """
+    folder, images = tmp_path_factory.mktemp("quick"), shapes(300)
+    assert images.truth is not None
+    images.truth[::12] = (images.truth[::12] + 1) % 3
+    save(images, folder / "images" / "train")
+    save(shapes(60, seed=1), folder / "images" / "test")
+    return (
+        *("data=folder", f"data.root='{folder}/images'", f"data.cache='{folder}/cache'", "data.augment=none"),
+        *("model=small_cnn", "model.width=4", "train.steps=20", "train.batch=32", "precision=fp32", "device=cpu"),
+        *("trial=t2", "policy.init=random", "policy.init_fraction=0.1", "policy.hand_fraction=0.1"),
+        "policy.threshold=0.5",
+    )
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser, for tests with the marks NEEDS_CHROMIUM."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def none_running() -> Iterator[None]:
+    """Kill what a test leaves running."""
+    with none_left():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,22 +23,11 @@ from alearn.report.reporters import run_shown
 from alearn.sweep import bands
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.conftest import SMALL, compose
+from tests.waiting import LIMIT, until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = NEEDS_CHROMIUM
-PATIENCE = 120.0
-"""Seconds to wait for anything. This is enough for a slow machine."""
 THRESHOLDS = (0.6, 0.999999)
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait until `condition` returns something true, and return that."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {PATIENCE:.0f} seconds: {what}")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +83,7 @@ def page(address) -> Iterator[Any]:
     with playwright.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(PATIENCE * 1000)
+        page.set_default_timeout(LIMIT * 1000)
         page.goto(address)
         yield page
         browser.close()

@@ -3,12 +3,7 @@
 If the environment variable ALEARN_SCREENSHOTS names a folder, the tests save screenshots there.
 """
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,32 +13,32 @@ import pytest
 
 from alearn.ledger import CANNOT_TELL, Source
 from alearn.oracle.store import NAME, Store, read
-from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
+from alearn.oracle.web import channel, desk, room
+from tests.apart import Apart
+from tests.chromium import NEEDS_CHROMIUM, new_page, picture
 from tests.oracle.web.desks import CLASSES, Trial, shapes
+from tests.waiting import LIMIT, until
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = NEEDS_CHROMIUM
-PATIENCE = 60.0
-"""Seconds to wait for anything. This is long enough for a slow machine."""
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch):
+    """Let no server think that a page is gone because the machine is slow."""
+    monkeypatch.setattr(channel, "FAREWELL", LIMIT)
+    monkeypatch.setattr(room, "AWARE", LIMIT)
+    for module in (desk, room):
+        monkeypatch.setattr(module, "SILENT", LIMIT)
 
 
 class Person:
     """A person with a browser."""
 
     def __init__(self, chromium: Any, link: str, who: str, **options: Any) -> None:
-        self.context = chromium.new_context(**(options or DESKTOP))
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE * 1000)
+        self.page = new_page(chromium, **(options or DESKTOP))
+        self.context = self.page.context
         self.troubles: list[str] = []
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on(
@@ -80,10 +75,7 @@ class Person:
 
     def until(self, condition: str, argument: Any = None) -> None:
         """Wait for a JavaScript condition. (Playwright's own way to wait would need `eval`, which the page forbids.)"""
-        deadline = time.monotonic() + PATIENCE
-        while not self.page.evaluate(condition, argument):
-            assert time.monotonic() < deadline, condition
-            self.page.wait_for_timeout(20)
+        until(lambda: self.page.evaluate(condition, argument), condition)
 
     def next(self, *keys: str) -> int:
         """Press keys, and wait for another image."""
@@ -114,35 +106,23 @@ def trial(tmp_path) -> Iterator[Trial]:
     trial.close()
 
 
-@pytest.fixture
-def picture(tmp_path) -> Callable[[Person, str], None]:
-    folder = Path(os.environ.get("ALEARN_SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def take(person: Person, name: str) -> None:
-        time.sleep(0.3)  # until the highlight of a pressed button has faded
-        person.page.screenshot(path=folder / name)
-
-    return take
-
-
 def truth(trial: Trial, index: list[int]) -> dict[int, int]:
     assert trial.pool.truth is not None
     return {i: int(trial.pool.truth[i]) for i in index}
 
 
-def test_a_batch_is_answered_by_keyboard(trial, person, picture):
+def test_a_batch_is_answered_by_keyboard(trial, person):
     ann = person(trial)
     assert ann.state("working") == "working"
     assert "round 3" in ann.page.inner_text("#headline")
-    picture(ann, "page-waiting.png")
+    picture(ann.page, "page-waiting.png")
     trial.ask(range(20))
     for i in range(20):
         assert ann.shown() == [i], "one at a time, in their order"
         if i == 7:
             assert ann.page.inner_text("#count") == "7 of 20"
             assert ann.page.inner_text("#hand") == "7"
-            picture(ann, "page-one.png")
+            picture(ann.page, "page-one.png")
         if i < 19:
             ann.next(str(truth(trial, [i])[i] + 1))
         else:
@@ -196,7 +176,7 @@ def test_keys_work_wherever_the_focus_is_and_a_held_key_answers_once(trial, pers
     assert trial.store.answers() == {0: 0, 2: 2, 3: 1, 4: 0}
 
 
-def test_a_grid_of_look_alikes(trial, person, picture):
+def test_a_grid_of_look_alikes(trial, person):
     trial.ask(range(40))
     ann = person(trial)
     ann.shown()
@@ -207,7 +187,7 @@ def test_a_grid_of_look_alikes(trial, person, picture):
     assert first[0] == 0
     ann.press("ArrowRight", "ArrowRight", "Space")  # the second one is dropped
     ann.page.click(f".tile[data-tile='{first[2]}']")
-    picture(ann, "page-grid.png")
+    picture(ann.page, "page-grid.png")
     ann.press("2")
     ann.until("document.querySelectorAll('img[data-index]').length === 2")
     assert ann.shown() == first[1:3], "the rest stays"
@@ -385,55 +365,46 @@ def test_a_pause_and_a_reload_lose_nothing(trial, person):
     assert trial.store.answers() == {}
 
 
-SERVE = """
-import sys
-from pathlib import Path
-from alearn.ledger import Source
-from tests.oracle.web.desks import Trial, shapes, CLASSES
-trial = Trial(Path(sys.argv[1]), shapes(30, list(CLASSES)), port=int(sys.argv[2]))
-known = trial.store.answers()
-left = [i for i in range(30) if i not in known]
-print(trial.web.where, flush=True)
-if left:
+def serve(folder: Path, port: int) -> None:
+    """Be a process that asks about the images that have no answer yet."""
+    channel.FAREWELL = room.AWARE = desk.SILENT = room.SILENT = LIMIT
+    trial = Trial(folder, shapes(30, list(CLASSES)), port=port)
+    answers = trial.store.answers()
+    left = [i for i in range(30) if i not in answers]
+    print(trial.web.where)
     trial.ask(left, Source.QUERY, answered=30 - len(left))
-    trial.wait(600)
-trial.web.close()
-"""
+    trial.wait()
+    trial.web.close()
+
+
+def started(folder: Path, port: int = 0) -> tuple[Apart, str]:
+    """Return a process that asks, and where its page is."""
+    process = Apart(serve, folder, port)
+    process.until_printed(1)
+    return process, process.out.strip()
 
 
 def test_no_answer_is_lost_when_the_trial_is_killed(tmp_path, person):
-    def serve(port: int) -> tuple[Any, str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(tmp_path), str(port)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        return process, process.stdout.readline().strip()
-
-    process, where = serve(0)
-    try:
-        ann = person(where)
-        for _ in range(9):
-            ann.next("1")
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert len(read(tmp_path / NAME)) == 9
-        ann.page.keyboard.press("2")  # the server does not get it, so the page keeps it
-        ann.page.wait_for_selector("body[data-state=away]")
-        kept = ann.page.evaluate("document.querySelector('#story').textContent.includes('Your last answer is kept')")
-        process, _ = serve(int(where.rsplit(":", 1)[1]))
-        if not kept:  # the page had noticed the lost connection before the key, so it showed no image to answer
-            assert ann.shown() == [9]
-            ann.next("2")
-        assert ann.shown() == [10]
-        ann.page.wait_for_selector("#count:text('10 of 30')")
-        for _ in range(19):
-            ann.next("3")
-        ann.press("3")
-        ann.state("done")
-        assert process.wait(PATIENCE) == 0
-    finally:
-        process.kill()
-        process.communicate()
+    process, where = started(tmp_path)
+    ann = person(where)
+    for _ in range(9):
+        ann.next("1")
+    process.kill()
+    assert len(read(tmp_path / NAME)) == 9
+    ann.page.keyboard.press("2")  # the server does not get it, so the page keeps it
+    ann.page.wait_for_selector("body[data-state=away]")
+    kept = ann.page.evaluate("document.querySelector('#story').textContent.includes('Your last answer is kept')")
+    process, _ = started(tmp_path, port=int(where.rsplit(":", 1)[1]))
+    if not kept:  # the page had noticed the lost connection before the key, so it showed no image to answer
+        assert ann.shown() == [9]
+        ann.next("2")
+    assert ann.shown() == [10]
+    ann.page.wait_for_selector("#count:text('10 of 30')")
+    for _ in range(19):
+        ann.next("3")
+    ann.press("3")
+    ann.state("done")
+    assert process.wait() == 0
     ids = shapes(30).ids
     assert [(answer.item, answer.label) for answer in read(tmp_path / NAME)] == [
         (ids[i], "circle" if i < 9 else "square" if i == 9 else "triangle") for i in range(30)
@@ -447,7 +418,8 @@ def test_the_end_is_told(tmp_path, person):
     trial.web.close()
     trial.store.close()
     ann.state("done")
-    time.sleep(2.5)  # the server is gone
+    with ann.page.expect_event("requestfailed"):
+        pass  # the server is gone
     assert ann.state("done")
     assert "over" in ann.page.inner_text("#story")
 
@@ -552,11 +524,11 @@ def test_it_can_be_read_and_heard(trial, person, scheme):
     assert {"Esc", "?", "-", "Space", "Backspace", "+", ".", "Enter", "/", "1", "4"} <= set(keys)
 
 
-def test_it_fits_a_phone(trial, person, picture):
+def test_it_fits_a_phone(trial, person):
     trial.ask(range(20))
     ann = person(trial, **PHONE)
     ann.shown()
-    picture(ann, "page-phone.png")
+    picture(ann.page, "page-phone.png")
 
     def fits() -> None:
         assert ann.page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -6,9 +6,7 @@ If the environment variable ALEARN_SCREENSHOTS names a folder, the pictures of t
 import csv
 import json
 import os
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,10 +17,10 @@ import pytest
 from alearn.data import example_files
 from tests.chromium import CHROMIUM, NEEDS_CHROMIUM
 from tests.command import alearn, start
+from tests.waiting import LIMIT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [*NEEDS_CHROMIUM, pytest.mark.slow]
-PATIENCE = 120.0
 SMALL = (
     "train.steps=25",
     "train.batch=64",
@@ -50,7 +48,7 @@ class Trial:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.folder, self.log = folder, folder.parent / "out.txt"
+        self.folder = folder
         self.overrides = [
             *("data=folder", f"data.root={photos}", f"data.cache={folder.parent / 'cache'}", "oracle=web", *SMALL),
             *(f"oracle.port={self.port}", f"hydra.run.dir={folder}", *overrides),
@@ -58,19 +56,13 @@ class Trial:
         self.start()
 
     def start(self, *overrides: str) -> None:
-        with self.log.open("a") as out:
-            self.process = start(*(overrides or self.overrides), stdout=out, stderr=subprocess.STDOUT)
+        self.process = start(*(overrides or self.overrides))
 
     def stop(self) -> None:
-        if self.process.poll() is None:
-            self.kill()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
 
     def wait(self) -> int:
-        return self.process.wait(PATIENCE)
+        return self.process.wait()
 
 
 @pytest.fixture
@@ -98,15 +90,15 @@ def browser() -> Iterator[Any]:
 def opened(browser: Any, trial: Trial, name: str, **settings: Any) -> Any:
     context = browser.new_context(**({"viewport": {"width": 1200, "height": 800}} | settings))
     page = context.new_page()
-    page.set_default_timeout(PATIENCE * 1000)
-    deadline = time.monotonic() + PATIENCE
+    page.set_default_timeout(LIMIT * 1000)
+    deadline = time.monotonic() + LIMIT
     while True:
         try:
             page.goto(f"http://127.0.0.1:{trial.port}")
             break
         except playwright.Error:
-            assert time.monotonic() < deadline, trial.log.read_text()
-            assert trial.process.poll() is None, trial.log.read_text()
+            assert time.monotonic() < deadline, str(trial.process)
+            assert trial.process.code is None, str(trial.process)
             time.sleep(0.2)
     page.locator("input[name=who]").fill(name)
     page.locator("input[name=who]").press("Enter")
@@ -131,7 +123,7 @@ NOW = """() => ({
 
 def until(page: Any, true: Callable[[dict[str, Any]], bool]) -> None:
     """Wait until a condition of the page is true. (Playwright's own method needs `eval`, which the page forbids.)"""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LIMIT
     while not true(now := page.evaluate(NOW)):
         assert time.monotonic() < deadline, now
         page.wait_for_timeout(30)
@@ -145,12 +137,12 @@ def answer(
     most: the most images to answer. working: is called once, while the model trains.
     """
     answered: list[str] = []
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LIMIT
     while len(answered) < most:
         now = page.evaluate(NOW)
-        if now["state"] == "done" or trial.process.poll() is not None:
+        if now["state"] == "done" or trial.process.code is not None:
             return answered
-        assert time.monotonic() < deadline, (now, trial.log.read_text())
+        assert time.monotonic() < deadline, (now, str(trial.process))
         if now["state"] == "working" and working is not None:
             working, _ = None, working()
         if now["state"] != "ask" or now["busy"] or len(now["ids"]) != 1:
@@ -166,7 +158,7 @@ def answer(
             page.keyboard.press("Enter")
         until(page, lambda now, image=image: not now["busy"] and (now["state"] != "ask" or now["ids"] != [image]))
         answered.append(image)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LIMIT
     return answered
 
 
@@ -207,12 +199,12 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
     picture(phone, "label-phone")
     phone.close()
     first += answer(page, trial, truth, most=2)
-    trial.kill()
+    trial.stop()
     until(page, lambda now: now["state"] == "away")
     trial.start(f"resume={folder}")
     until(page, lambda now: now["state"] == "ask")
     rest = answer(page, trial, truth, working=lambda: picture(page, "label-waiting"))
-    assert trial.wait() == 0, trial.log.read_text()
+    assert trial.wait() == 0, str(trial.process)
     until(page, lambda now: now["state"] == "done")
 
     lines = labels(folder)
@@ -230,7 +222,7 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
     files = {path.relative_to(photos).as_posix() for path in photos.rglob("*") if path.is_file()}
     assert files == {line["id"] for line in lines} | set(skipped), "no file vanishes"
     assert len(skipped) == 4
-    log = trial.log.read_text()
+    log = (folder / "alearn.log").read_text()
     for word in ("data.size=", "data.channels=1", "people answer at", "skipped.csv"):
         assert word in log
     assert (json.loads((folder / "row.json").read_text()))["hand"] == len(asked)
@@ -249,7 +241,7 @@ def test_from_a_folder_of_photos_to_labels(photos, tmp_path, browser, started):
         if path.is_file() and not path.name.startswith("answers.db"):
             path.unlink()
     trial.start()
-    assert trial.wait() == 0, trial.log.read_text()
+    assert trial.wait() == 0, str(trial.process)
     assert (folder / "labels.csv").read_bytes() == before, "the store alone is enough to repeat the trial"
 
 
@@ -267,7 +259,7 @@ def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
     trial = started(photos, folder, *overrides)
     ada, bob = (opened(browser, trial, name) for name in ("Ada", "Bob"))
     turns = {"Ada": (ada, []), "Bob": (bob, [])}
-    while trial.process.poll() is None:
+    while trial.process.code is None:
         for page, answered in turns.values():
             now = page.evaluate(NOW)
             if now["state"] == "ask" and not now["busy"] and now["ids"]:
@@ -275,7 +267,7 @@ def test_two_people_share_a_certified_trial(photos, tmp_path, browser, started):
         both = [set(page.evaluate(NOW)["ids"]) for page, _ in turns.values()]
         assert not both[0] & both[1]
         ada.wait_for_timeout(10)
-    assert trial.wait() == 0, trial.log.read_text()
+    assert trial.wait() == 0, str(trial.process)
     given = {name: set(answered) for name, (_, answered) in turns.items()}
     assert all(len(answered) > 5 for answered in given.values())
     assert not given["Ada"] & given["Bob"]

@@ -5,9 +5,8 @@ import gc
 import io
 import os
 import re
-import signal
-import subprocess
-import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from alearn.data import decode, image_cache, progress_bar
 from alearn.errors import AlearnError
+from tests.apart import Apart
 
 RANDOM = np.random.default_rng(0)
 COLOUR = re.compile(r"(\d+)\.png$")
@@ -215,48 +215,48 @@ def test_what_the_disk_takes_in_parts_is_whole(files, monkeypatch):
     assert files.load()[0] == {"a": 1, "b": 2}
 
 
-SLOW = """
-import sys, time
-from pathlib import Path
-from alearn.data import decode, image_cache
-image_cache.CHUNK, pixels = 8, decode.pixels
-def slow(data, path, size, channels):
-    time.sleep(0.01)
-    print(path, flush=True)
-    return pixels(data, path, size, channels)
-decode.pixels = slow
-ids = sorted(path.name for path in Path(sys.argv[2]).iterdir())
-found = image_cache.load(Path(sys.argv[1]), Path(sys.argv[2]), ids, 8, 1)
-print("values", *[int(found.mapping.array[row].max()) for row in found.rows])
-"""
+def decode_slowly(cache, root, last):
+    """Decode all images, and print the name of each before it; wait at the one with that number to be killed."""
+    pixels, image_cache.CHUNK = decode.pixels, 8
+    names = iter(range(10**6))
+
+    def slow(data, path, size, channels):
+        print(path)
+        while next(names) == last:
+            threading.Event().wait()
+        time.sleep(0.01)
+        return pixels(data, path, size, channels)
+
+    decode.pixels = slow
+    loaded = image_cache.load(cache, root, sorted(path.name for path in root.iterdir()), 8, 1)
+    print("values", *[int(loaded.mapping.array[row].max()) for row in loaded.rows])
 
 
-def start(files: Files) -> subprocess.Popen:
-    command = [sys.executable, "-c", SLOW, str(files.cache), str(files.root)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(files: Files, last: int | None = None) -> Apart:
+    return Apart(decode_slowly, files.cache, files.root, last)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_with_the_right_pixels(files):
-    files.put(**{f"x{value:03}": value for value in range(200)})
-    for times in range(3):
-        process = start(files)
-        for _ in range(20 + 13 * times):
-            process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert files.load()[0] == {f"x{value:03}": value for value in range(200)}
-    assert len(files.decoded) < 170, "what was committed is kept"
+    files.put(**{f"x{value:03}": value for value in range(80)})
+    for many in (10, 23, 36):
+        process = start(files, many - 1)
+        process.until_printed(many)
+        process.kill()
+    assert files.load()[0] == {f"x{value:03}": value for value in range(80)}
+    assert len(files.decoded) < 40, "what was committed is kept"
 
 
+@pytest.mark.slow
 def test_two_at_once_wait_for_each_other(files):
-    files.put(**{f"x{value:03}": value for value in range(150)})
+    files.put(**{f"x{value:03}": value for value in range(50)})
     first = start(files)
-    first.stdout.readline()
+    first.until_printed(1)
     second = start(files)
-    outs = [process.communicate(timeout=60) for process in (first, second)]
-    values = "values " + " ".join(map(str, range(150)))
-    assert [out.splitlines()[-1] for out, _ in outs] == [values, values]
-    assert len(outs[1][0].splitlines()) == 1, "the second decoded nothing"
+    values = "values " + " ".join(map(str, range(50)))
+    assert (first.wait(), second.wait()) == (0, 0)
+    assert first.out.splitlines()[-1] == values
+    assert second.out == f"{values}\n", "the second decoded nothing"
 
 
 def test_progress_is_said_now_and_then(monkeypatch):

@@ -180,7 +180,7 @@ def test_a_trial_without_answers_of_people(tmp_path):
         (("csv", "--embed"), "--embed: is for --format labelstudio, not for csv"),
         (("folders", "--prefix", "x"), "--prefix: is for --format jsonl-manifest, labelstudio"),
         (("labelstudio", "--prefix", "x", "--embed"), "give one of them"),
-        (("folders", "--out", "-"), "standard output is not"),
+        (("folders", "--out", "-"), "not standard output; give a path"),
         (("folders", "--copy", "--symlink"), "--symlink: not allowed with argument --copy"),
         (("xml",), "--format: invalid choice: 'xml'"),
     ],

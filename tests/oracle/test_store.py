@@ -1,10 +1,5 @@
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +9,7 @@ from alearn.errors import AlearnError
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.oracle.people import People
 from alearn.oracle.store import Answer, Store, read
+from tests.apart import Apart
 
 IDS = tuple(f"photo {i}.jpg" for i in range(6))
 
@@ -109,25 +105,25 @@ def test_many_threads_answer_each_image_once(tmp_path):
         assert store.answers() == {i: n % 2 for n, images in enumerate(taken) for i in images}
 
 
+MANY = tuple(map(str, range(100_000)))
+
+
+def answer_all(path):
+    store = Store(path, MANY, ["a", "b"])
+    for i in range(len(MANY)):
+        store.answer(i, i % 2, Source.FIRST, 0, "Ada")
+        print(i)
+
+
+@pytest.mark.slow
 def test_what_was_answered_outlives_kill_9(tmp_path):
     path = tmp_path / "answers.db"
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom alearn.ledger import Source\n"
-        "from alearn.oracle.store import Store\n"
-        "store = Store(Path(sys.argv[1]), tuple(map(str, range(100000))), ['a', 'b'])\n"
-        "for i in range(100000):\n"
-        "    store.answer(i, i % 2, Source.FIRST, 0, 'Ada'); print(i, flush=True)\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-    for _ in range(50):
-        last = int(process.stdout.readline())
-    time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    last = max([last, *(int(line) for line in process.stdout.read().split("\n")[:-1] if line)])
-    process.wait()
-    process.stdout.close()
-    with Store(path, tuple(map(str, range(100000))), ["a", "b"]) as store:
-        assert {i: i % 2 for i in range(last + 1)}.items() <= store.answers().items()
+    process = Apart(answer_all, path)
+    process.until_printed(50)
+    process.kill()
+    answered = process.out.count("\n")
+    with Store(path, MANY, ["a", "b"]) as store:
+        assert {i: i % 2 for i in range(answered)}.items() <= store.answers().items()
 
 
 class Silent:

@@ -1,137 +1,122 @@
-"""One small sweep with every launcher. The process of a trial is killed, and still the labels are the same."""
+"""One small sweep under every launcher, with a trial's process and a launcher's killed on the way: the same labels."""
 
 import json
 import os
 import re
 import shlex
-import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.command import alearn, alearn_apart, start
-from tests.test_end_to_end import QUICK
+from alearn.trial import status
+from tests.apart import Apart
+from tests.command import ROOT, alearn, alearn_apart
+from tests.trial.test_status import hold
 
 pytest.importorskip("joblib", reason="needs the extras: pip install 'alearn[joblib,submitit,ray]'")
 
-JOBS = 3
-LAUNCHERS = {
-    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+JOBS = 2
+JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+OTHERS = {
     "submitit": ["hydra/launcher=submitit_local"],
     "ray": [
         "hydra/launcher=ray",
-        "+hydra.launcher.ray.init.num_cpus=2",
+        "+hydra.launcher.ray.init.num_cpus=1",
         "+hydra.launcher.ray.init.include_dashboard=false",
     ],
 }
+IN_THE_WORKER = """
+import os, signal, sys, time
+from pathlib import Path
+if "alearn.sweep.worker" in sys.orig_argv and sys.orig_argv[-1] == "1":
+    folder = Path(sys.orig_argv[-2])
+    try:
+        (folder / "killed").touch(exist_ok=False)
+    except FileExistsError:
+        pass
+    else:
+        {kill}
+"""
+KILL_THE_TRIAL = "os.kill(os.getpid(), signal.SIGKILL)"
+KILL_ITS_LAUNCHER = """
+        while not (folder.parent / "0" / "row.json").exists():
+            time.sleep(0.02)
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(1)
+"""
 
 
-def words(root: Path, folder: Path) -> list[str]:
-    seeds = ",".join(map(str, range(JOBS)))
-    small = [word for word in QUICK if not word.startswith(("data.limit", "train.steps"))]
-    small += ["data.limit=400", "train.steps=30", f"data.root='{root}'"]
-    return ["-m", *small, f"seed={seeds}", f"hydra.sweep.dir={folder}"]
+def words(quick: tuple[str, ...], folder: Path, jobs: int = JOBS) -> list[str]:
+    seeds = ",".join(map(str, range(jobs)))
+    return ["-m", *quick, "policy.stop_rounds=2", f"seed={seeds}", f"hydra.sweep.dir={folder}"]
 
 
-def labels(folder: Path) -> list[bytes]:
-    return [(folder / str(number) / "labels.csv").read_bytes() for number in range(JOBS)]
+def labels(folder: Path, jobs: int = JOBS) -> list[bytes]:
+    return [(folder / str(number) / "labels.csv").read_bytes() for number in range(jobs)]
 
 
-def pids(text: str) -> list[int]:
-    """Return the processes whose command line contains a text."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError, UnicodeDecodeError):
-            if text in path.read_bytes().replace(b"\0", b" ").decode():
-                found.append(int(path.parent.name))
-    return found
-
-
-def parent(pid: int) -> int:
-    """Return the parent of a process, 0 if the process is gone."""
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0
-
-
-def kill(text: str, process: subprocess.Popen, child: bool = False) -> None:
-    """Wait for a process whose command line contains a text, and kill it.
-
-    Args:
-        text: The text.
-        process: The command. It must still be running.
-        child: Whether the process must be a child of the command.
-    """
-    while process.poll() is None:
-        for pid in pids(text):
-            if not child or parent(pid) == process.pid:
-                os.kill(pid, signal.SIGKILL)
-                return
-        time.sleep(0.05)
-    raise AssertionError(process.communicate())
+def deadly(folder: Path, kill: str) -> str:
+    """Return a PYTHONPATH on which the process of job 1 kills something as it starts for the first time."""
+    (folder / "sitecustomize.py").write_text(IN_THE_WORKER.format(kill=kill))
+    return os.pathsep.join(map(str, (folder, ROOT, ROOT / "alearn" / "plugins")))
 
 
 @pytest.fixture(scope="module")
-def basic(tmp_path_factory, mnist_root) -> Path:
+def basic(tmp_path_factory, quick) -> Path:
     folder = tmp_path_factory.mktemp("basic")
-    code, _, err = alearn(*words(mnist_root, folder))
+    code, _, err = alearn(*words(quick, folder))
     assert code == 0, err
     return folder
 
 
-@pytest.mark.parametrize("name", LAUNCHERS)
-def test_a_killed_trial_costs_itself_alone_and_a_rerun_ends_with_the_same_labels(name, basic, mnist_root, tmp_path):
-    command = [*words(mnist_root, tmp_path), *LAUNCHERS[name]]
-    process = start(*command)
-    kill(f"alearn.sweep.worker {tmp_path}/1 ", process)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 1, out + err
+@pytest.mark.slow
+def test_a_killed_trial_costs_itself_alone_and_a_rerun_ends_with_the_same_labels(basic, quick, tmp_path):
+    """Every launcher starts a trial's process in the same way."""
+    folder = tmp_path / "sweep"
+    path = deadly(tmp_path, KILL_THE_TRIAL)
+    code, out, err = alearn_apart(*words(quick, folder), *JOBLIB, PYTHONPATH=path)
+    assert code == 1, out + err
     assert "job 1 failed: its process was ended by SIGKILL (the system does so when memory runs out)" in out
-    assert f"error: 1 of {JOBS} jobs failed; the same command with hydra.sweep.dir={tmp_path} runs them again" in err
-    assert len(list(tmp_path.glob("*/row.json"))) == JOBS - 1, "the others finish"
-    assert "SIGKILL" in (tmp_path / "table.md").read_text()
+    assert f"error: 1 of {JOBS} jobs failed; the same command with hydra.sweep.dir={folder} runs them again" in err
+    assert [path.parent.name for path in folder.glob("*/row.json")] == ["0"], "the other one finishes"
+    assert "SIGKILL" in (folder / "table.md").read_text()
     assert f"sweep: {JOBS - 1} of {JOBS} done, 1 failed" in out
 
-    code, out, err = alearn_apart(*command)
+    code, out, err = alearn(*words(quick, folder))
     assert code == 0, out + err
     assert re.findall(r"^job (\d) .* by hand", out, re.MULTILINE) == ["1"], "only the failed job runs again"
-    assert labels(tmp_path) == labels(basic)
-    rows = [json.loads((tmp_path / str(number) / "row.json").read_text()) for number in range(JOBS)]
+    assert labels(folder) == labels(basic)
+    rows = [json.loads((folder / str(number) / "row.json").read_text()) for number in range(JOBS)]
     assert {row["config"]["threads"] for row in rows} == {1}
-    assert "SIGKILL" not in (tmp_path / "table.md").read_text()
+    assert "SIGKILL" not in (folder / "table.md").read_text()
 
 
-def test_a_killed_pool_is_started_again(basic, mnist_root, tmp_path):
-    process = start(*words(mnist_root, tmp_path), *LAUNCHERS["joblib"])
-    while not list(tmp_path.glob("*/row.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    kill("LokyProcess", process, child=True)
-    out, err = process.communicate(timeout=300)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_sweep_under_other_launchers_has_the_same_labels(name, basic, quick, tmp_path):
+    code, out, err = alearn_apart(*words(quick, tmp_path, jobs=1), *OTHERS[name])
+    assert code == 0, out + err
+    assert "sweep: 1 of 1 done" in out
+    assert labels(tmp_path, jobs=1) == labels(basic, jobs=1)
+
+
+@pytest.mark.slow
+def test_a_killed_pool_is_started_again(basic, quick, tmp_path):
+    folder = tmp_path / "sweep"
+    path = deadly(tmp_path, KILL_ITS_LAUNCHER)
+    code, out, err = alearn_apart(*words(quick, folder), *JOBLIB, PYTHONPATH=path)
     assert "the launcher has lost a worker (TerminatedWorkerError); continuing with the remaining jobs" in err
-    assert process.returncode == 0, out + err
-    assert labels(tmp_path) == labels(basic)
+    assert code == 0, out + err
+    assert labels(folder) == labels(basic)
 
 
-def test_a_folder_takes_one_sweep_at_a_time(basic, mnist_root):
-    code = (
-        f"from pathlib import Path; from alearn.trial import status; held = status.lock(Path({str(basic)!r}), 'sweep')"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code + "; print('held', flush=True); input()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        status, _, err = alearn(*words(mnist_root, basic))
-        holder.kill()
-    assert status == 1
+@pytest.mark.slow
+def test_a_folder_takes_one_sweep_at_a_time(basic, quick, monkeypatch):
+    process = Apart(hold, basic, "sweep")
+    process.until_printed(1)
+    monkeypatch.setattr(status, "PATIENCE", 0.1)
+    code, _, err = alearn(*words(quick, basic))
+    assert code == 1
     assert f"error: {basic}: another sweep is running in this folder" in err
     assert "Traceback" not in err
 
@@ -159,13 +144,14 @@ def test_an_unknown_launcher_and_a_missing_extra_are_one_message(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_slurm_is_asked_for_what_the_config_says(mnist_root, tmp_path):
+@pytest.mark.slow
+def test_slurm_is_asked_for_what_the_config_says(quick, tmp_path):
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     for name, text in {"srun": "", "sbatch": f"cp $1 {tmp_path}/script; echo no partition >&2; exit 1"}.items():
         (bin_ / name).write_text(f"#!/bin/sh\n{text}\n")
         (bin_ / name).chmod(0o755)
-    command = [*words(mnist_root, tmp_path / "sweep"), "hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
+    command = [*words(quick, tmp_path / "sweep"), "hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
     code, _, err = alearn_apart(*command, PATH=f"{bin_}:{os.environ['PATH']}")
     assert code == 1
     assert "no partition" in err

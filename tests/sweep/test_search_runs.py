@@ -2,23 +2,21 @@
 
 import csv
 import json
-import subprocess
-import time
 from pathlib import Path
 
-from tests.command import alearn, alearn_apart, start
-from tests.test_end_to_end import QUICK
+import pytest
+
+from tests.apart import Apart
+from tests.command import REACHED, alearn, environment, run_until
 
 
-def test_a_search_killed_half_way_goes_on_and_leaves_its_front(mnist_root, tmp_path):
-    policy = ("policy.threshold=0.5,0.6,0.7", "policy.init_fraction=tag(log,interval(0.1,0.3))")
-    words = ["-m", "hydra/sweeper=optuna", *QUICK, *policy, f"data.root='{mnist_root}'", f"hydra.sweep.dir={tmp_path}"]
-    process = start(*words, "hydra.sweeper.n_trials=2", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "1" / "config.yaml").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+@pytest.mark.slow
+def test_a_search_killed_half_way_goes_on_and_leaves_its_front(quick, tmp_path):
+    policy = ("policy.threshold=0.5,0.6,0.7", "policy.init_fraction=tag(log,interval(0.1,0.3))", "policy.stop_rounds=2")
+    words = ["-m", "hydra/sweeper=optuna", *quick, *policy, f"hydra.sweep.dir={tmp_path}"]
+    process = Apart(run_until, tmp_path / "1" / "config.yaml", *words, "hydra.sweeper.n_trials=2", env=environment())
+    process.until(lambda: REACHED in process.out)
     process.kill()
-    process.wait()
     begun = chosen(tmp_path / "1" / "config.yaml")
     assert [path.parent.name for path in tmp_path.glob("*/row.json")] == ["0"]
 
@@ -29,8 +27,7 @@ def test_a_search_killed_half_way_goes_on_and_leaves_its_front(mnist_root, tmp_p
     assert chosen(tmp_path / "1" / "config.yaml") == begun, "the interrupted trial resumes with the same choices"
     check_front(tmp_path, 2)
 
-    side_by_side = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2")
-    code, out, err = alearn_apart(*words, "hydra.sweeper.n_trials=4", *side_by_side)
+    code, out, err = alearn(*words, "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2")
     assert code == 0, err
     assert "search: 4 of 4 trials finished; front of" in out
     assert check_front(tmp_path, 4) in out

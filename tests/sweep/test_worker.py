@@ -1,18 +1,21 @@
 """How the process of a job ends, and what it leaves behind."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from alearn.errors import AlearnError
+from alearn.report import reporters
 from alearn.sweep import worker
 from alearn.trial import status
 from alearn.trial.status import Status
+from tests.apart import Apart
 from tests.conftest import compose
+from tests.waiting import until
 
 
 def pretend(monkeypatch, code: str) -> None:
@@ -64,24 +67,33 @@ def test_what_it_says_goes_to_the_log_and_its_own_reason_counts(monkeypatch, tmp
     assert (tmp_path / "alearn.log").read_text() == "the end\n"
 
 
+def be_a_job(folder, pipe):
+    """Be the process of a job whose trial says that it runs, then that it runs still, and never ends."""
+
+    def run_forever(*args):
+        print("running")
+        until((folder / "signalled").exists)
+        print("still running")
+        signal.pause()
+
+    os.dup2(pipe.fileno(), 0)
+    reporters.run_shown = run_forever
+    sys.argv = ["worker", str(folder), "0"]
+    worker.main()
+
+
+@pytest.mark.slow
 def test_a_trials_process_ends_with_its_worker_and_with_nothing_else(tmp_path):
-    code = (
-        "import sys, time; from alearn.report import reporters; from alearn.sweep import worker; sys.argv.append('0'); "
-    )
-    code += "reporters.run_shown = lambda *words: (print('running', flush=True), time.sleep(60)); worker.main()"
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text(compose().yaml())
     (tmp_path / ".hydra" / "overrides.yaml").write_text("[]")
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == "running\n"
+    theirs, ours = multiprocessing.Pipe(duplex=False)
+    with ours:
+        process = Apart(be_a_job, tmp_path, theirs)
+        theirs.close()
+        process.until_printed(1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-            os.kill(process.pid, number)
-        time.sleep(0.3)
-        assert process.poll() is None
-        process.stdin.close()
-        assert process.wait(timeout=10) == 1
+            process.signal(number)
+        (tmp_path / "signalled").touch()
+        process.until_printed(2)
+    assert process.wait() == 1

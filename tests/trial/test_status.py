@@ -1,6 +1,4 @@
-import os
-import subprocess
-import sys
+import signal
 import threading
 
 import pytest
@@ -8,42 +6,48 @@ import pytest
 from alearn.errors import AlearnError
 from alearn.trial import status
 from alearn.trial.status import Status
+from tests.apart import Apart
+from tests.waiting import LIMIT
 
-HOLD = "import sys, pathlib; from alearn.trial import status; held = status.lock(pathlib.Path(sys.argv[1]), 'trial')"
+
+def hold(folder, kind):
+    """Hold a folder until this process is killed."""
+    with status.lock(folder, kind):
+        print("held")
+        signal.pause()
 
 
-def holder(folder) -> subprocess.Popen:
-    """Start another process that holds the lock of the folder."""
-    code = HOLD + "; print('held', flush=True); sys.stdin.read()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.getcwd()},
-    )  # fmt: skip
-    assert process.stdout.readline() == "held\n"
+def holder(folder, kind="trial") -> Apart:
+    """Return another process, which holds the folder."""
+    process = Apart(hold, folder, kind)
+    process.until_printed(1)
     return process
 
 
+@pytest.mark.slow
 def test_a_folder_has_one_owner_until_it_is_dead(tmp_path, monkeypatch):
     monkeypatch.setattr(status, "PATIENCE", 0.1)
     assert not status.locked(tmp_path)
-    with holder(tmp_path) as other:
-        assert status.of(tmp_path) == (Status.RUNNING, "")
-        with pytest.raises(AlearnError, match="another sweep is running in this folder"):
-            status.lock(tmp_path, "sweep")
-        other.kill()
+    other = holder(tmp_path)
+    assert status.of(tmp_path) == (Status.RUNNING, "")
+    with pytest.raises(AlearnError, match="another sweep is running in this folder"):
+        status.lock(tmp_path, "sweep")
+    other.kill()
     assert status.of(tmp_path) == (Status.INTERRUPTED, "")
     with status.lock(tmp_path, "trial"):
         pass
     assert not status.locked(tmp_path)
 
 
-def test_a_killed_owner_is_waited_for(tmp_path):
-    with holder(tmp_path) as other:
-        later = threading.Timer(0.5, other.kill)
-        later.start()
-        with status.lock(tmp_path, "trial"):
-            assert other.wait() < 0
-        later.join()
+@pytest.mark.slow
+def test_a_killed_owner_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(status, "PATIENCE", LIMIT)
+    other = holder(tmp_path)
+    later = threading.Timer(0.5, other.signal, [signal.SIGKILL])
+    later.start()
+    with status.lock(tmp_path, "trial"):
+        assert other.wait() < 0
+    later.join()
 
 
 def test_a_failure_has_a_reason(tmp_path):

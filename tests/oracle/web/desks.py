@@ -15,6 +15,7 @@ from alearn.ledger import Ledger, Source
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import NAME, Store
 from alearn.oracle.web.channel import Web
+from tests.waiting import LIMIT
 
 CLASSES = ("circle", "square", "triangle", "diamond")
 COLOURS = ("#d6452b", "#2b7ccb", "#1c8a55", "#e8a33d", "#7d6ad6", "#17879c")
@@ -89,10 +90,10 @@ class Trial:
         self._thread = threading.Thread(target=self.web.ask, args=(batch, report), daemon=True)
         self._thread.start()
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self) -> None:
         """Wait until every image of the batch has an answer."""
         assert self._thread is not None
-        self._thread.join(seconds)
+        self._thread.join(LIMIT)
         assert not self._thread.is_alive(), "not everything is answered"
 
     def close(self) -> None:

@@ -6,9 +6,6 @@ import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
-import time
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,10 +14,13 @@ from werkzeug.test import Client
 
 from alearn.errors import AlearnError
 from alearn.ledger import CANNOT_TELL, Source
+from alearn.oracle.people import Batch
 from alearn.oracle.store import NAME, read
 from alearn.oracle.web import guard
 from alearn.oracle.web.app import App
+from tests.apart import Apart
 from tests.oracle.web.desks import CLASSES, Trial, shapes
+from tests.waiting import LIMIT, until
 
 SESSION = "0" * 32
 
@@ -89,10 +89,7 @@ def named(headers):
 def asked(trial, browser, index=range(10), **fields):
     """Ask for these images, and wait until the page shows them."""
     trial.ask(list(index), **fields)
-    deadline = time.monotonic() + 30
-    while browser.sync()["state"] != "ask":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: browser.sync()["state"] == "ask")
 
 
 # What the page shows and does.
@@ -588,7 +585,7 @@ def test_a_disk_that_is_full_loses_no_answer(trial, monkeypatch):
 
 def exchange(trial, data):
     address = urlsplit(trial.web.where)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as line:
+    with socket.create_connection((address.hostname, address.port), timeout=LIMIT) as line:
         line.sendall(data)
         reply = b""
         while more := line.recv(65536):
@@ -622,31 +619,22 @@ def test_sizes_and_hosts_on_the_wire(trial, data, status):
     assert b"photos" not in reply
 
 
-INTERRUPTED = """
-import signal
-import sys
-from pathlib import Path
-import numpy as np
-from alearn.ledger import Source
-from alearn.oracle.people import Batch
-from tests.oracle.web.desks import Trial, shapes
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
-trial = Trial(Path(sys.argv[1]), shapes(4))
-try:
-    trial.web.ask(Batch(np.arange(4), Source.QUERY, 2, False, 0), lambda *counts: print(*counts, flush=True))
-except KeyboardInterrupt:
-    trial.close()
-    print("closed")
-"""
+def ask_until_interrupted(folder):
+    trial = Trial(folder, shapes(4))
+    try:
+        trial.web.ask(Batch(np.arange(4), Source.QUERY, 2, False, 0), print)
+    except KeyboardInterrupt:
+        trial.close()
+        print("closed")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_waiting(tmp_path):
-    args = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
-    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "0 4\n"
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[0] == "closed\n"
-    assert process.returncode == 0
+    process = Apart(ask_until_interrupted, tmp_path)
+    process.until_printed(1)
+    process.signal(signal.SIGINT)
+    assert process.wait() == 0
+    assert process.out == "0 4\nclosed\n"
 
 
 # Where it is served.
