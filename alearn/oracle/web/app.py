@@ -108,7 +108,7 @@ class App:
 
     def _sync(self, sync: form.Sync, **more: Any) -> dict[str, Any]:
         """Return what the page shall show, and `more`. A page asks for it every few seconds and with every change."""
-        seat = self._room.sit(sync.session, sync.who, sync.here)
+        seat = self._room.sit(sync.session, sync.visit, sync.who, sync.here)
         return self._room.view(seat, sync.classes, sync.want if sync.here else 0, sync.grid) | more
 
     def _answer(self, posted: form.Answers) -> dict[str, Any]:
@@ -131,11 +131,11 @@ class App:
         return {"guesses": self._room.guesses(posted.images)}
 
     def _leave(self, posted: form.Leave) -> dict[str, Any]:
-        self._room.leave(posted.session)
+        self._room.leave(posted.session, posted.visit)
         return {}
 
     def _seat(self, posted: form.Sync) -> Seat:
-        return self._room.sit(posted.session, posted.who)
+        return self._room.sit(posted.session, posted.visit, posted.who)
 
 
 def _json(content: dict[str, Any], code: int = 200) -> Response:

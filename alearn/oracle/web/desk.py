@@ -25,6 +25,7 @@ class Seat:
 
     who: the person's name.
     heard: when it last sent a request.
+    visit, left: the number of its latest visit to the page, and of the latest visit that is over.
     here: whether it wants images.
     grid: whether it shows all of its queue.
     queue: the images that it has.
@@ -36,6 +37,8 @@ class Seat:
 
     who: str
     heard: float
+    visit: int = 0
+    left: int = 0
     here: bool = True
     grid: bool = False
     queue: list[int] = field(default_factory=list)

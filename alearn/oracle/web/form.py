@@ -65,9 +65,10 @@ class Form(_Strict):
 
 
 class Leave(Form):
-    """Close the page."""
+    """Close the page. session, visit: as in `Sync`."""
 
     session: Session
+    visit: Number
 
 
 class Guess(Form):
@@ -79,6 +80,8 @@ class Guess(Form):
 class Sync(Form):
     """Say that the page is still there, and ask what to show.
 
+    session: the tab.
+    visit: how often the tab has opened the page. A request may overtake the one that closes the page; this orders them.
     here: whether the person wants images.
     classes: how many classes the page knows.
     want: how many images it has room for.
@@ -86,6 +89,7 @@ class Sync(Form):
     """
 
     session: Session
+    visit: Number
     who: Name
     here: bool
     classes: Number

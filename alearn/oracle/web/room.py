@@ -139,21 +139,28 @@ class Room:
                 "images": [{"index": i, "id": self._pool.ids[i]} for i in seat.queue], "soon": soon,
             }  # fmt: skip
 
-    def sit(self, session: str, who: str, here: bool = True) -> Seat:
-        """Return the seat of a browser. If it does not want images (`here` is False), take its images back."""
+    def sit(self, session: str, visit: int, who: str, here: bool = True) -> Seat:
+        """Return the seat of a browser. If it does not want images (`here` is False), take its images back.
+
+        A request of a visit that is over gives the seat no images: it was sent before the page was closed.
+        """
         with self._change:
+            if (seat := self._desk.seats.get(session)) and visit <= seat.left:
+                return seat
             seat = self._desk.seat(session, who, self._clock())
+            seat.visit = max(seat.visit, visit)
             if not here:
                 self._desk.leave(seat)
             seat.here = here
             return seat
 
-    def leave(self, session: str) -> None:
-        """Note that a browser has closed the page."""
+    def leave(self, session: str, visit: int) -> None:
+        """Note that a browser has closed the page. If it has opened the page again by now, this changes nothing."""
         with self._change:
-            if session in self._desk.seats:
-                self._desk.leave(self._desk.seats[session])
-                self._desk.seats[session].heard -= SILENT
+            if (seat := self._desk.seats.get(session)) and visit >= seat.visit:
+                self._desk.leave(seat)
+                seat.left = visit
+                seat.heard -= SILENT
 
     def answer(self, seat: Seat, number: int, answers: list[tuple[int, str | None]], again: bool) -> list[int]:
         """Keep answers.

@@ -53,7 +53,7 @@ class Browser:
 
     def __init__(self, trial, who="Ann", session=SESSION, host=None):
         self.client = Client(trial.web.app)
-        self.who, self.session, self.number = who, session, 0
+        self.who, self.session, self.visit, self.number = who, session, 1, 0
         self.host = host or urlsplit(trial.web.where).netloc
 
     def get(self, path, **headers):
@@ -67,7 +67,10 @@ class Browser:
         return json.dumps(self.about() | fields)
 
     def about(self):
-        return {"session": self.session, "who": self.who, "classes": 0, "want": 8, "grid": False, "here": True}
+        return {
+            "session": self.session, "visit": self.visit, "who": self.who,
+            "classes": 0, "want": 8, "grid": False, "here": True,
+        }  # fmt: skip
 
     def sync(self, **fields):
         reply = self.post("/api/sync", fields)
@@ -208,6 +211,27 @@ def test_a_pause_gives_the_images_to_others(trial):
     assert len(ben.sync()["images"]) == 4
     ben.post("/api/leave")
     assert len(ann.sync()["images"]) == 4
+
+
+def test_a_request_that_arrives_after_the_page_was_closed_holds_no_images(trial):
+    ann, ben = Browser(trial), Browser(trial, "Ben", "1" * 32)
+    asked(trial, ben, range(4))
+    assert len(ben.sync()["images"]) == 4
+    ben.post("/api/leave")
+    assert ben.sync()["images"] == []
+    assert ben.answer((0, "square")).json["images"] == []
+    assert trial.store.answers() == {0: 1}, "but its answer counts"
+    assert [image["index"] for image in ann.sync()["images"]] == [1, 2, 3]
+
+
+def test_a_page_that_is_open_again_keeps_its_images(trial):
+    ann = Browser(trial)
+    asked(trial, ann, range(4))
+    ann.visit = 2
+    ann.sync()
+    ann.post("/api/leave", {"visit": 1})  # it was sent first but arrives last
+    assert len(ann.sync()["images"]) == 4
+    assert len(Browser(trial, "Ben", "1" * 32).sync()["images"]) == 2, "Ann is still here, and shares"
 
 
 def test_a_class_is_added_where_they_are_open(trial):

@@ -33,6 +33,9 @@ const pictures = new Map(), guesses = new Map(), recent = [];
 const session = sessionStorage.getItem("session")
   || [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 sessionStorage.removeItem("session");
+let visit = 0; // how often this tab has opened the page
+const arrive = () => sessionStorage.setItem("visit", visit = Number(sessionStorage.getItem("visit")) + 1);
+arrive();
 
 // Talking to the server: one request at a time, in order.
 
@@ -57,7 +60,7 @@ async function post(path, fields) {
 
 function about() {
   const want = grid ? (innerWidth < 700 ? 12 : 24) : AHEAD;
-  return { session, who, trial: view.trial || "", classes: classes.length, want, grid, here: here() };
+  return { session, visit, who, trial: view.trial || "", classes: classes.length, want, grid, here: here() };
 }
 
 const here = () => !paused && (!document.hidden || Date.now() - lastSeen < HIDDEN);
@@ -514,9 +517,9 @@ addEventListener("hashchange", () => { if (location.hash.length > 16) login(loca
 addEventListener("beforeunload", (event) => { if (unsent && !moved) event.preventDefault(); });
 addEventListener("pagehide", () => {
   sessionStorage.setItem("session", session);
-  navigator.sendBeacon("/api/leave", new Blob([JSON.stringify({ session })], { type: "application/json" }));
+  navigator.sendBeacon("/api/leave", new Blob([JSON.stringify({ session, visit })], { type: "application/json" }));
 });
-addEventListener("pageshow", (event) => { if (event.persisted) { sessionStorage.removeItem("session"); sync(); } });
+addEventListener("pageshow", (event) => { if (event.persisted) { sessionStorage.removeItem("session"); arrive(); sync(); } });
 document.addEventListener("visibilitychange", () => { lastSeen = Date.now(); render(); sync(); });
 for (const kind of ["keydown", "pointerdown", "pointermove"]) addEventListener(kind, () => { lastInput = Date.now(); });
 
