@@ -29,8 +29,7 @@ def slow_machine(monkeypatch):
     """Let no server think that a page is gone because the machine is slow."""
     monkeypatch.setattr(channel, "FAREWELL", LIMIT)
     monkeypatch.setattr(room, "AWARE", LIMIT)
-    for module in (desk, room):
-        monkeypatch.setattr(module, "SILENT", LIMIT)
+    monkeypatch.setattr(desk, "SILENT", LIMIT)
 
 
 class Person:
@@ -367,7 +366,7 @@ def test_a_pause_and_a_reload_lose_nothing(trial, person):
 
 def serve(folder: Path, port: int) -> None:
     """Be a process that asks about the images that have no answer yet."""
-    channel.FAREWELL = room.AWARE = desk.SILENT = room.SILENT = LIMIT
+    channel.FAREWELL = room.AWARE = desk.SILENT = LIMIT
     trial = Trial(folder, shapes(30, list(CLASSES)), port=port)
     answers = trial.store.answers()
     left = [i for i in range(30) if i not in answers]

@@ -38,7 +38,7 @@ class Seat:
     who: str
     heard: float
     visit: int = 0
-    left: int = 0
+    left: int = -1
     here: bool = True
     grid: bool = False
     queue: list[int] = field(default_factory=list)
@@ -78,11 +78,21 @@ class Desk:
             seat.steps = []
             seat.gave = set()
 
-    def seat(self, name: str, who: str, now: float) -> Seat:
-        """Return the seat of a browser that has just sent a request. A new browser gets a new seat."""
+    def seat(self, name: str, visit: int, who: str, here: bool, now: float) -> Seat:
+        """Return the seat of a browser that has sent a request. A new browser gets a new seat.
+
+        If it does not want images (`here` is False), take its images back. A request of a visit that is over changes
+        nothing: it was sent before the page was closed.
+        """
         seat = self.seats.setdefault(name, Seat(who, now))
+        if visit <= seat.left:
+            return seat
+        seat.visit = max(seat.visit, visit)
         seat.who = who
         seat.heard = now
+        if not here:
+            self.leave(seat)
+        seat.here = here
         if len(self.seats) > SEATS:
             del self.seats[min(self.seats, key=lambda name: self.seats[name].heard)]
         return seat
@@ -165,6 +175,13 @@ class Desk:
                 seat.queue = list(dict.fromkeys([*back, *seat.queue]))
                 return back, mine
         return [], []
+
+    def close(self, name: str, visit: int) -> None:
+        """Note that a browser has closed the page. If it has opened the page again by now, this changes nothing."""
+        if (seat := self.seats.get(name)) and visit >= seat.visit:
+            self.leave(seat)
+            seat.left = visit
+            seat.heard -= SILENT
 
     def leave(self, seat: Seat) -> None:
         """Take the images back from a seat. It can still undo its steps later."""

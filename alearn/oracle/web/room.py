@@ -17,7 +17,7 @@ from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
 from alearn.oracle.web.alike import Looks
-from alearn.oracle.web.desk import SILENT, Desk, Seat
+from alearn.oracle.web.desk import Desk, Seat
 from alearn.oracle.web.form import Refused
 
 PURPOSES = {
@@ -140,27 +140,14 @@ class Room:
             }  # fmt: skip
 
     def sit(self, session: str, visit: int, who: str, here: bool = True) -> Seat:
-        """Return the seat of a browser. If it does not want images (`here` is False), take its images back.
-
-        A request of a visit that is over gives the seat no images: it was sent before the page was closed.
-        """
+        """Return the seat of a browser. If it does not want images (`here` is False), take its images back."""
         with self._change:
-            if (seat := self._desk.seats.get(session)) and visit <= seat.left:
-                return seat
-            seat = self._desk.seat(session, who, self._clock())
-            seat.visit = max(seat.visit, visit)
-            if not here:
-                self._desk.leave(seat)
-            seat.here = here
-            return seat
+            return self._desk.seat(session, visit, who, here, self._clock())
 
     def leave(self, session: str, visit: int) -> None:
-        """Note that a browser has closed the page. If it has opened the page again by now, this changes nothing."""
+        """Note that a browser has closed the page."""
         with self._change:
-            if (seat := self._desk.seats.get(session)) and visit >= seat.visit:
-                self._desk.leave(seat)
-                seat.left = visit
-                seat.heard -= SILENT
+            self._desk.close(session, visit)
 
     def answer(self, seat: Seat, number: int, answers: list[tuple[int, str | None]], again: bool) -> list[int]:
         """Keep answers.

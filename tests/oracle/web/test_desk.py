@@ -19,7 +19,7 @@ def desk():
 
 
 def sit(desk, name, who=None, now=0.0, want=4, grid=False):
-    seat = desk.seat(name, who or name, now)
+    seat = desk.seat(name, 1, who or name, True, now)
     desk.fill(seat, want, grid, next_ones, now)
     return seat
 
@@ -74,7 +74,7 @@ def test_a_silent_browser_loses_its_images_and_gets_others_when_it_is_back(desk)
 
 def test_a_word_now_and_then_keeps_the_images(desk):
     sit(desk, "a")
-    desk.seat("a", "a", SILENT - 1)
+    desk.seat("a", 1, "a", True, SILENT - 1)
     assert sit(desk, "b", now=SILENT + 1).queue == [4, 5, 6, 7]
 
 
@@ -184,7 +184,7 @@ def test_pace_is_of_the_last_minutes(desk):
 
 def test_seats_do_not_pile_up(desk):
     for i in range(SEATS + 5):
-        desk.seat(str(i), "x", float(i))
+        desk.seat(str(i), 1, "x", True, float(i))
     assert len(desk.seats) == SEATS
     assert "0" not in desk.seats
 
