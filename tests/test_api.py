@@ -179,6 +179,7 @@ def test_the_defaults_are_those_of_the_command(monkeypatch):
     assert isinstance(taken["train"], Train)
 
 
+@pytest.mark.slow
 def test_neither_import_brings_torch_and_labeling_brings_no_hydra():
     code = (
         "import sys, alearn; assert not {'torch', 'numpy', 'hydra', 'pydantic'} & set(sys.modules); "

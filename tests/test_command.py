@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,6 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from alearn.sweep import running_sweep
 from tests.command import alearn, alearn_apart, raw
 from tests.conftest import SMALL
+
+pytestmark = pytest.mark.slow
 
 
 def process() -> list[object]:

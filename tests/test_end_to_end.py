@@ -16,6 +16,8 @@ from tests.command import REACHED, alearn, environment, run, run_until, start
 from tests.report.html.pages import Page
 from tests.report.tensorboard.conftest import read as read_events
 
+pytestmark = pytest.mark.slow
+
 
 def read(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "labels.csv").read_text().splitlines()))

@@ -171,6 +171,7 @@ def test_the_command_line_starts_without_torch():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_trial_starts_without_what_only_its_report_needs():
     code = "import sys, alearn.trial.run; print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -187,6 +187,7 @@ def test_an_auto_label_that_stays_keeps_its_round(config, scripted):
     assert len(given) > 3, "some are from early rounds"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["policy=source", "train.steps=30"], ["policy=frugal", "train=frugal", "train.steps=30"]]
 )

@@ -14,6 +14,8 @@ from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.trial import measure
 from tests.conftest import compose, shapes, trial
 
+pytestmark = pytest.mark.slow
+
 IMAGES = shapes(400)
 SETTINGS = (
     "policy=own", "model=small_cnn", "model.width=4", "train.steps=30", "train.batch=32", "train.augment=none",

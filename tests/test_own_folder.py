@@ -12,6 +12,8 @@ from alearn.report.reporters import run_shown
 from tests.command import alearn
 from tests.conftest import compose, shapes
 
+pytestmark = pytest.mark.slow
+
 IMAGES = shapes(150)
 KIND = [IMAGES.classes[k] for k in IMAGES.truth]
 OVERRIDES = (

@@ -79,6 +79,7 @@ def kind(line: dict[str, str]) -> str:
     return KIND[int(Path(line["id"]).stem)]
 
 
+@pytest.mark.slow
 def test_what_a_package_brings_acts(installed, trial, tmp_path):
     outcome, lines = trial("model=tiny", "model.width=5", "oracle=contrary", "oracle.shift=2")
     assert outcome.code == 0, outcome.err
@@ -113,6 +114,7 @@ def test_a_model_of_a_package_that_is_gone_is_named(tmp_path):
         model_file.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_oracle_of_another_package_answers_for_people(installed, trial, tmp_path):
     table = tmp_path / "expert.txt"
     table.write_text("".join(f"{KIND[i]}/{i:02}.png c\n" for i in range(80)))

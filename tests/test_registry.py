@@ -169,6 +169,7 @@ def test_the_names_that_the_source_announces_are_those_that_its_import_registers
     assert set(found.own()) == {name for name, origin in found._origins.items() if origin.startswith("alearn.")}
 
 
+@pytest.mark.slow
 def test_a_config_is_checked_without_torch_until_it_names_a_network():
     code = (
         "import sys, alearn.config\n"

@@ -112,6 +112,7 @@ PROFILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("errors", [0, 2])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_twenty_thousand_audits_are_violated_no_more_often_than_the_risk(profile, errors):
@@ -152,6 +153,7 @@ def test_the_chance_to_pass_a_stage_is_that_of_all_orders_in_which_labels_can_be
     assert c.missed(9, 3, stages) == pytest.approx(np.mean(passes), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("items", "allowed", "risk", "first"), [(8, 2, 0.4, 0), (8, 3, 0.6, 1), (8, 1, 0.3, 0)])
 def test_a_staged_audit_holds_for_every_order_of_the_draw_and_the_worst_moment_to_stop(items, allowed, risk, first):
     """Try all sets of wrong labels of a small data set. The audit always stops at the stage that accepts the most."""

@@ -41,6 +41,7 @@ def test_what_counts_less_teaches_less():
     assert hardly == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_cost_is_that_of_audits_that_are_carried_out(whole):
     """Compare with audits of real draws that end by the same rule."""

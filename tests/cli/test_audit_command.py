@@ -184,6 +184,7 @@ def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(m
         verify.verify(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -97,6 +97,7 @@ def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(made):
         verify.verify(folder)
 
 
+@pytest.mark.slow
 def test_above_a_fixed_cut_the_share_is_one_of_the_model_s_own_labels(made):
     path, truth = made
     folder = path.with_name("out")

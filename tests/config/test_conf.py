@@ -65,6 +65,7 @@ def test_an_ablation_differs_from_the_default_in_one_part():
         assert differ <= {"train.steps", "train.steps_per_hand"} or len(differ) == 1, path.stem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_row_of_an_experiment_is_valid(path):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):

@@ -11,6 +11,7 @@ def options(group: str) -> list[str]:
     return [name for name in names(group) if not name.startswith("ablation/")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["data", "model", "oracle", "policy", "train", "trial"])
 def test_every_key_of_a_composed_config_is_listed_with_the_options_that_have_it(group):
     for name in options(group):

@@ -40,6 +40,7 @@ def certified(tmp_path_factory):
     return folder, root
 
 
+@pytest.mark.slow
 def test_a_certified_trial(certified, tmp_path):
     folder, _ = certified
     statement = json.loads((folder / "certificate.json").read_text())["statement"]

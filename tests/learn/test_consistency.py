@@ -58,6 +58,7 @@ def test_the_gradient_flows_through_the_distorted_image_only():
     torch.testing.assert_close(model[1].weight.grad, by_hand[1].weight.grad)
 
 
+@pytest.mark.slow
 def test_images_without_a_label_teach():
     """There is one label per class. Later images of the pool have fainter squares, so the model learns step by step."""
     images = IMAGES.images.clone()

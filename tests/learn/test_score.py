@@ -142,6 +142,7 @@ def test_information_grows_with_dropout_and_is_never_negative():
     assert means == sorted(means)
 
 
+@pytest.mark.slow
 def test_it_repeats_whatever_its_listeners_draw_and_follows_the_seed(monkeypatch):
     monkeypatch.setattr(Runtime, "chunk", 5)
     model, found = dropping(), []

@@ -64,6 +64,7 @@ def test_it_is_torchvisions_network_without_its_head():
     torch.testing.assert_close(whole.fc(ours(x)), whole(ours[0](x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape"), [("alexnet", (3, 32, 32)), ("vit_b_16", (3, 32, 32)), ("vgg11", (1, 28, 28))]
 )

@@ -108,6 +108,7 @@ def test_images_smaller_than_the_features_are_no_error():
     assert first.pixel_features(images, generator()).shape == (30, 6)
 
 
+@pytest.mark.slow
 def test_typical_digits_teach_more_than_random_ones(mnist_root):
     """Classify 10,000 test digits by the nearest of 100 images: with typical images 82.5% are right (82.1 to 83.1 over
     these seeds), with random images 71.8% (69.0 to 74.4).

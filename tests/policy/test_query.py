@@ -206,6 +206,7 @@ class Largest(TorchDispatchMode):
         return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*QUERIES.names(), "diverse", "first"])
 def test_nothing_grows_with_images_times_images_or_classes_times_features(name, monkeypatch):
     """The features of the 20,000 images have 5 MB. All distances would have 1.6 GB, the distances to the labeled images

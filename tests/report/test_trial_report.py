@@ -66,6 +66,7 @@ def lines(folder) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "labels.csv").read_text().splitlines()))
 
 
+@pytest.mark.slow
 def test_the_outcome_is_a_sentence_and_the_numbers_are_the_rows(finished):
     page, found = read(finished), row.load(finished)
     assert found["wrong_auto"] > 1, "this trial must have wrong labels"
@@ -137,6 +138,7 @@ def test_it_can_be_made_again_from_the_folder(finished, data, tmp_path):
     assert read(finished).source[:written] == before[:written]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [0, 2])
 def test_an_interrupted_trial_says_how_to_go_on_and_finishes_its_report(data, monkeypatch, tmp_path, rounds):
     config, folder = compose(*WORDS), tmp_path / "it's here"

@@ -121,6 +121,7 @@ def test_a_folder_takes_one_sweep_at_a_time(basic, quick, monkeypatch):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_finished_jobs_command_runs_it_again(basic, tmp_path):
     first, *_ = alearn("table", basic, "--commands", "--where", "seed=1").out.splitlines()
     program, *command = shlex.split(first)

@@ -127,6 +127,7 @@ def test_hostile_names(tmp_path):
     assert link["href"] == "%3Cb%3E%26%27%22%20%23%3F%25/report.html"
 
 
+@pytest.mark.slow
 def test_two_hundred_trials_are_a_long_table_and_few_pictures(tmp_path):
     put(tmp_path / "0", "seed=0")
     found = row.load(tmp_path / "0")

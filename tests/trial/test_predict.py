@@ -105,6 +105,7 @@ def test_pretrained_networks_are_read_without_fetching_their_start(tmp_path):
     torch.testing.assert_close(found.network(x), network.eval()(x))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the exporter warns
 def test_the_onnx_file_computes_the_same(trained, tmp_path):
     pytest.importorskip("onnxscript")

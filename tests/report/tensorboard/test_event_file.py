@@ -14,6 +14,7 @@ from tests.conftest import setting, shapes
 from tests.report.tensorboard.conftest import read
 
 
+@pytest.mark.slow
 def test_every_metric_is_a_point_a_round(trial):
     for tag, metric in tags.SCALARS.items():
         expected = [(r["round"], r[metric.key]) for r in trial.rounds if r[metric.key] is not None]

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from alearn.report.tensorboard import layout, tags
@@ -11,6 +12,7 @@ def parsed(content: bytes) -> dict[str, list[layout_pb2.Chart]]:
     return {category.title: list(category.chart) for category in layout_pb2.Layout.FromString(content).category}
 
 
+@pytest.mark.slow
 def test_a_trial_opens_with_the_dashboard(trial):
     (event,) = trial.events.Tensors("custom_scalars__config__")
     assert event.step == 0

@@ -23,6 +23,7 @@ def described(folder):
     return list(csv.DictReader(lines, delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_the_points_are_the_last_models_features_with_their_labels(trial):
     config = text_format.Parse((trial.folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
     (shown,) = config.embeddings
@@ -70,6 +71,7 @@ def test_a_finished_trial_gets_other_points_on_request(trial, tmp_path):
     assert not list((tmp_path / "none").iterdir()), "without a round there is no model, and so there are no points"
 
 
+@pytest.mark.slow
 def test_a_resumed_trial_may_ask_for_points(mnist_root, tmp_path):
     words = [*SMALL, "data.limit=300", f"data.root='{mnist_root}'", "policy.init_fraction=0.4"]
     with pytest.raises(AlearnError, match="max_rounds"):
