@@ -12,6 +12,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -19,11 +20,12 @@ import numpy as np
 from alearn import rng
 from alearn.audit import protocol
 from alearn.audit.protocol import Names, audit, pays, terms
-from alearn.config import Policy, Train
+from alearn.config import Head, Policy, Train
 from alearn.errors import AlearnError
 from alearn.journal import Finished, Journal, Round, RoundStarted
 from alearn.learn.device import Runtime
 from alearn.learn.fit import Network, fit
+from alearn.learn.head import fit_head
 from alearn.learn.pool_scores import score_pool
 from alearn.learn.training_set import TrainingSet
 from alearn.ledger import Ledger, Source
@@ -41,13 +43,13 @@ class Trial:
     """Everything that a labeling needs.
 
     Attributes:
-        images: uint8 [N, C, H, W], on runtime.device.
+        images: What the model sees, on runtime.device: pixels, uint8 [N, C, H, W], or stored features, float16 [N, F].
         names: The names of the images and of the classes.
         oracle: Answers questions about images.
         ledger: The state, which the loop changes. The loop continues from whatever state it has.
         policy: How to label.
-        train: How to train.
-        network: Makes a fresh model.
+        train: How to train. A `Head` needs features, a `Train` needs pixels.
+        network: Makes a fresh model. A `Head` does not need it.
         runtime: The device and the precision.
         seed: Every random draw follows from it.
         distortion: Random distortions that do not change the classes of these images, a key of
@@ -59,7 +61,7 @@ class Trial:
     oracle: Oracle
     ledger: Ledger
     policy: Policy
-    train: Train
+    train: Train | Head
     network: Network
     runtime: Runtime
     seed: int
@@ -131,9 +133,9 @@ def start_round(trial: Trial, journal: Journal) -> int:
 
 def fit_labeled(trial: Trial, number: int, journal: Journal) -> Fitted:
     """Train a new model on all labeled images."""
-    return fit(
-        trial.train,
-        trial.network,
+    train = trial.train
+    learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, trial.network)
+    return learn(
         trial.images,
         TrainingSet.of(trial.ledger),
         known(trial),

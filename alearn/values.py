@@ -17,15 +17,18 @@ Array = npt.NDArray[Any]
 
 
 class Images(Protocol):
-    """N images as uint8 [N, C, H, W], wherever they are stored, for example a tensor or `alearn.data.pixels.Mapped`."""
+    """N images, wherever they are stored, for example a tensor or `alearn.data.pixels.Mapped`.
+
+    They are pixels, uint8 [N, C, H, W], or features that a backbone computed from them, float16 [N, F].
+    """
 
     @property
     def shape(self) -> Sequence[int]:
-        """[N, C, H, W]."""
+        """[N, C, H, W] or [N, F]."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """torch.uint8."""
+        """torch.uint8 of pixels, torch.float16 of features."""
 
     @property
     def device(self) -> torch.device:
@@ -35,7 +38,7 @@ class Images(Protocol):
         """Return N."""
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        """Return the images of an index (int64 [n]) as a tensor, uint8 [n, C, H, W]."""
+        """Return the images of an index (int64 [n]) as a tensor, [n, C, H, W] or [n, F]."""
 
     def to(self, device: torch.device) -> Images:
         """Return the same images for a device. They are stored there if there is room."""

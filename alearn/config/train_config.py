@@ -1,14 +1,15 @@
-"""The `train` group."""
+"""The `train` group: a network that is trained, a linear head on stored features, or the choice between them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from alearn.config.section import Augment, Count, Section, Share
 
 
 class Train(Section):
-    """How a model is trained, from scratch, in every round."""
+    """How a network is trained in every round: from scratch, or from pretrained weights if the model has some."""
 
     name: str = "frugal"
     """Name of the recipe."""
@@ -18,6 +19,9 @@ class Train(Section):
     """Learning rate, or its peak with schedule=one_cycle. The command takes the one that suits the network."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     """Weight decay of the optimizer."""
+    layer_decay: Share = 1.0
+    """Factor between the learning rates of successive layers, the last of which has lr; below 1 for a pretrained
+    network, whose first layers need the least change."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     """How the learning rate changes. one_cycle: it rises to lr and falls to zero."""
     batch: Count = 256
@@ -61,3 +65,33 @@ class Train(Section):
     def budget(self, hand: int) -> int | None:
         """Return the number of steps for a training with `hand` hand labels, or None if it is not fixed."""
         return None if self.steps is None else self.steps + round(self.steps_per_hand * hand)
+
+
+class Head(Section):
+    """How a linear head is fitted to stored features in every round. It needs model=pretrained."""
+
+    name: Literal["head"] = "head"
+    penalty: Annotated[float, Field(gt=0)] = 0.03
+    """Weight of the L2 penalty on standardized features."""
+
+
+class AutoTrain(Section):
+    """One of two ways to train, which `alearn.data.choose` chooses together with the model."""
+
+    name: Literal["auto"] = "auto"
+    network: Train = Field(default_factory=Train)
+    """For a network that is trained from scratch."""
+    head: Head = Head()
+    """For a pretrained network."""
+
+
+def _kind(tree: Any) -> str:
+    name = tree.get("name") if isinstance(tree, Mapping) else getattr(tree, "name", None)
+    return name if name in ("head", "auto") else "network"
+
+
+AnyTrain = Annotated[
+    Annotated[Train, Tag("network")] | Annotated[Head, Tag("head")] | Annotated[AutoTrain, Tag("auto")],
+    Discriminator(_kind),
+]
+"""Any way to train."""

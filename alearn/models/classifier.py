@@ -78,5 +78,10 @@ def dropouts(module: nn.Module) -> list[nn.Dropout]:
 
 
 def to_float(images_bchw: Tensor) -> Tensor:
-    """Convert uint8 pixels [B, C, H, W] to floats in [0, 1], in the memory format channels_last."""
+    """Convert uint8 pixels [B, C, H, W] to floats in [0, 1], in the memory format channels_last.
+
+    Features of a backbone, float16 [B, F], become float32.
+    """
+    if images_bchw.dtype != torch.uint8:
+        return images_bchw.float()
     return images_bchw.to(torch.float32, memory_format=torch.channels_last).mul_(1 / 255)

@@ -3,14 +3,13 @@
 from math import ceil
 
 import numpy as np
-import torch
 
 from alearn import rng
 from alearn.config import Policy
 from alearn.errors import AlearnError
 from alearn.ledger import Ledger
 from alearn.policy import query
-from alearn.policy.first import pixel_features, typical
+from alearn.policy.first import typical_images
 from alearn.registry import AUTO_RULES, QUERIES
 from alearn.values import Array, Decision, Images, Limits, Scores
 
@@ -42,12 +41,12 @@ def wanted(policy: Policy) -> frozenset[str]:
     return frozenset(diverse.union(QUERIES.get(policy.query.strategy).needs, AUTO_RULES.get(policy.auto.rule).needs))
 
 
-def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count: int) -> Array:
+def first(policy: Policy, images: Images, seed: int, ledger: Ledger, count: int) -> Array:
     """Choose the images to label by hand before the first round, among those without a label.
 
     Args:
         policy: the policy; its `init` says how to choose.
-        images_nchw: all images, uint8 [N, C, H, W].
+        images: all images, uint8 [N, C, H, W], or their features, float16 [N, F].
         seed: the seed of the trial.
         ledger: the labels so far.
         count: how many images to choose, or all if there are fewer.
@@ -66,11 +65,7 @@ def first(policy: Policy, images_nchw: Images, seed: int, ledger: Ledger, count:
         case "random":
             return generator.choice(pool, count, replace=False)
         case "typical":
-            features_nf = pixel_features(images_nchw, generator)
-            at_n, at_m = (torch.from_numpy(i).to(features_nf.device) for i in (pool, labeled))
-            labeled_mf = features_nf[at_m] if len(labeled) else None
-            chosen: Array = pool[typical(features_nf[at_n], count, generator, labeled_mf)]
-            return chosen
+            return typical_images(images, pool, labeled, count, generator)
 
 
 def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.random.Generator) -> Decision:  # noqa: A002

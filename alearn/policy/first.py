@@ -27,6 +27,10 @@ SIDE = 14
 SAMPLE = 20_000
 """The most images from which `pixel_features` computes the principal components."""
 
+FEATURES = 30_000
+"""The most images that are compared by the features of a backbone. A random sample replaces more of them, to bound the
+memory."""
+
 PIXELS = 1 << 22
 """The most pixels that are in memory as floats at a time."""
 
@@ -87,6 +91,33 @@ def _densest(features_nf: Tensor, members_s: Array, count: int, generator: np.ra
     neighbours = min(NEIGHBOURS, max(1, len(members_s) - 1))  # a single member has only itself, at infinite distance
     mean_s = apart_ss.topk(neighbours, largest=False, sorted=False).values.mean(1)
     return members_s[np.argsort(mean_s.cpu().numpy(), kind="stable")[:count]]
+
+
+def typical_images(images: Images, pool: Array, labeled: Array, count: int, generator: np.random.Generator) -> Array:
+    """Return the most typical images of the pool that differ from each other and from the labeled ones, int64 [count].
+
+    Images are compared by the features of a backbone scaled to length 1, as in the paper, or else by `pixel_features`.
+
+    Args:
+        images: All images, uint8 [N, C, H, W], or their features, float16 [N, F].
+        pool: The images to choose from, int64 [n].
+        labeled: The images that are labeled already, int64 [m].
+        count: How many images to choose; at most n.
+        generator: The source of randomness.
+    """
+    if images.dtype == torch.uint8:
+        features_nf = pixel_features(images, generator)
+        at_n, at_m = (torch.from_numpy(i).to(images.device) for i in (pool, labeled))
+        points_nf = features_nf[at_n]
+        labeled_mf = features_nf[at_m]
+    else:
+        if len(pool) > FEATURES:
+            pool = np.sort(generator.choice(pool, max(FEATURES, count), replace=False))
+        at_n, at_m = (torch.from_numpy(i).to(images.device) for i in (pool, labeled))
+        points_nf = F.normalize(images[at_n].float())
+        labeled_mf = F.normalize(images[at_m].float())
+    chosen: Array = pool[typical(points_nf, count, generator, labeled_mf if len(labeled) else None)]
+    return chosen
 
 
 def pixel_features(images_nchw: Images, generator: np.random.Generator, dims: int = 40) -> Tensor:

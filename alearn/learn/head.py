@@ -1,0 +1,123 @@
+"""Fit a linear head to stored features of a pretrained backbone, and calibrate it on held-out answers.
+
+Shape letters: N data set, n labeled images, F features, K classes.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alearn import rng
+from alearn.config import Head
+from alearn.errors import AlearnError
+from alearn.journal import EpochDone, OnProgress, ignore
+from alearn.learn.device import Runtime
+from alearn.learn.training_set import TrainingSet
+from alearn.models.classifier import Classifier
+from alearn.values import Array, Fitted, Images
+
+FOLDS = 5
+"""Parts of the answers. Each part is held out once, to find the temperature."""
+STEPS = 100
+"""The most steps of L-BFGS."""
+TEMPERATURES = tuple(float(t) for t in np.geomspace(0.25, 4, 33))
+"""The temperatures that are tried."""
+
+
+def fit_head(
+    head: Head,
+    features_nf: Images,
+    labeled: TrainingSet,
+    classes: int,
+    *,
+    runtime: Runtime,
+    seed: int,
+    round: int,  # noqa: A002
+    on_progress: OnProgress = ignore,
+) -> Fitted:
+    """Fit a linear head to the hand labels, and report progress when it is done.
+
+    The head is a multinomial logistic regression on standardized features with an L2 penalty. Its logits are divided by
+    a temperature, which makes the likelihood of held-out answers largest (Guo et al., "On Calibration of Modern Neural
+    Networks", 2017). Standardization and temperature are folded into the weights, so the model is a plain linear layer.
+
+    Args:
+        head: The recipe.
+        features_nf: The features of the whole data set, float16 [N, F], on runtime.device.
+        labeled: The labeled images. Auto labels are not learned from: a linear head would only learn its own opinion.
+        classes: The number of classes.
+        runtime: The device.
+        seed: The draw of the folds follows from the seed and the round.
+        round: The number of the round.
+        on_progress: Called with an `EpochDone`.
+
+    Raises:
+        AlearnError: There is no hand label, or the loss is not a finite number.
+    """
+    on = runtime.device
+    index = labeled.index[labeled.hand]
+    if not len(index):
+        raise AlearnError(f"round {round}: no image has a hand label. Label some first (policy.init_count)")
+    x_nf = features_nf[torch.from_numpy(index).to(on)].float()
+    y_n = torch.from_numpy(labeled.label[labeled.hand]).to(on)
+    mean_f = x_nf.mean(0)
+    scale_f = x_nf.std(0, correction=0).clamp_min(1e-6)
+    x_nf = (x_nf - mean_f) / scale_f
+    held_nk = held_out(x_nf, y_n, classes, head.penalty, folds(y_n, rng.generator(seed, round, "folds")))
+    heat = temperature(held_nk, y_n)
+    weight_kf, bias_k = regression(x_nf, y_n, classes, head.penalty)
+    weight_kf = weight_kf / scale_f
+    model = Classifier(nn.Identity(), len(mean_f), classes).to(on)
+    model.head.load_state_dict({"weight": weight_kf / heat, "bias": (bias_k - weight_kf @ mean_f) / heat})
+    loss = float(F.cross_entropy(held_nk / heat, y_n))
+    if not np.isfinite(loss):
+        raise AlearnError(f"round {round}: the loss of the head is {loss}. Try a higher train.penalty")
+    accuracy = float((held_nk.argmax(1) == y_n).float().mean())
+    on_progress(EpochDone(1, loss, accuracy, 1.0))
+    return Fitted(model, 1, STEPS, len(index), loss, accuracy, ((1, loss, accuracy),))
+
+
+def folds(label_n: Tensor, generator: np.random.Generator) -> Array:
+    """Return the fold of each answer, int64 [n]: at random, but each class is spread over the folds evenly."""
+    order = generator.permutation(len(label_n))
+    order = order[np.argsort(label_n.cpu().numpy()[order], kind="stable")]
+    fold_n = np.empty(len(order), np.int64)
+    fold_n[order] = np.arange(len(order)) % FOLDS
+    return fold_n
+
+
+def regression(x_nf: Tensor, y_n: Tensor, classes: int, penalty: float) -> tuple[Tensor, Tensor]:
+    """Fit a multinomial logistic regression: weights [K, F] and biases [K], float32.
+
+    It minimizes the mean cross-entropy + penalty / 2 x the squared norm of the weights by L-BFGS, from zero. So nothing
+    is drawn.
+    """
+    weight_kf = torch.zeros(classes, x_nf.shape[1], device=x_nf.device, requires_grad=True)
+    bias_k = torch.zeros(classes, device=x_nf.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight_kf, bias_k], max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.cross_entropy(F.linear(x_nf, weight_kf, bias_k), y_n) + penalty / 2 * weight_kf.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return weight_kf.detach(), bias_k.detach()
+
+
+def held_out(x_nf: Tensor, y_n: Tensor, classes: int, penalty: float, fold_n: Array) -> Tensor:
+    """Return the logits of each answer by a regression on the other folds, [n, K]."""
+    logits_nk = torch.zeros(len(y_n), classes, device=x_nf.device)
+    for fold in range(FOLDS):
+        held_n = torch.from_numpy(fold_n == fold).to(x_nf.device)
+        weight_kf, bias_k = regression(x_nf[~held_n], y_n[~held_n], classes, penalty)
+        logits_nk[held_n] = F.linear(x_nf[held_n], weight_kf, bias_k)
+    return logits_nk
+
+
+def temperature(logits_nk: Tensor, y_n: Tensor) -> float:
+    """Return the temperature of TEMPERATURES that makes the likelihood of the labels largest."""
+    losses = [float(F.cross_entropy(logits_nk / t, y_n)) for t in TEMPERATURES]
+    return TEMPERATURES[int(np.argmin(losses))]
