@@ -45,11 +45,17 @@ def default_model(name: str, **keys: Any) -> Model:
 
 
 class Auto(Model):
-    """One of two networks, which `alearn.data.choose` chooses by the images."""
+    """One of several networks, which `alearn.trial.settle` chooses by the images and the machine."""
 
     name: Literal["auto"] = "auto"
     lr: LearningRate = 0.01
     small: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
-    """For small grey images, and for all images without a GPU."""
+    """For line drawings and small grey images, and where there is neither a pretrained network nor a GPU."""
     large: AnyModel = Field(default_factory=lambda: default_model("small_cnn", width=32))
-    """For all others."""
+    """For other images, where there is no pretrained network."""
+    backbone: AnyModel = Field(default_factory=lambda: default_model("pretrained"))
+    """The pretrained network for photographs."""
+    backbone_gpu: AnyModel = Field(
+        default_factory=lambda: default_model("pretrained", name="vit_small_patch14_dinov2.lvd142m")
+    )
+    """The one that is tried first if there is a GPU."""

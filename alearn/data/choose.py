@@ -12,8 +12,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from alearn.config import Data, Folder, Model, Train
-from alearn.config.model_config import Auto
+from alearn.config import Data, Folder
 from alearn.data import decode, listing
 from alearn.data.decode import NotReadError
 from alearn.errors import AlearnError
@@ -53,76 +52,50 @@ Choice = tuple[Any, str]
 """A value, and the reason for it."""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """The sections of the config without any `auto`. notes: for the user, what was chosen and why."""
-
-    data: Data
-    train: Train
-    model: Model
-    notes: list[str]
-
-    def sections(self) -> dict[str, Any]:
-        """Return the sections by their names in the config."""
-        return {"data": self.data, "train": self.train, "model": self.model}
-
-
-def settle(data: Data, train: Train, model: Model, cuda: bool) -> Settled:
-    """Choose a value for each `auto` in data, for train.augment, and for the model.
-
-    If nothing is auto, no image is read. Labels play no part. The same files give the same values on the same machine.
-
-    Args:
-        data: Where the images are.
-        train: The recipe. Its distortions may come from data.
-        model: A network, or the two networks to choose from.
-        cuda: Whether there is a GPU.
-
-    Raises:
-        AlearnError: The folder holds no images, or `alearn.data.listing.listed` refuses it.
-    """
-    notes: list[str] = []
-    if isinstance(data, Folder):
-        choices = _data(data, cuda)
-        notes += [f"data.{key}={value}: {why}" for key, (value, why) in choices.items()]
-        data = data.model_copy(update={key: value for key, (value, _) in choices.items()})
-    elif data.augment == "auto":
-        raise AlearnError(f"data.augment=auto: is for data=folder; leave it out for data={data.name}")
-    if train.augment == "auto":
-        train = train.model_copy(update={"augment": data.augment})
-    if isinstance(model, Auto):
-        large = isinstance(data, Folder) and int(data.size) > SMALL
-        grey = data.channels == 1 if isinstance(data, Folder) else data.name in GREY
-        model, why = network(model, large, grey, cuda)
-        width = getattr(model, "width", None)  # not every network has one
-        notes.append(f"model={model.name}{'' if width is None else f' model.width={width}'}: {why}")
-    return Settled(data, train, model, notes)
-
-
-def network(auto: Auto, large: bool, grey: bool, cuda: bool) -> tuple[Model, str]:
-    """Choose one of two networks, and give the reason. large: whether the images have more than SMALL pixels a side."""
-    if grey and not large:
-        return auto.small, "the images are small and grey"
-    if not cuda:
-        return auto.small, "there is no GPU"
-    return auto.large, f"the images are {f'more than {SMALL} pixels a side' if large else 'in colour'}"
-
-
-def _data(data: Folder, cuda: bool) -> dict[str, Choice]:
-    """Return a choice for each key of the folder that is auto, by key."""
+def contents(data: Folder, sample: Callable[[], "Sample"]) -> tuple[Folder, list[str]]:
+    """Choose layout, channels and augment of a folder as far as they are auto. Return it, and a sentence for each."""
     choices: dict[str, Choice] = {}
     if data.layout == "auto" and data.labels is None:
         choices["layout"] = listing.layout(Path(data.root).expanduser())
-    if "auto" not in (data.size, data.channels, data.augment):
-        return choices
-    sample = Sample.of(data)
-    if data.size == "auto":
-        choices["size"] = _size(sample, cuda)
     if data.channels == "auto":
-        choices["channels"] = _channels(sample)
+        choices["channels"] = _channels(sample())
     if data.augment == "auto":
-        choices["augment"] = augment(sample.thumbnails)
-    return choices
+        choices["augment"] = augment(sample().thumbnails)
+    return _with(data, choices)
+
+
+def sized(data: Folder, sample: Callable[[], "Sample"], side: int | None, cuda: bool) -> tuple[Folder, list[str]]:
+    """Choose the size of a folder if it is auto. Return the folder, and a sentence about the choice.
+
+    side: the pixels per side for which a pretrained network is best, None for a network that is trained from scratch.
+    cuda: whether there is a GPU.
+    """
+    if data.size != "auto":
+        return data, []
+    choice = _size(sample(), cuda) if side is None else (side, "the network has learned from images of about this size")
+    return _with(data, {"size": choice})
+
+
+def plain(data: Data, sample: Callable[[], "Sample"]) -> str | None:
+    """Return why images need no network that knows photographs: they are line-drawn, or small and grey. Else None."""
+    if not isinstance(data, Folder):
+        return "the images are small and grey" if data.name in GREY else None
+    if data.augment == "digits":
+        return "the images are line-drawn"
+    grey = data.channels == 1
+    return "the images are small and grey" if grey and is_small(data, sample) else None
+
+
+def is_small(data: Data, sample: Callable[[], "Sample"]) -> bool:
+    """Return whether the images have at most SMALL pixels a side."""
+    if not isinstance(data, Folder):
+        return True
+    return (sample().side if data.size == "auto" else data.size) <= SMALL
+
+
+def _with(data: Folder, choices: dict[str, Choice]) -> tuple[Folder, list[str]]:
+    notes = [f"data.{key}={value}: {why}" for key, (value, why) in choices.items()]
+    return data.model_copy(update={key: value for key, (value, _) in choices.items()}), notes
 
 
 @dataclass(frozen=True)
@@ -142,6 +115,11 @@ class Sample:
             skipped = [*pool.skipped, *((str(path.relative_to(root)), reason) for path, reason in reasons.items())]
             raise AlearnError(f"data.root={data.root}: {listing.nothing(skipped)}")
         return cls(np.array(list(shapes.values()), np.int64), list(shapes))
+
+    @property
+    def side(self) -> int:
+        """The median of the longer sides, in pixels."""
+        return int(np.median(self.shapes.max(1)))
 
     @cached_property
     def thumbnails(self) -> Array:
@@ -168,9 +146,8 @@ def brightness(thumbnails: Array) -> Array:
 def _size(sample: Sample, cuda: bool) -> Choice:
     height, width = np.median(sample.shapes, axis=0).astype(int).tolist()
     why = f"the images are {width} x {height} in the median"
-    longer = int(np.median(sample.shapes.max(1)))
-    if longer <= SMALL:
-        return max(8, -(-longer // 4) * 4), why
+    if sample.side <= SMALL:
+        return max(8, -(-sample.side // 4) * 4), why
     return (USUAL, why) if cuda else (CHEAP, f"{why}, and there is no GPU")
 
 
