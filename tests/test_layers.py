@@ -102,7 +102,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
     "pydantic": {"alearn.config", "alearn.models", "alearn.oracle"},
     "rich": {"alearn.data.progress_bar", "alearn.report.console", "alearn.sweep.sweep_progress"},
     "sqlalchemy": {"alearn.sweep.search_study"},
-    "sqlite3": {"alearn.data.image_cache", "alearn.oracle.store"},
+    "sqlite3": {"alearn.data.row_store", "alearn.oracle.store"},
     "tensorboard": {"alearn.report.tensorboard", "alearn.sweep.bands"},
     "timm": {"alearn.models.pretrained", "alearn.models.weights"},
     "torch.utils.tensorboard": {"alearn.report.tensorboard.event_file"},
