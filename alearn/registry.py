@@ -275,7 +275,7 @@ MODELS = Registry(
     asked="model.name=",
     group="alearn.models",
     home="alearn.models",
-    hint="; for a network of torchvision give model=torchvision model.name=NAME",
+    hint="; for a network of torchvision or timm give model=torchvision or model=pretrained, and model.name=NAME",
 )
 QUERIES = Registry(
     RegisteredQuery,

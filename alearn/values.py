@@ -17,18 +17,18 @@ Array = npt.NDArray[Any]
 
 
 class Images(Protocol):
-    """N images, wherever they are stored, for example a tensor or `alearn.data.pixels.Mapped`.
+    """N images as pixels, uint8 [N, C, H, W], or as features, float16 [N, F], wherever they are stored.
 
-    They are pixels, uint8 [N, C, H, W], or features that a backbone computed from them, float16 [N, F].
+    They are, for example, a tensor or `alearn.data.pixels.Mapped`.
     """
 
     @property
     def shape(self) -> Sequence[int]:
-        """[N, C, H, W] or [N, F]."""
+        """[N, C, H, W], or [N, F]."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """torch.uint8 of pixels, torch.float16 of features."""
+        """torch.uint8, or torch.float16."""
 
     @property
     def device(self) -> torch.device:
@@ -42,6 +42,30 @@ class Images(Protocol):
 
     def to(self, device: torch.device) -> Images:
         """Return the same images for a device. They are stored there if there is room."""
+
+
+class Extractor(Protocol):
+    """Makes features of pixels, without any training.
+
+    Attributes:
+        key: One word for everything that the features depend on. Features with another key are not used.
+        width: The number of features of an image, F.
+        size: The side in pixels to which files are decoded. Images in memory may have another.
+        channels: The number of channels to which files are decoded, 1 or 3.
+        chunk: How many images it likes to get at a time.
+    """
+
+    key: str
+    width: int
+    size: int
+    channels: int
+    chunk: int
+
+    def __call__(self, pixels_bchw: Tensor) -> Tensor:
+        """Return the features of images (uint8 [B, C, H, W], on the CPU), float16 [B, F], on the CPU.
+
+        The features of an image must not depend on the other images.
+        """
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
         "hydra_plugins.alearn_conf",
         "hydra_plugins.alearn_search",
     },
+    "huggingface_hub": {"alearn.models.weights"},
     "jinja2": {"alearn.report.html.page"},
     "matplotlib": {"alearn.report.html.curves", "alearn.sweep.tradeoff"},
     "optuna": {"alearn.sweep.search_study"},
@@ -101,8 +102,9 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
     "pydantic": {"alearn.config", "alearn.models", "alearn.oracle"},
     "rich": {"alearn.data.progress_bar", "alearn.report.console", "alearn.sweep.sweep_progress"},
     "sqlalchemy": {"alearn.sweep.search_study"},
-    "sqlite3": {"alearn.data.image_cache", "alearn.oracle.store"},
+    "sqlite3": {"alearn.data.row_store", "alearn.oracle.store"},
     "tensorboard": {"alearn.report.tensorboard", "alearn.sweep.bands"},
+    "timm": {"alearn.models.pretrained", "alearn.models.weights"},
     "torch.utils.tensorboard": {"alearn.report.tensorboard.event_file"},
     "torchvision": {"alearn.data.mnist_mirror", "alearn.data.standard", "alearn.models.torchvision_zoo"},
     "waitress": {"alearn.oracle.web.channel"},
@@ -166,7 +168,7 @@ def test_files_stay_short():
 
 def test_the_command_line_starts_without_torch():
     code = "import sys, alearn.__main__, hydra_plugins.alearn_search; "  # Hydra imports its plugins at start
-    code += "print([m for m in ('torch', 'tensorboard', 'numpy', 'optuna') if m in sys.modules])"
+    code += "print([m for m in ('torch', 'timm', 'tensorboard', 'numpy', 'optuna') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

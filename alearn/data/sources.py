@@ -5,33 +5,38 @@ from pathlib import Path
 
 from alearn import rng
 from alearn.config import Data, Folder
-from alearn.data import image_folder, imbalance, listing, standard
+from alearn.data import features, image_folder, imbalance, listing, standard
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
+from alearn.values import Extractor
 
 
-def load(data: Data, seed: int) -> tuple[ImageSet, ImageSet]:
+def load(data: Data, seed: int, extractor: Extractor | None = None) -> tuple[ImageSet, ImageSet]:
     """Load the pool and the test set on the CPU.
 
     Args:
         data: Where the images are. `alearn.data.choose.settle` must have replaced every auto.
         seed: The seed of the draws of data.limit and data.imbalance.
+        extractor: What makes the features of both sets. If None, they have none.
 
     Raises:
         AlearnError: The data is missing and cannot be downloaded, is damaged, or has too few images.
     """
     root = _root(data)
     if isinstance(data, Folder):
-        pool, test = image_folder.load(data)
+        pool, test = image_folder.load(data, extractor)
     else:
         pool, test = standard.load(data.name, root)
     if data.imbalance.shape != "none":
         pool = imbalance.thinned(pool, data.imbalance, rng.generator(seed, "imbalance"))
-    if data.limit is None:
-        return pool, test
-    if data.limit > len(pool):
-        raise AlearnError(f"data.limit={data.limit}: data={data.name} has {len(pool)} images")
-    return pool.sample(data.limit, rng.generator(seed, "limit")), test
+    if data.limit is not None:
+        if data.limit > len(pool):
+            raise AlearnError(f"data.limit={data.limit}: data={data.name} has {len(pool)} images")
+        pool = pool.sample(data.limit, rng.generator(seed, "limit"))
+    if extractor is not None and pool.features is None:
+        pool = features.added(pool, extractor, root, "data.root")
+        test = features.added(test, extractor, root, "data.root")
+    return pool, test
 
 
 def check(data: Data) -> int | None:

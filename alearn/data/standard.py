@@ -12,6 +12,7 @@ from torch import Tensor
 from alearn.data import mnist_mirror
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
+from alearn.files.fetch import timeout
 from alearn.values import Array
 
 
@@ -51,7 +52,7 @@ def load(name: str, root: Path) -> tuple[ImageSet, ImageSet]:
         print(f"data={name}: not in {root}, or not all of it; trying to download it", file=sys.stderr, flush=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"), mnist_mirror.timeout():  # jobs of a sweep start together
+        with FileLock(root / f".{name}.lock"), timeout():  # jobs of a sweep start together
             return _read(known, root, download=True)
     except Exception as error:
         why = str(error).strip() or type(error).__name__

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from alearn.config.model_config import LearningRate, Model
-from alearn.data.mnist_mirror import timeout
 from alearn.errors import AlearnError
+from alearn.files.fetch import timeout
 from alearn.models.classifier import Classifier
 from alearn.registry import register_model
 

@@ -22,7 +22,9 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS, ids=map("=".join, OPTIONS))
 def test_an_option_is_valid_and_is_called_what_it_calls_itself(group, name):
-    called = {"torchvision": "resnet18"}.get(name, name.removeprefix("ablation/"))
+    called = {"torchvision": "resnet18", "pretrained": "tf_efficientnet_lite0"}.get(
+        name, name.removeprefix("ablation/")
+    )
     assert getattr(compose(f"{group}={name}"), group).name == called
 
 

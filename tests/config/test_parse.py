@@ -40,8 +40,8 @@ def test_the_composed_defaults_are_valid_and_resolved(config):
         (
             "model__name",
             "vgg",
-            f"model.name=vgg: must be one of {', '.join(MODELS.names())}; for a network of torchvision give "
-            "model=torchvision model.name=NAME",
+            f"model.name=vgg: must be one of {', '.join(MODELS.names())}; for a network of torchvision or "
+            "timm give model=torchvision or model=pretrained, and model.name=NAME",
         ),
         ("data__imbalance__factor", 0.5, "data.imbalance.factor=0.5: must be greater than or equal to 1"),
         ("data__imbalance__shape", "tail", "data.imbalance.shape=tail: must be 'none', 'exponential' or 'step'"),

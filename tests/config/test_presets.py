@@ -54,9 +54,11 @@ def test_each_section_has_the_defaults_of_the_command():
 @pytest.mark.parametrize(("group", "name"), [option for option in OPTIONS if option[0] in ("data", "model", "oracle")])
 def test_a_name_alone_gives_the_section_of_its_file(group, name):
     tree = {"name": name} | (FOLDER if name == "folder" else {})
-    assert parse_section(group, {"torchvision": {"name": "resnet18", "weights": None}}.get(name, tree)) == getattr(
-        option(group, name), group
-    )
+    tree = {  # these have names of their own, and a key that tells what they are
+        "torchvision": {"name": "resnet18", "weights": None},
+        "pretrained": {"name": "tf_efficientnet_lite0", "views": 2},
+    }.get(name, tree)
+    assert parse_section(group, tree) == getattr(option(group, name), group)
 
 
 def test_the_environment_says_where_data_sets_lie(monkeypatch):

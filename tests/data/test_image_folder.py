@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from alearn.data import decode, image_folder, sources
+from alearn.data import decode, row_store, sources
 from alearn.data.pixels import Mapped
 from alearn.errors import AlearnError
 
@@ -144,7 +144,7 @@ def test_a_large_pool_stays_on_disk_and_gives_the_same_batches(load, root, words
     for number in range(20):
         put(root / "ab"[number % 2] / f"{number}.png")
     tensor, _ = load(*words)
-    monkeypatch.setattr(image_folder, "IN_MEMORY", 0)
+    monkeypatch.setattr(row_store, "IN_MEMORY", 0)
     monkeypatch.setattr(decode, "pixels", None)  # every image is decoded already
     mapped, _ = load(*words)
     assert isinstance(tensor.images, torch.Tensor)

