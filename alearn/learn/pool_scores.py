@@ -1,6 +1,7 @@
 """Compute the scores of a round: from the model, a second look at unsure images, and the scores of earlier rounds."""
 
 import numpy as np
+import torch
 from torch import nn
 
 from alearn import rng
@@ -48,7 +49,7 @@ def score_pool(
     hand = np.flatnonzero(ledger.hand)
     draws = rng.derive(seed, round, "score")
     scores = score(runtime, model, images_nchw, index, want, hand, draws, on_progress)
-    if policy.views:
+    if policy.views and images_nchw.dtype == torch.uint8:  # features have been computed of all views
         draws = rng.derive(seed, round, "views")
         scores = look_again(
             policy.views, distortion, model, images_nchw, scores, runtime=runtime, seed=draws, on_progress=on_progress

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from alearn.config.model_config import LearningRate, Model
@@ -41,7 +41,9 @@ class Pretrained(Model):
     """auto: timm's weights, from this machine if it has them, else from the network. Or a file (.safetensors, .pth), a
     folder, or hf-hub:OWNER/REPOSITORY. null starts from random weights."""
     sha256: str | None = None
-    """SHA-256 of the file of the weights. Other weights are refused. null takes what is found, and a trial records it."""
+    """SHA-256 of the file of the weights: others are refused. null takes what is found, and a trial records it."""
+    size: Annotated[int, Field(ge=16, le=1024)] | None = None
+    """Pixels a side that the network looks at. null: those of the images, and of known data sets more."""
     views: Literal[1, 2] = 2
     """2 averages the features of an image and of its mirror image, except in training. 1 takes the image alone."""
     lr: LearningRate = 0.0005

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from torch import Tensor
+
 from alearn.audit import certificate_file, protocol
 from alearn.audit.protocol import Names
 from alearn.config import Config
@@ -13,6 +15,7 @@ from alearn.data.imageset import ImageSet
 from alearn.files import labels_csv
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Finished, Progress, Round
 from alearn.learn.device import Runtime
+from alearn.models.pretrained import Backbone
 from alearn.trial import checkpoint, measure, metrics_jsonl, model_file, row
 from alearn.trial.checkpoint import State
 from alearn.trial.row import Origin
@@ -32,6 +35,7 @@ class Setting:
         state: The state of the trial. The journal keeps it up to date.
         runtime: Where and how to compute.
         notes: Sentences to show before the first round.
+        backbone: The network that computed the features of pool and test; None if a network is trained on pixels.
     """
 
     folder: Path
@@ -43,6 +47,7 @@ class Setting:
     state: State
     runtime: Runtime
     notes: Sequence[str] = ()
+    backbone: Backbone | None = None
 
 
 class Reporter(Protocol):
@@ -132,7 +137,17 @@ class FolderJournal:
             self._write_audit(entry)
         checkpoint.save(folder, setting.config.digest(), state)
         if isinstance(entry, Finished) and state.model is not None:
-            model_file.save(folder, setting.config.model, state.model, pool.classes, tuple(pool.images.shape[1:]))
+            self._save_model(state.model)
+
+    def _save_model(self, weights: dict[str, Tensor]) -> None:
+        """Write the last model. If it is a head on features, put the backbone in front of it."""
+        setting = self._setting
+        backbone = setting.backbone
+        shape = tuple(setting.pool.images.shape[1:])
+        if backbone is not None:
+            weights = {f"body.{name}": value for name, value in backbone.state_dict().items()} | weights
+            shape = (backbone.channels, backbone.size, backbone.size)
+        model_file.save(setting.folder, setting.config.model, weights, setting.pool.classes, shape)
 
     def _write_audit(self, entry: Entry) -> None:
         folder = self._setting.folder

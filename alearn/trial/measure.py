@@ -177,4 +177,4 @@ def _training(entry: Round) -> dict[str, Any]:
 def _test(model: nn.Module, test: ImageSet, runtime: Runtime) -> float | None:
     if test.truth is None or not len(test):
         return None
-    return accuracy(score(runtime, model, test.images, np.arange(len(test))), test.truth)
+    return accuracy(score(runtime, model, test.inputs, np.arange(len(test))), test.truth)

@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from alearn import loop
 from alearn.audit.protocol import Names
-from alearn.config import Config, Folder
-from alearn.data import choose, sources
+from alearn.config import Config, Folder, Head
+from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables
 from alearn.journal import Asked
 from alearn.learn import device
-from alearn.models import build
+from alearn.learn.extract import Extraction
+from alearn.models import build, pretrained
+from alearn.models.pretrained import Backbone, Pretrained
 from alearn.oracle import Oracle
 from alearn.oracle.context import Context, no_truth
 from alearn.oracle.people import TOKEN, People
@@ -29,6 +29,7 @@ from alearn.trial import measure, resume, row, status
 from alearn.trial.checkpoint import State
 from alearn.trial.folder_journal import FolderJournal, Reporter, Setting
 from alearn.trial.row import UNKNOWN, Origin
+from alearn.trial.settle import settle
 
 log = logging.getLogger(__name__)
 SKIPPED = "skipped.csv"
@@ -66,9 +67,9 @@ def prepare(config: Config, folder: Path) -> Prepared:
         AlearnError: The trial cannot run for a reason that the user can correct.
     """
     check(config, folder)
-    cuda = torch.cuda.is_available() and config.device != "cpu"
     config = resume.as_before(config, folder)
-    settled = choose.settle(config.data, config.train, config.model, cuda)
+    runtime = device.choose(config.device, config.precision)
+    settled = settle(config.data, config.model, config.train, config.policy, runtime)
     config = config.model_copy(update=settled.sections())
     simulated = ORACLES.get(config.oracle.name).simulated
     if simulated and isinstance(config.data, Folder) and not sources.known(config.data):
@@ -126,7 +127,8 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     config = prepared.config
     folder = prepared.folder
     runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
-    pool, test = sources.load(config.data, config.seed)
+    backbone = _backbone(config)
+    pool, test = sources.load(config.data, config.seed, None if backbone is None else Extraction(backbone, runtime))
     names = Names(pool.ids, pool.classes)  # before resume.state restores the classes that people added
     state = resume.state(config, folder, pool)
     notes = [*prepared.notes, *_skipped(folder, [*pool.skipped, *test.skipped])]
@@ -141,18 +143,33 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
         end.callback(human.close)
     if isinstance(human, People):
         notes += _where(human, folder)
-    setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes)
+    setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes, backbone)
     journal = FolderJournal(setting, reporters(setting))
     end.callback(journal.close)
     loop.label(_trial(setting, human), journal)
     return journal.row
 
 
+def _backbone(config: Config) -> Backbone | None:
+    """Return the network that computes the features for a head, None if a network is trained."""
+    if not isinstance(config.train, Head):
+        return None
+    model = config.model
+    assert isinstance(model, Pretrained)  # settle has checked it
+    data = config.data
+    if isinstance(data, Folder):
+        assert data.size != "auto"
+        assert data.channels != "auto"
+        return pretrained.backbone(model, (data.channels, data.size, data.size))
+    assert model.size is not None
+    return pretrained.backbone(model, (3, model.size, model.size))
+
+
 def _trial(setting: Setting, human: Oracle) -> loop.Trial:
     """Take the config apart: from here on, every function gets the section that it needs."""
     config = setting.config
     return loop.Trial(
-        images=setting.pool.images,
+        images=setting.pool.inputs,
         names=setting.names,
         oracle=human,
         ledger=setting.state.ledger,
