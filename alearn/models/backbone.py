@@ -97,14 +97,17 @@ def _folded(net: nn.Module, side: tuple[int, int]) -> nn.Module:
     it gives other features and is returned as it was.
     """
     folded = deepcopy(net)
-    for parent in list(folded.modules()):
-        for (name, conv), (after, norm) in pairwise(list(parent.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                if norm.num_features != conv.out_channels:
-                    return net
-                setattr(parent, name, fuse_conv_bn_eval(conv, norm))
-                rest = [getattr(norm, part) for part in ("drop", "act") if hasattr(norm, part)]  # timm's norms act, too
-                setattr(parent, after, nn.Sequential(*rest))
+    layers = [
+        (path, layer)
+        for path, layer in folded.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) or not [*layer.children()]
+    ]
+    for (path, conv), (after, norm) in pairwise(layers):
+        fits = isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        if fits and norm.num_features == conv.out_channels:
+            folded.set_submodule(path, fuse_conv_bn_eval(conv, norm))
+            rest = [getattr(norm, part) for part in ("drop", "act") if hasattr(norm, part)]  # timm's norms do more
+            folded.set_submodule(after, nn.Sequential(*rest))
     device = next(net.parameters()).device
     x_bchw = torch.linspace(-2, 2, 6 * side[0] * side[1], device=device).sin().view(2, 3, *side)
     with torch.no_grad():
