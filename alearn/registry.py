@@ -186,12 +186,15 @@ class RegisteredModel:
     check: raises AlearnError if this config cannot be built. It is called before anything starts.
     untrained: like `build`, but for a network whose weights are replaced later, so it fetches none; None if `build`
         fetches none anyway.
+    settle: takes the config, and returns it with what it left open, and sentences for the user that say what that is;
+        None if it leaves nothing open.
     """
 
     build: Callable[[Any, tuple[int, int, int], int], nn.Module]
     config: type[Any]
     check: Callable[[Any], None] | None = None
     untrained: Callable[[Any, tuple[int, int, int], int], nn.Module] | None = None
+    settle: Callable[[Any], tuple[Any, list[str]]] | None = None
 
 
 @dataclass(frozen=True)

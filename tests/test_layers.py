@@ -89,7 +89,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
         "hydra_plugins.alearn_conf",
         "hydra_plugins.alearn_search",
     },
-    "huggingface_hub": {"alearn.models.weights"},
+    "huggingface_hub": {"alearn.models.weight_files"},
     "jinja2": {"alearn.report.html.page"},
     "matplotlib": {"alearn.report.html.curves", "alearn.sweep.tradeoff"},
     "optuna": {"alearn.sweep.search_study"},

@@ -13,6 +13,16 @@ def check(config: Model) -> None:
         model.check(config)
 
 
+def settle(config: Model) -> tuple[Model, list[str]]:
+    """Return the config with what it leaves open, such as which weights there are, and sentences that say what that is.
+
+    Raises:
+        AlearnError: the weights are not available.
+    """
+    model = MODELS.get(config.network)
+    return (config, []) if model.settle is None else model.settle(config)
+
+
 def build(config: Model, shape: tuple[int, int, int], classes: int, pretrained: bool = True) -> Classifier:
     """Return a network with initial weights, which torch's global generator determines.
 

@@ -1,8 +1,8 @@
 """model=pretrained: networks of timm with the weights that they learned from other images.
 
-Most networks take the images as they are. A network with a fixed image size is built for the size of the images; the
-patches of a vision transformer leave out what remains at the right and bottom edge. If a network cannot be built for
-that size, the pixels are resized on the device to its own size.
+Most networks take the images as they are. A network with a fixed image size, such as a vision transformer, is built for
+the size of the images, or for the next size of whole patches. If it cannot be, it keeps its own size. If the images
+have another size than the network, their pixels are resized on the device.
 
 Shape letters: B batch, C channels, H height, W width, F features.
 """
@@ -10,22 +10,23 @@ Shape letters: B batch, C channels, H height, W width, F features.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from copy import deepcopy
+from dataclasses import replace
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import field_validator
 from torch import Tensor, nn
 
 from alearn.config.model_config import LearningRate, Model
 from alearn.errors import AlearnError
+from alearn.models import weight_files
 from alearn.models import weights as found
+from alearn.models.backbone import Backbone
 from alearn.models.classifier import Classifier
-from alearn.models.weights import AUTO, DEFAULT, HUB, Weights
+from alearn.models.weights import AUTO, DEFAULT, Weights
 from alearn.registry import register_model
 
 VERSION = 1
@@ -41,16 +42,19 @@ class Pretrained(Model):
     """auto: timm's weights, from this machine if it has them, else from the network. Or a file (.safetensors, .pth), a
     folder, or hf-hub:OWNER/REPOSITORY. null starts from random weights."""
     sha256: str | None = None
-    """SHA-256 of the file of the weights. Other weights are refused. null takes what is found, and a trial records it."""
+    """SHA-256 of the file of the weights: others are refused. null takes what is found, and a trial records it."""
+    license: str | None = None
+    """Licence of the weights: weights with another one are refused. null takes any, and a trial records it."""
     views: Literal[1, 2] = 2
-    """2 averages the features of an image and of its mirror image, except in training. 1 takes the image alone."""
+    """2 averages the features of an image and of its mirror image, except while weights are trained. 1 takes the image
+    alone."""
     lr: LearningRate = 0.0005
 
     @field_validator("weights")
     @classmethod
     def _absolute(cls, weights: str | None) -> str | None:
         """Make a path absolute, because another program may read the config in another working directory."""
-        if weights is None or weights == AUTO or weights.startswith(HUB):
+        if weights is None or weights == AUTO or weights.startswith(weight_files.HUB):
             return weights
         return str(Path(weights).expanduser().absolute())
 
@@ -65,7 +69,7 @@ def check(config: Pretrained) -> None:
     import timm
 
     architecture, _, tag = config.name.partition(".")
-    if config.name.startswith(HUB):
+    if config.name.startswith(weight_files.HUB):
         raise AlearnError(
             f"model.name={config.name}: must be the name of a network in timm; give the repository as "
             f"model.weights={config.name}"
@@ -80,49 +84,13 @@ def check(config: Pretrained) -> None:
         raise AlearnError(f"model.name={config.name}: timm has no weights of that name; {allowed}")
 
 
-class Backbone(nn.Module):
-    """A network that maps images to features.
-
-    Attributes:
-        features: F, the number of features.
-        size: The side of the images in pixels, the shorter one if they are not square.
-        channels: 1 for grey images, 3 for colour.
-        digest: The SHA-256 of the weights; "" if they are loaded later.
-        license: The licence of the weights.
-        key: A digest of everything that the features of an image depend on.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, net: nn.Module, side: tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        """net: a network without a head. side: (H, W) that it takes. mean, std: of the pixels that it knows."""
-        super().__init__()
-        self.net = net
-        self.side = side
-        self.views = 1
-        self.features = 0
-        self.size = min(side)
-        self.channels = 3
-        self.digest = ""
-        self.license = "unknown"
-        self.key = ""
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
-
-    def forward(self, x_bchw: Tensor) -> Tensor:
-        """Return the features [B, F] of float images in [0, 1], [B, 1 or 3, H, W], averaged over the views."""
-        if tuple(x_bchw.shape[-2:]) != self.side:
-            x_bchw = F.interpolate(x_bchw, self.side, mode="bilinear", antialias=True, align_corners=False)
-        x_bchw = (x_bchw - self.mean) / self.std  # one channel broadcasts to three
-        features_bf: Tensor = self.net(x_bchw)
-        if self.views == 2 and not self.training:
-            features_bf = (features_bf + self.net(x_bchw.flip(-1))) / 2
-        return features_bf
-
-    def frozen(self) -> Self:
-        """Return a copy for computing features: in evaluation mode, without gradients."""
-        return deepcopy(self).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+def settle(config: Pretrained) -> tuple[Pretrained, list[str]]:
+    """Find the weights. Return the config with their SHA-256 and licence, and a sentence about them."""
+    if config.weights is None:
+        return config, []
+    weights = _found(config)
+    named = {"sha256": weights.sha256, "license": weights.license}
+    return config.model_copy(update=named), [weights.describe(config.name)]
 
 
 def backbone(config: Pretrained, shape: tuple[int, int, int] | None = None, pretrained: bool = True) -> Backbone:
@@ -138,22 +106,15 @@ def backbone(config: Pretrained, shape: tuple[int, int, int] | None = None, pret
             images of this shape.
     """
     check(config)
-    weights = found.find(config.name, config.weights, config.sha256) if pretrained and config.weights else None
-    state = None if weights is None else found.read(weights)
-    cfg = found.config(config.name)
+    weights = _found(config) if pretrained and config.weights is not None else None
+    cfg = found.description(config.name)
     channels, height, width = shape or cfg.input_size
-    net, side, features = _net(config, weights, state, (height, width))
-    body = Backbone(net, side, *(weights.mean, weights.std) if weights else (cfg.mean, cfg.std))
-    body.views = config.views
-    body.features = features
-    body.channels = channels
-    body.size = min(height, width)
-    if weights is not None:
-        body.digest = weights.sha256
-        body.license = weights.license
-    elif pretrained:
+    net, side, features = _net(config, weights, (height, width))
+    pixels = (weights.mean, weights.std) if weights else (cfg.mean, cfg.std)
+    body = Backbone(net, features, (channels, height, width), side, config.views, weights, pixels)
+    if pretrained and weights is None:
         body.digest = _digest(net)
-    parts = (VERSION, config.name, body.digest, height, width, channels, config.views)
+    parts = (VERSION, config.name, body.digest, pixels, channels, height, width, config.views)
     body.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return body.to(memory_format=torch.channels_last)
 
@@ -164,48 +125,92 @@ def untrained(config: Pretrained, shape: tuple[int, int, int], classes: int) -> 
     return Classifier(body, body.features, classes)
 
 
-@register_model("pretrained", Pretrained, check=check, untrained=untrained)
+@register_model("pretrained", Pretrained, check=check, untrained=untrained, settle=settle)
 def pretrained(config: Pretrained, shape: tuple[int, int, int], classes: int) -> Classifier:
     """Build the network with its pretrained weights and a new head. Raise AlearnError as `backbone`."""
     body = backbone(config, shape)
     return Classifier(body, body.features, classes)
 
 
-def _net(
-    config: Pretrained, weights: Weights | None, state: Mapping[str, Tensor] | None, size: tuple[int, int]
-) -> tuple[nn.Module, tuple[int, int], int]:
-    """Return a network of timm without a head, the size of the images that it takes, and the number of features."""
-    import timm
+def _found(config: Pretrained) -> Weights:
+    """Return the weights of a config. Raise AlearnError if there are none, or if their licence is another one."""
+    assert config.weights is not None
+    weights = found.find(config.name, config.weights, config.sha256)
+    if config.license in (None, weights.license):
+        return weights
+    if weights.license == found.UNKNOWN:  # the user knows it
+        return replace(weights, license=config.license)
+    raise AlearnError(f"model.license={config.license}: the licence of {weights.file} is {weights.license}")
 
-    cfg = found.config(config.name)
-    own = tuple(cfg.input_size[1:])
+
+def _net(config: Pretrained, weights: Weights | None, size: tuple[int, int]) -> tuple[nn.Module, tuple[int, int], int]:
+    """Return a network of timm without a head, the size of the images that it takes, and the number of features."""
+    cfg = found.description(config.name)
+    state = None if weights is None else found.read(weights)
     attempts: list[tuple[dict[str, Any], tuple[int, int]]] = [({}, size)]
-    if cfg.fixed_input_size:  # it may be built for another size, but not all of them can be
-        attempts = [({"img_size": size}, size), ({}, own)]
-    options: dict[str, Any] = {"pretrained_cfg_overlay": {"state_dict": dict(state)}} if state is not None else {}
-    for option, side in attempts:
+    if cfg.fixed_input_size:  # most of these can be built for another size
+        attempts = [({"img_size": size}, size), ({}, tuple(cfg.input_size[1:]))]
+    why = ""
+    for options, side in attempts:
         try:
-            net = timm.create_model(config.name, pretrained=bool(options), num_classes=0, **options, **option)
+            net = _created(config.name, state, options)
+            if options and (whole := _whole_patches(net, side)) != side:
+                side = whole
+                net = _created(config.name, state, {"img_size": side})
+        except Exception as error:  # each network has its own ways to fail
+            unfit = error
+            continue
+        try:
             with torch.no_grad():
                 out = tuple(net.eval()(torch.zeros(2, 3, *side)).shape)
-        except Exception as error:  # each network has its own ways to fail
-            problem = error
+        except Exception as error:
+            why = str(error).partition("\n")[0]
             continue
         if len(out) != 2:
             raise AlearnError(f"model.name={config.name}: has no pooled features (it returns {list(out)})")
         return net.train(), side, out[1]
-    if weights is not None and (unfit := _unfit(str(problem))):
-        raise AlearnError(f"{weights.file} does not fit model.name={config.name}: {unfit}")
+    if weights is not None and not why:
+        raise AlearnError(f"{weights.file} does not fit model.name={config.name}: {_unfit(unfit)}")
     raise AlearnError(
-        f"model.name={config.name}: does not accept images of {size[0]} x {size[1]} pixels "
-        f"({(str(problem).splitlines() or ['?'])[0]}); choose another network, or larger images with data.size"
-    ) from None
+        f"model.name={config.name}: does not accept images of {size[0]} x {size[1]} pixels ({why or unfit}); choose "
+        "larger ones with data.size, or another network"
+    )
 
 
-def _unfit(problem: str) -> str:
-    """Return the first keys with which torch could not load weights, "" if the problem is another one."""
+def _whole_patches(net: nn.Module, side: tuple[int, int]) -> tuple[int, int]:
+    """Return a size in pixels, increased to whole patches if the network cuts images into patches."""
+    patch = getattr(getattr(net, "patch_embed", None), "patch_size", 1)
+    down, across = patch if isinstance(patch, tuple | list) else (patch, patch)
+    return ceil(side[0] / down) * down, ceil(side[1] / across) * across
+
+
+def _created(name: str, state: dict[str, Tensor] | None, options: dict[str, Any]) -> nn.Module:
+    """Return a network of timm without a head. Raise an exception if any of its tensors is missing in `state`.
+
+    Tensors that it does not need, such as those of a head, may be there. timm would let some be missing, too, if the
+    number of classes were not that of the weights; so it is told that they have no classes.
+    """
+    import timm
+
+    if state is None:
+        return timm.create_model(name, num_classes=0, **options)
+    heads = found.description(name).classifier or ()
+    heads = (heads,) if isinstance(heads, str) else heads
+    body = {key: tensor for key, tensor in state.items() if key.rpartition(".")[0] not in heads}
+    overlay: dict[str, Any] = {"state_dict": body, "num_classes": 0, "label_offset": 0}
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **options)
+    except RuntimeError as error:
+        if "Unexpected key" not in str(error) or any(bad in str(error) for bad in ("Missing key", "size mismatch")):
+            raise
+    overlay = {"state_dict": state, "num_classes": 1}  # unlike 0, which we ask for
+    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **options)
+
+
+def _unfit(error: Exception) -> str:
+    """Return why weights could not be loaded: the first of the keys that torch names, or what else has failed."""
     keys = []
-    for line in problem.splitlines():
+    for line in str(error).splitlines():
         kind = next((kind for kind in ("Missing", "Unexpected") if line.strip().startswith(kind)), None)
         if kind:
             keys += [f"{key} is {kind.lower()}" for key in re.findall(r'"([^"]+)"', line)]
@@ -214,7 +219,7 @@ def _unfit(problem: str) -> str:
             shapes = re.findall(r"torch\.Size\((\[[^]]*\])\)", rest)
             keys.append(f"{key} has the shape {' instead of '.join(shapes)}")
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
-    return ", ".join(keys[:3]) + more
+    return ", ".join(keys[:3]) + more if keys else f"{type(error).__name__}: {error}"
 
 
 def _digest(net: nn.Module) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from alearn.config import Auto, Config, Folder, flatten, free, load
+from alearn.config import Auto, Config, Folder, Model, flatten, free, load
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import labels_csv
@@ -103,9 +103,16 @@ def as_before(config: Config, folder: Path) -> Config:
     changed: dict[str, Any] = {"data": config.data.model_copy(update=data)}
     if config.train.augment == "auto":
         changed["train"] = config.train.model_copy(update={"augment": before.train.augment})
-    if isinstance(config.model, Auto) and before.model in (config.model.small, config.model.large):
+    models = (config.model.small, config.model.large) if isinstance(config.model, Auto) else (config.model,)
+    if any(_same(model, before.model) for model in models):
         changed["model"] = before.model
     return config.model_copy(update=changed)
+
+
+def _same(model: Model, before: Model) -> bool:
+    """Return whether a network is that of a trial, whose weights have a digest and a licence."""
+    known = {key: getattr(before, key, None) for key in ("sha256", "license") if getattr(model, key, "") is None}
+    return model.model_copy(update=known) == before
 
 
 def check_writable(folder: Path) -> None:

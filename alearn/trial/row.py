@@ -122,7 +122,7 @@ def command(row: dict[str, Any]) -> str:
 def versions() -> dict[str, str]:
     """Return the versions of the software that the results depend on, by name."""
     by_name = {"alearn": __version__, "python": platform.python_version()}
-    for name in ("torch", "torchvision", "numpy", "hydra-core"):
+    for name in ("torch", "torchvision", "timm", "numpy", "hydra-core"):
         try:
             by_name[name] = version(name)
         except PackageNotFoundError:

@@ -70,12 +70,14 @@ def prepare(config: Config, folder: Path) -> Prepared:
     config = resume.as_before(config, folder)
     settled = choose.settle(config.data, config.train, config.model, cuda)
     config = config.model_copy(update=settled.sections())
+    model, found = build.settle(config.model)
+    config = config.model_copy(update={"model": model})
     simulated = ORACLES.get(config.oracle.name).simulated
     if simulated and isinstance(config.data, Folder) and not sources.known(config.data):
         raise no_truth(config.oracle.name)  # say so before any image is decoded
     done = row.load(folder)
     finished = done is not None and done["digest"] == config.digest()
-    return Prepared(config, folder, settled.notes, done if finished else None)
+    return Prepared(config, folder, [*settled.notes, *found], done if finished else None)
 
 
 def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nobody) -> dict[str, Any]:
