@@ -82,6 +82,7 @@ def test_every_room_has_a_layer():
 HOMES = {  # of a library: modules, or rooms whose modules may all know it
     "csv": {"alearn.files.csv_tables"},
     "hydra": {
+        "alearn.cli.features_command",
         "alearn.cli.run_command",
         "alearn.config.hydra_front",
         "alearn.sweep.hydra_callback",

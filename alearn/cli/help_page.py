@@ -19,6 +19,7 @@ Label a data set:
 
 Before and after (alearn COMMAND --help lists the options of each):
   alearn example DIR             write a folder of images to try alearn on
+  alearn features KEY=VALUE ...  compute the features of a pretrained model ahead of a trial
   alearn report DIR ...          write the report.html of trials and sweeps
   alearn table DIR ...           print the table of the results of a sweep
   alearn predict DIR IMAGE ...   label new images with the model of a finished trial

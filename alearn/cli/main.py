@@ -9,7 +9,7 @@ from importlib import import_module
 from alearn.cli import exit_codes
 from alearn.cli.exit_codes import UsageError
 
-SUBCOMMANDS = ("example", "report", "table", "predict", "export", "plan", "audit", "verify")
+SUBCOMMANDS = ("example", "features", "report", "table", "predict", "export", "plan", "audit", "verify")
 """Each has a module `alearn.cli.NAME_command` with a `parser()` and a `run(args)`, which returns the exit code."""
 
 

@@ -1,4 +1,4 @@
-"""Show the progress of decoding on standard error: a bar on a terminal, otherwise a line from time to time."""
+"""Show the progress of work on images on standard error: a bar on a terminal, otherwise a line from time to time."""
 
 from time import monotonic
 from types import TracebackType
@@ -14,11 +14,11 @@ QUIET_SECONDS = 30.0
 class Bar:
     """A progress bar: a context manager in which `advance` reports finished images."""
 
-    def __init__(self, total: int, out: Console | None = None) -> None:
-        """total: number of images to decode. out: where to print, standard error if None."""
+    def __init__(self, total: int, doing: str, out: Console | None = None) -> None:
+        """total: number of images. doing: what happens to them. out: where to print, standard error if None."""
         self._out = out or Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = Progress(
-            TextColumn("decoding images"),
+            TextColumn(doing),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:,.0f} images/s"),
@@ -28,6 +28,7 @@ class Bar:
             disable=not self._out.is_terminal,
         )
         self._task = self._bar.add_task("", total=total, rate=0.0)
+        self._doing = doing
         self._total = total
         self._done = 0
         self._start = monotonic()
@@ -41,13 +42,13 @@ class Bar:
         self._bar.stop()
 
     def advance(self, count: int) -> None:
-        """Report that `count` more images are decoded."""
+        """Report that `count` more images are done."""
         self._done += count
         now = monotonic()
         rate = self._done / max(now - self._start, 1e-9)
         self._bar.update(self._task, advance=count, rate=rate)
         if not self._out.is_terminal and now - self._last > QUIET_SECONDS:
             left = (self._total - self._done) / rate
-            text = f"decoding: {self._done:,} of {self._total:,} images, {rate:,.0f} a second"
+            text = f"{self._doing}: {self._done:,} of {self._total:,} images, {rate:,.0f} a second"
             self._out.print(f"{text}, about {left:,.0f} s left", markup=False)
             self._last = now

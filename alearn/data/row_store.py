@@ -84,19 +84,17 @@ def load(cache: Path, source: Source, extractor: Extractor | None = None, key: s
     Raises:
         AlearnError: `cache` cannot be written or is full.
     """
-    kind = "decoded" if extractor is None else "features"
-    parts = [*source.key] if extractor is None else [*source.key, extractor.key]
-    folder = cache.expanduser() / kind / hashlib.sha256(os.fsencode(json.dumps(parts))).hexdigest()[:16]
+    place = folder(cache, source, extractor)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place / ".lock")
         try:
             lock.acquire(timeout=1)
         except Timeout:
             print(f"{source.key[0]}: waiting for another process that reads its images", file=sys.stderr, flush=True)
             lock.acquire()
         try:
-            return _Store(folder, source, extractor).load()
+            return _Store(place, source, extractor).load()
         finally:
             lock.release()
     except (OSError, sqlite3.Error) as error:
@@ -105,6 +103,18 @@ def load(cache: Path, source: Source, extractor: Extractor | None = None, key: s
         raise AlearnError(
             f"{key}={cache}: {what} cannot be kept there ({why}); make room there, or give another folder"
         ) from None
+
+
+def folder(cache: Path, source: Source, extractor: Extractor | None) -> Path:
+    """Return where `load` keeps the rows of a source."""
+    kind = "decoded" if extractor is None else "features"
+    parts = [*source.key] if extractor is None else [*source.key, extractor.key]
+    return cache.expanduser() / kind / hashlib.sha256(os.fsencode(json.dumps(parts))).hexdigest()[:16]
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of the files of a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 class _Readers:
@@ -191,7 +201,10 @@ class _Store:
             name: known[name] for name in source.names if name in known and known[name].stamp == source.stamp(name)
         }
         new = [name for name in dict.fromkeys(source.names) if name not in entries]
-        with Bar(len(new)) as bar, closing(self._read(new)) as chunks:
+        with (
+            Bar(len(new), "decoding" if self._extractor is None else "computing features") as bar,
+            closing(self._read(new)) as chunks,
+        ):
             for read in chunks:
                 entries |= self._written(read, file, free)
                 os.fsync(file)

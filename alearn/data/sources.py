@@ -3,10 +3,13 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
 from alearn import rng
 from alearn.config import Data, Folder
-from alearn.data import features, image_folder, imbalance, listing, standard
+from alearn.data import features, image_folder, imbalance, listing, row_store, standard
 from alearn.data.imageset import ImageSet
+from alearn.data.row_source import Files, InMemory
 from alearn.errors import AlearnError
 from alearn.values import Extractor
 
@@ -37,6 +40,13 @@ def load(data: Data, seed: int, extractor: Extractor | None = None) -> tuple[Ima
         pool = features.added(pool, extractor, root, "data.root")
         test = features.added(test, extractor, root, "data.root")
     return pool, test
+
+
+def features_folder(data: Data, extractor: Extractor, pool: ImageSet) -> Path:
+    """Return the folder in which `load` keeps the features. pool: what it returned."""
+    if isinstance(data, Folder):
+        return row_store.folder(Path(data.cache), Files(_root(data), (), extractor.size, extractor.channels), extractor)
+    return row_store.folder(_root(data), InMemory(pool.images[torch.arange(0)]), extractor)
 
 
 def check(data: Data) -> int | None:

@@ -15,6 +15,36 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from alearn.models.weights import Weights
 
 
+LAST = 4
+"""The last blocks of a vision transformer whose outputs are pooled, as in the linear evaluation of DINOv2 (Oquab et al.
+2023). Of networks with stages of falling resolution, all stages are."""
+
+
+class Pooled(nn.Module):
+    """A network of timm without a head, and what its stages see: their means and deviations over the image.
+
+    A head that gets only the last features misses what the weights were trained to ignore, such as material and
+    texture. Each of the vectors has length 1, so none of them outweighs the others, and so have all of them together.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        """net: a network that `timm.create_model` has made with num_classes=0."""
+        super().__init__()
+        self.net = net
+        self._stages = LAST if hasattr(net, "patch_embed") else None
+
+    def forward(self, x_bchw: Tensor) -> Tensor:
+        """Return the features [B, F] of standardized images [B, 3, H, W]."""
+        if not hasattr(self.net, "forward_intermediates"):
+            vectors = [self.net(x_bchw)]
+        else:
+            last, maps = self.net.forward_intermediates(x_bchw, indices=self._stages)
+            vectors = [self.net.forward_head(last, pre_logits=True)]
+            for map_bchw in [*maps, *([last] if last.ndim == 4 and self._stages is None else [])]:
+                vectors += torch.std_mean(map_bchw.float(), (2, 3))
+        return torch.cat([F.normalize(vector.float()) for vector in vectors], 1) / len(vectors) ** 0.5
+
+
 class Backbone(nn.Module):
     """A network that maps images to features.
 
@@ -72,9 +102,9 @@ class Backbone(nn.Module):
         if tuple(x_bchw.shape[-2:]) != self.side:
             x_bchw = F.interpolate(x_bchw, self.side, mode="bilinear", antialias=True, align_corners=False)
         x_bchw = ((x_bchw - self.mean) / self.std).to(self._dtype)  # one channel broadcasts to three
-        features_bf: Tensor = self.net(x_bchw).float()
+        features_bf: Tensor = self.net(x_bchw)
         if self.views == 2 and not self.training:
-            features_bf = (features_bf + self.net(x_bchw.flip(-1)).float()) / 2
+            features_bf = (features_bf + self.net(x_bchw.flip(-1))) / 2
         return features_bf
 
     def frozen(self, bf16: bool = False) -> Self:
@@ -97,14 +127,17 @@ def _folded(net: nn.Module, side: tuple[int, int]) -> nn.Module:
     it gives other features and is returned as it was.
     """
     folded = deepcopy(net)
-    for parent in list(folded.modules()):
-        for (name, conv), (after, norm) in pairwise(list(parent.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                if norm.num_features != conv.out_channels:
-                    return net
-                setattr(parent, name, fuse_conv_bn_eval(conv, norm))
-                rest = [getattr(norm, part) for part in ("drop", "act") if hasattr(norm, part)]  # timm's norms act, too
-                setattr(parent, after, nn.Sequential(*rest))
+    layers = [
+        (path, layer)
+        for path, layer in folded.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) or not [*layer.children()]
+    ]
+    for (path, conv), (after, norm) in pairwise(layers):
+        fits = isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        if fits and norm.num_features == conv.out_channels:
+            folded.set_submodule(path, fuse_conv_bn_eval(conv, norm))
+            rest = [getattr(norm, part) for part in ("drop", "act") if hasattr(norm, part)]  # timm's norms do more
+            folded.set_submodule(after, nn.Sequential(*rest))
     device = next(net.parameters()).device
     x_bchw = torch.linspace(-2, 2, 6 * side[0] * side[1], device=device).sin().view(2, 3, *side)
     with torch.no_grad():

@@ -23,7 +23,7 @@ from alearn.config.model_config import LearningRate, Model
 from alearn.errors import AlearnError
 from alearn.models import weight_files
 from alearn.models import weights as found
-from alearn.models.backbone import Backbone
+from alearn.models.backbone import Backbone, Pooled
 from alearn.models.classifier import Classifier
 from alearn.models.weights import AUTO, DEFAULT, Weights
 from alearn.registry import register_model
@@ -110,12 +110,12 @@ def backbone(config: Pretrained, shape: tuple[int, int, int] | None = None, pret
     weights = _found(config) if pretrained and config.weights is not None else None
     cfg = found.description(config.name)
     channels, height, width = shape or cfg.input_size
-    net, side, features = _net(config, weights, (height, width))
+    net, side, features = _net(config, weights, (height, width) if config.size is None else (config.size, config.size))
     pixels = (weights.mean, weights.std) if weights else (cfg.mean, cfg.std)
     body = Backbone(net, features, (channels, height, width), side, config.views, weights, pixels)
     if pretrained and weights is None:
         body.digest = _digest(net)
-    parts = (VERSION, config.name, body.digest, pixels, channels, height, width, config.views)
+    parts = (VERSION, config.name, body.digest, pixels, channels, height, width, side, config.views)
     body.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return body.to(memory_format=torch.channels_last)
 
@@ -163,6 +163,7 @@ def _net(config: Pretrained, weights: Weights | None, size: tuple[int, int]) -> 
             continue
         try:
             with torch.no_grad():
+                net = Pooled(net)
                 out = tuple(net.eval()(torch.zeros(2, 3, *side)).shape)
         except Exception as error:
             why = str(error).partition("\n")[0]

@@ -15,7 +15,7 @@ from alearn.data.imageset import ImageSet
 from alearn.files import labels_csv
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Finished, Progress, Round
 from alearn.learn.device import Runtime
-from alearn.models.pretrained import Backbone
+from alearn.models.backbone import Backbone
 from alearn.trial import checkpoint, measure, metrics_jsonl, model_file, row
 from alearn.trial.checkpoint import State
 from alearn.trial.row import Origin

@@ -20,7 +20,8 @@ from alearn.journal import Asked
 from alearn.learn import device
 from alearn.learn.extract import Extraction
 from alearn.models import build, pretrained
-from alearn.models.pretrained import Backbone, Pretrained
+from alearn.models.backbone import Backbone
+from alearn.models.pretrained import Pretrained
 from alearn.oracle import Oracle
 from alearn.oracle.context import Context, no_truth
 from alearn.oracle.people import TOKEN, People
@@ -71,14 +72,12 @@ def prepare(config: Config, folder: Path) -> Prepared:
     runtime = device.choose(config.device, config.precision)
     settled = settle(config.data, config.model, config.train, config.policy, runtime)
     config = config.model_copy(update=settled.sections())
-    model, found = build.settle(config.model)
-    config = config.model_copy(update={"model": model})
     simulated = ORACLES.get(config.oracle.name).simulated
     if simulated and isinstance(config.data, Folder) and not sources.known(config.data):
         raise no_truth(config.oracle.name)  # say so before any image is decoded
     done = row.load(folder)
     finished = done is not None and done["digest"] == config.digest()
-    return Prepared(config, folder, [*settled.notes, *found], done if finished else None)
+    return Prepared(config, folder, settled.notes, done if finished else None)
 
 
 def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nobody) -> dict[str, Any]:

@@ -263,14 +263,14 @@ def test_two_at_once_wait_for_each_other(files):
 def test_progress_is_said_now_and_then(monkeypatch):
     out = io.StringIO()
     monkeypatch.setattr(progress_bar, "QUIET_SECONDS", -1.0)
-    with progress_bar.Bar(2000, Console(file=out, soft_wrap=True)) as shown:
+    with progress_bar.Bar(2000, "decoding", Console(file=out, soft_wrap=True)) as shown:
         shown.advance(500)
         shown.advance(500)
     lines = out.getvalue().splitlines()
     assert len(lines) == 2
     assert re.fullmatch(r"decoding: 1,000 of 2,000 images, [\d,]+ a second, about [\d,]+ s left", lines[1])
     terminal = io.StringIO()
-    with progress_bar.Bar(2000, Console(file=terminal, force_terminal=True, width=120)) as shown:
+    with progress_bar.Bar(2000, "decoding", Console(file=terminal, force_terminal=True, width=120)) as shown:
         shown.advance(1000)
     assert "1000/2000" in terminal.getvalue()
     assert "images/s" in terminal.getvalue()

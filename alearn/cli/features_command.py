@@ -1,0 +1,68 @@
+"""`alearn features`: compute the features of a data set ahead of a trial."""
+
+import shlex
+from argparse import Namespace
+from time import monotonic
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from alearn.cli.command_line import Parser
+from alearn.cli.exit_codes import DONE
+from alearn.config import hydra_front
+from alearn.config.renamed import refuse_old_overrides
+from alearn.errors import AlearnError
+
+DEFAULTS = {"data": "folder", "model": "pretrained"}
+
+
+def parser() -> Parser:
+    """Return the parser of the options."""
+    parser = Parser(
+        "features",
+        "Compute the features that a pretrained model makes of the images, and keep them on disk. A trial with the "
+        "same data and model finds them there. Interrupt it at any time: the same command goes on where it stopped.",
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="keys as for a trial, for example data.root=DIR and model.name=NAME; without data=NAME, data=folder, and "
+        "without model=NAME, model=pretrained",
+    )
+    return parser
+
+
+def run(args: Namespace) -> int:
+    """Compute what is not there yet, and print what was done."""
+    given = {override.split("=")[0] for override in args.overrides}
+    overrides = [*(f"{key}={value}" for key, value in DEFAULTS.items() if key not in given), *args.overrides]
+    refuse_old_overrides(overrides)
+    try:
+        config = hydra_front.compose(*overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise AlearnError(hydra_front.explain(error)) from error
+
+    from alearn.data import row_store, sources  # here, because they import torch
+    from alearn.learn import device, extract
+    from alearn.models.pretrained import Pretrained
+
+    if not isinstance(config.model, Pretrained):
+        raise AlearnError(f"model={config.model.name}: features are those of a pretrained model; give model=pretrained")
+    sources.check(config.data)
+    runtime = device.choose(config.device, config.precision, config.threads)
+    extraction = extract.extraction(config.model, config.data, runtime)
+    start = monotonic()
+    try:
+        pool, test = sources.load(config.data, config.seed, extraction)
+    except KeyboardInterrupt as stop:
+        raise type(stop)(shlex.join(["alearn", "features", *args.overrides])) from None
+    seconds = monotonic() - start
+    folder = sources.features_folder(config.data, extraction, pool)
+    total = len(pool) + len(test)
+    skipped = len(pool.skipped) + len(test.skipped)
+    rate = f", {extraction.done / seconds:,.0f} images a second" if extraction.done else ""
+    print(f"{total:,} images: {extraction.done:,} computed, the others were there already; {skipped:,} files skipped")
+    print(f"{seconds:,.1f} s on {runtime.describe()}{rate}")
+    print(f"{folder}: {extraction.width:,} features an image, {row_store.size(folder) / 1e6:,.1f} MB")
+    return DONE
