@@ -7,20 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-<<<<<<< HEAD
-from alearn.errors import AlearnError
-from alearn.learn.device import Runtime
-from alearn.models.classifier import to_float
-from alearn.models.backbone import Backbone
-=======
 from alearn.config import Data, Folder
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
-from alearn.models.classifier import to_float
 from alearn.models import pretrained
 from alearn.models.backbone import Backbone
+from alearn.models.classifier import to_float
 from alearn.models.pretrained import Pretrained
->>>>>>> store
 
 BATCH_CPU, BATCH_GPU = 32, 256
 """Images per forward pass."""
@@ -31,8 +24,6 @@ BATCHES = 4
 MOST = torch.finfo(torch.float16).max
 
 
-<<<<<<< HEAD
-=======
 def extraction(config: Pretrained, data: Data, runtime: Runtime) -> "Extraction":
     """Return the extractor for a data set.
 
@@ -48,36 +39,26 @@ def extraction(config: Pretrained, data: Data, runtime: Runtime) -> "Extraction"
     return Extraction(pretrained.backbone(config, shape), runtime)
 
 
->>>>>>> store
 class Extraction:
     """A backbone on a device, as `alearn.values.Extractor`.
 
     All forward passes have the same number of images, because libraries compute differently rounded results for another
     number: an incomplete batch is filled up with black images. So the features of an image are the same in whatever
     batch it is, on the same hardware. bf16 and fp32 have different keys.
-<<<<<<< HEAD
+
+    backbone: the network, which can be trained. done: the number of images whose features it has computed.
     """
 
     def __init__(self, backbone: Backbone, runtime: Runtime) -> None:
-=======
-
-    done: the number of images whose features it has computed.
-    """
-
-    def __init__(self, backbone: Backbone, runtime: Runtime) -> None:
->>>>>>> store
+        self.backbone = backbone
         self.key = f"{backbone.key} {'bf16' if runtime.bf16 else 'fp32'}"
         self.width = backbone.features
         self.size = backbone.size
         self.channels = backbone.channels
         self.batch = BATCH_CPU if runtime.device.type == "cpu" else BATCH_GPU
         self.chunk = BATCHES * self.batch
-<<<<<<< HEAD
-        self._network = backbone.frozen(runtime.bf16).to(runtime.device)
-=======
         self.done = 0
         self._network = backbone.frozen(runtime.bf16).to(runtime.device)
->>>>>>> store
         self._runtime = runtime
 
     def __call__(self, pixels_bchw: Tensor) -> Tensor:
@@ -91,11 +72,7 @@ class Extraction:
         on = self._runtime.device
         gpu = on.type == "cuda"
         features_bf = torch.empty((len(pixels_bchw), self.width), dtype=torch.float16, pin_memory=gpu)
-<<<<<<< HEAD
         with torch.inference_mode():
-=======
-        with torch.inference_mode():
->>>>>>> store
             for start in range(0, len(pixels_bchw), self.batch):
                 part_bchw = pixels_bchw[start : start + self.batch]
                 count = len(part_bchw)
@@ -109,8 +86,5 @@ class Extraction:
         if features_bf.isnan().any():
             precision = "precision=fp32 may help, or " if self._runtime.bf16 else ""
             raise AlearnError(f"model: some of its features are not numbers; {precision}choose another network")
-<<<<<<< HEAD
-=======
         self.done += len(features_bf)
->>>>>>> store
         return features_bf

@@ -14,7 +14,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from alearn.models.weights import Weights
 
-
 LAST = 4
 """The last blocks of a vision transformer whose outputs are pooled, as in the linear evaluation of DINOv2 (Oquab et al.
 2023). Of networks with stages of falling resolution, all stages are."""

@@ -1,8 +1,8 @@
 """model=pretrained: networks of timm with the weights that they learned from other images.
 
-Most networks take the images as they are. A network with a fixed image size is built for the size of the images; the
-patches of a vision transformer leave out what remains at the right and bottom edge. If a network cannot be built for
-that size, the pixels are resized on the device to its own size.
+Most networks take the images as they are. A network with a fixed image size, such as a vision transformer, is built for
+the size of the images, or for the next size of whole patches. If it cannot be, it keeps its own size. If the images
+have another size than the network, their pixels are resized on the device.
 
 Shape letters: B batch, C channels, H height, W width, F features.
 """
@@ -12,12 +12,13 @@ import json
 import re
 from dataclasses import replace
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, field_validator
-from torch import nn
+from torch import Tensor, nn
 
 from alearn.config.model_config import LearningRate, Model
 from alearn.errors import AlearnError
@@ -42,10 +43,10 @@ class Pretrained(Model):
     folder, or hf-hub:OWNER/REPOSITORY. null starts from random weights."""
     sha256: str | None = None
     """SHA-256 of the file of the weights: others are refused. null takes what is found, and a trial records it."""
-    size: Annotated[int, Field(ge=16, le=1024)] | None = None
-    """Pixels a side that the network looks at. null: those of the images, and of known data sets more."""
     license: str | None = None
     """Licence of the weights: weights with another one are refused. null takes any, and a trial records it."""
+    size: Annotated[int, Field(ge=16, le=1024)] | None = None
+    """Pixels a side that the network looks at. null: those of the images, and of known data sets more."""
     views: Literal[1, 2] = 2
     """2 averages the features of an image and of its mirror image, except while weights are trained. 1 takes the image
     alone."""
@@ -110,7 +111,8 @@ def backbone(config: Pretrained, shape: tuple[int, int, int] | None = None, pret
     weights = _found(config) if pretrained and config.weights is not None else None
     cfg = found.description(config.name)
     channels, height, width = shape or cfg.input_size
-    net, side, features = _net(config, weights, (height, width) if config.size is None else (config.size, config.size))
+    looks = (height, width) if config.size is None else (config.size, config.size)
+    net, side, features = _net(config, weights, looks)
     pixels = (weights.mean, weights.std) if weights else (cfg.mean, cfg.std)
     body = Backbone(net, features, (channels, height, width), side, config.views, weights, pixels)
     if pretrained and weights is None:
@@ -146,18 +148,18 @@ def _found(config: Pretrained) -> Weights:
 
 def _net(config: Pretrained, weights: Weights | None, size: tuple[int, int]) -> tuple[nn.Module, tuple[int, int], int]:
     """Return a network of timm without a head, the size of the images that it takes, and the number of features."""
-    import timm
-
     cfg = found.description(config.name)
-    overlay = {} if weights is None else {"state_dict": found.read(weights)}
+    state = None if weights is None else found.read(weights)
     attempts: list[tuple[dict[str, Any], tuple[int, int]]] = [({}, size)]
     if cfg.fixed_input_size:  # most of these can be built for another size
         attempts = [({"img_size": size}, size), ({}, tuple(cfg.input_size[1:]))]
     why = ""
     for options, side in attempts:
         try:
-            options |= {"pretrained": weights is not None, "pretrained_cfg_overlay": overlay, "num_classes": 0}
-            net = timm.create_model(config.name, **options)
+            net = _created(config.name, state, options)
+            if options and (whole := _whole_patches(net, side)) != side:
+                side = whole
+                net = _created(config.name, state, {"img_size": side})
         except Exception as error:  # each network has its own ways to fail
             unfit = error
             continue
@@ -177,6 +179,36 @@ def _net(config: Pretrained, weights: Weights | None, size: tuple[int, int]) -> 
         f"model.name={config.name}: does not accept images of {size[0]} x {size[1]} pixels ({why or unfit}); choose "
         "larger ones with data.size, or another network"
     )
+
+
+def _whole_patches(net: nn.Module, side: tuple[int, int]) -> tuple[int, int]:
+    """Return a size in pixels, increased to whole patches if the network cuts images into patches."""
+    patch = getattr(getattr(net, "patch_embed", None), "patch_size", 1)
+    down, across = patch if isinstance(patch, tuple | list) else (patch, patch)
+    return ceil(side[0] / down) * down, ceil(side[1] / across) * across
+
+
+def _created(name: str, state: dict[str, Tensor] | None, options: dict[str, Any]) -> nn.Module:
+    """Return a network of timm without a head. Raise an exception if any of its tensors is missing in `state`.
+
+    Tensors that it does not need, such as those of a head, may be there. timm would let some be missing, too, if the
+    number of classes were not that of the weights; so it is told that they have no classes.
+    """
+    import timm
+
+    if state is None:
+        return timm.create_model(name, num_classes=0, **options)
+    heads = found.description(name).classifier or ()
+    heads = (heads,) if isinstance(heads, str) else heads
+    body = {key: tensor for key, tensor in state.items() if key.rpartition(".")[0] not in heads}
+    overlay: dict[str, Any] = {"state_dict": body, "num_classes": 0, "label_offset": 0}
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **options)
+    except RuntimeError as error:
+        if "Unexpected key" not in str(error) or any(bad in str(error) for bad in ("Missing key", "size mismatch")):
+            raise
+    overlay = {"state_dict": state, "num_classes": 1}  # unlike 0, which we ask for
+    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **options)
 
 
 def _unfit(error: Exception) -> str:

@@ -18,9 +18,8 @@ from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables
 from alearn.journal import Asked
 from alearn.learn import device
-from alearn.learn.extract import Extraction
-from alearn.models import build, pretrained
-from alearn.models.backbone import Backbone
+from alearn.learn.extract import extraction
+from alearn.models import build
 from alearn.models.pretrained import Pretrained
 from alearn.oracle import Oracle
 from alearn.oracle.context import Context, no_truth
@@ -128,8 +127,11 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     config = prepared.config
     folder = prepared.folder
     runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
-    backbone = _backbone(config)
-    pool, test = sources.load(config.data, config.seed, None if backbone is None else Extraction(backbone, runtime))
+    extractor = None
+    if isinstance(config.train, Head):
+        assert isinstance(config.model, Pretrained)  # settle has checked it
+        extractor = extraction(config.model, config.data, runtime)
+    pool, test = sources.load(config.data, config.seed, extractor)
     names = Names(pool.ids, pool.classes)  # before resume.state restores the classes that people added
     state = resume.state(config, folder, pool)
     notes = [*prepared.notes, *_skipped(folder, [*pool.skipped, *test.skipped])]
@@ -144,26 +146,13 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
         end.callback(human.close)
     if isinstance(human, People):
         notes += _where(human, folder)
-    setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes, backbone)
+    setting = Setting(
+        folder, config, origin, pool, test, names, state, runtime, notes, extractor and extractor.backbone
+    )
     journal = FolderJournal(setting, reporters(setting))
     end.callback(journal.close)
     loop.label(_trial(setting, human), journal)
     return journal.row
-
-
-def _backbone(config: Config) -> Backbone | None:
-    """Return the network that computes the features for a head, None if a network is trained."""
-    if not isinstance(config.train, Head):
-        return None
-    model = config.model
-    assert isinstance(model, Pretrained)  # settle has checked it
-    data = config.data
-    if isinstance(data, Folder):
-        assert data.size != "auto"
-        assert data.channels != "auto"
-        return pretrained.backbone(model, (data.channels, data.size, data.size))
-    assert model.size is not None
-    return pretrained.backbone(model, (3, model.size, model.size))
 
 
 def _trial(setting: Setting, human: Oracle) -> loop.Trial:
