@@ -13,18 +13,21 @@ from torch import Tensor, nn
 
 from alearn import loop
 from alearn.audit.protocol import Names
-from alearn.config import Auto, Folder, Model, Policy, Train, preset, training
-from alearn.data import choose, sources
+from alearn.config import AnyTrain, Auto, Folder, Head, Model, Policy, Standard, Train, preset, training
+from alearn.data import choose, features, sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.journal import Entry, OnProgress, Round, ignore
 from alearn.learn import device as devices
+from alearn.learn.device import Runtime
+from alearn.learn.extract import extraction
 from alearn.learn.fit import Network
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.models import build
 from alearn.models.classifier import Classifier, as_classifier
 from alearn.oracle.interface import Oracle
 from alearn.oracle.truth import numbered
+from alearn.trial import settle
 from alearn.values import Array
 
 CHANNELS = (1, 3)
@@ -98,7 +101,7 @@ def label(
     classes: Sequence[str] | None = None,
     model: str | Model | Factory = "auto",
     policy: str | Policy = "frugal",
-    train: str | Train | None = None,
+    train: str | Train | Head | None = None,
     augment: str = "auto",
     given: Labels | None = None,
     seed: int = 0,
@@ -139,17 +142,33 @@ def label(
     Raises:
         AlearnError: Settings do not fit the images or each other, or training fails.
     """
-    pool = _with_classes(_pool(images, seed), classes, oracle, given)
+    runtime = devices.choose(device, precision, "auto" if threads is None else threads)
+    rules = preset("policy", policy) if isinstance(policy, str) else policy
+    recipe: AnyTrain
+    if train is None:
+        pretrained = model == "pretrained" or getattr(model, "network", None) == "pretrained"
+        recipe = Head() if pretrained else training(rules.name)
+    else:
+        recipe = preset("train", train) if isinstance(train, str) else train
+    pool = _with_classes(_pool(images, seed, runtime), classes, oracle, given)
     if augment == "auto":
         augment, _ = choose.augment(_thumbnails(pool))
-    runtime = devices.choose(device, precision, "auto" if threads is None else threads)
-    pool = pool.to(runtime.device)
-    network, lr = _network(model, pool, cuda=runtime.device.type == "cuda")
-    rules = preset("policy", policy) if isinstance(policy, str) else policy
-    if train is None:
-        recipe = training(rules.name, lr=lr, augment=augment)
+    made = _model(model, recipe, pool, augment, runtime)
+    if isinstance(made, Model):
+        recipe = settle.recipe(recipe, made)
+        network: Network = partial(build.build, made)
+        changes = {"lr": made.lr}
     else:
-        recipe = preset("train", train, lr=lr, augment=augment) if isinstance(train, str) else train
+        network = partial(_from_factory, made)
+        changes = {}
+    rules = settle.paced(rules, recipe)
+    if isinstance(recipe, Head):
+        assert isinstance(made, Pretrained)  # settle.recipe has checked it
+        cache = Path(Standard().root).expanduser()
+        pool = features.added(pool, extraction(made, Standard(), runtime), cache, "ALEARN_DATA")
+    elif not isinstance(train, Train):
+        recipe = recipe.model_copy(update=changes | {"augment": augment})
+    pool = pool.to(runtime.device)
     ledger = Ledger.empty(len(pool))
     if pool.given is not None:
         index = np.flatnonzero(pool.given >= 0)
@@ -157,7 +176,7 @@ def label(
     journal = _LastRound(on_progress, on_commit)
     loop.label(
         loop.Trial(
-            images=pool.images,
+            images=pool.inputs,
             names=Names(pool.ids, pool.classes),
             oracle=oracle,
             ledger=ledger,
@@ -189,13 +208,13 @@ class _LastRound:
             self._on_commit(entry)
 
 
-def _pool(images: Images, seed: int) -> ImageSet:
+def _pool(images: Images, seed: int, runtime: Runtime) -> ImageSet:
     """Return images of any supported type as an image set."""
     if isinstance(images, ImageSet):
         return images
     if isinstance(images, str | PathLike):
         folder = Folder(root=str(Path(images).expanduser().absolute()))
-        settled = choose.settle(folder, Train(), preset("model", "auto"), torch.cuda.is_available())
+        settled = settle.settle(folder, preset("model", "small_cnn"), Train(), Policy(), runtime)
         return sources.load(settled.data, seed)[0]
     pixels = torch.as_tensor(images)
     if pixels.dtype != torch.uint8 or pixels.ndim not in (3, 4):
@@ -225,17 +244,21 @@ def _thumbnails(pool: ImageSet) -> Array:
     return small.expand(-1, 3, -1, -1).numpy()
 
 
-def _network(model: str | Model | Factory, pool: ImageSet, cuda: bool) -> tuple[Network, float]:
-    """Return a function that makes the network for these images, and the learning rate that suits it."""
+def _model(
+    model: str | Model | Factory, recipe: AnyTrain, pool: ImageSet, augment: str, runtime: Runtime
+) -> Model | Factory:
+    """Return a network that can be built, chosen by these images if it is "auto"."""
     if isinstance(model, str):
         model = preset("model", model)
     if isinstance(model, Auto):
         channels, *sides = pool.images.shape[1:]
-        model, _ = choose.network(model, max(sides) > choose.SMALL, channels == 1, cuda)
+        small = max(sides) <= choose.SMALL
+        model, _ = settle.network(model, recipe, choose.why_plain(augment, channels, small), small, runtime)
+    elif isinstance(model, Model):
+        model, _ = build.settle(model)
     if isinstance(model, Model):
         build.check(model)
-        return partial(build.build, model), model.lr
-    return partial(_from_factory, model), Train().lr
+    return model
 
 
 def _from_factory(factory: Factory, shape: tuple[int, int, int], classes: int) -> Classifier:

@@ -44,7 +44,7 @@ AnyModel = Annotated[SerializeAsAny[Model], WrapValidator(_model)]
 """Any registered network, with the keys of its registered config class."""
 
 
-def default_model(name: str, **keys: Any) -> Model:
+def default_model(name: str, /, **keys: Any) -> Model:
     """Return the config of a network. keys: values that replace its defaults."""
     model: Model = MODELS.get(name).config(**keys)
     return model

@@ -8,6 +8,10 @@ from alearn.config.registered import RegisteredName
 from alearn.config.section import Count, Section, Share
 from alearn.registry import AUTO_RULES, QUERIES
 
+FIRST, ROUND = 20, 25
+"""First images and questions of a round that takes seconds: a head on pretrained features learns something from so few,
+and new questions are better than old ones."""
+
 
 class Query(Section):
     """How a round chooses the images for the human."""
@@ -74,16 +78,22 @@ class Policy(Section):
     init_fraction: Share | None = None
     """How many images the human labels before the first round, as a share of the data set. null takes init_count."""
     init_count: Count | Literal["auto"] | None = 100
-    """How many images the human labels before the first round. auto: a twentieth of the data set, but 20 to 100."""
+    """How many images the human labels before the first round. auto: a twentieth of the data set, but 20 to 100; 20
+    with pace=quick."""
     query: Query = Query()
     """How a round chooses the images for the human."""
     hand_fraction: Share | None = None
     """How many images the human labels in a round, as a share of the data set. null takes hand_per_round."""
     hand_per_round: Count | Literal["auto"] | None = 138
-    """How many images the human labels in a round. auto: a twentieth of the data set, but 10 to 138."""
+    """How many images the human labels in a round. auto: a twentieth of the data set, but 10 to 138; 25 with
+    pace=quick."""
     hand_budget: Count | Literal["auto"] | None = 650
     """How many images the human labels in total; the model labels the others. null means no limit. auto: enough for the
-    first images and four rounds, but no limit with finish=audit, which ends the rounds when they are not worth it."""
+    first images and four rounds, and with pace=quick a tenth of the data set, but 100 to 1,000; no limit with
+    finish=audit, which ends the rounds when they are not worth it."""
+    pace: Literal["quick", "slow", "auto"] = "slow"
+    """How long a round takes, which decides the numbers that are auto. quick: seconds. slow: minutes. auto: quick with
+    train=head."""
     auto: AutoLabels = AutoLabels()
     """Which predictions become labels before the end."""
     threshold: Share = 0.95
@@ -121,14 +131,18 @@ class Policy(Section):
         if self.init_fraction is not None:
             return round(self.init_fraction * total)
         assert self.init_count is not None
-        return min(total, max(20, min(100, total // 20))) if self.init_count == "auto" else self.init_count
+        if self.init_count != "auto":
+            return self.init_count
+        return min(total, FIRST if self.pace == "quick" else max(20, min(100, total // 20)))
 
     def round_size(self, total: int) -> int:
         """Return the number of hand labels in a round."""
         if self.hand_fraction is not None:
             return round(self.hand_fraction * total)
         assert self.hand_per_round is not None
-        return max(10, min(138, total // 20)) if self.hand_per_round == "auto" else self.hand_per_round
+        if self.hand_per_round != "auto":
+            return self.hand_per_round
+        return ROUND if self.pace == "quick" else max(10, min(138, total // 20))
 
     def budget(self, total: int) -> int | None:
         """Return the total number of hand labels, or None if there is no limit."""
@@ -136,6 +150,8 @@ class Policy(Section):
             return self.hand_budget
         if self.finish == "audit":
             return None
+        if self.pace == "quick":
+            return min(total, max(100, min(1000, total // 10)))
         return min(total, self.init_size(total) + 4 * self.round_size(total))
 
     def describe(self, total: int) -> str:

@@ -14,7 +14,7 @@ from alearn.config.model_config import AnyModel, default_model
 from alearn.config.oracle_config import AnyOracle
 from alearn.config.policy_config import Policy
 from alearn.config.section import Count, Section
-from alearn.config.train_config import Train
+from alearn.config.train_config import AnyTrain, Train
 from alearn.errors import AlearnError
 from alearn.registry import ORACLES, QUERIES
 
@@ -47,7 +47,7 @@ class Config(Section):
 
     data: Data = Field(default_factory=Standard)
     model: AnyModel = Field(default_factory=lambda: default_model("small_cnn"))
-    train: Train = Field(default_factory=_suiting)
+    train: AnyTrain = Field(default_factory=_suiting)
     policy: Policy = Policy()
     oracle: AnyOracle = Field(default_factory=lambda: ORACLES.get("truth").config())
     record: Record = Record()

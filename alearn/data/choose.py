@@ -52,19 +52,25 @@ Choice = tuple[Any, str]
 """A value, and the reason for it."""
 
 
-def contents(data: Folder, sample: Callable[[], "Sample"]) -> tuple[Folder, list[str]]:
+def sample(data: Data) -> "Sample":
+    """Return a sample of the images of a folder."""
+    assert isinstance(data, Folder)
+    return Sample.of(data)
+
+
+def contents(data: Folder, look: Callable[[], "Sample"]) -> tuple[Folder, list[str]]:
     """Choose layout, channels and augment of a folder as far as they are auto. Return it, and a sentence for each."""
     choices: dict[str, Choice] = {}
     if data.layout == "auto" and data.labels is None:
         choices["layout"] = listing.layout(Path(data.root).expanduser())
     if data.channels == "auto":
-        choices["channels"] = _channels(sample())
+        choices["channels"] = _channels(look())
     if data.augment == "auto":
-        choices["augment"] = augment(sample().thumbnails)
+        choices["augment"] = augment(look().thumbnails)
     return _with(data, choices)
 
 
-def sized(data: Folder, sample: Callable[[], "Sample"], side: int | None, cuda: bool) -> tuple[Folder, list[str]]:
+def sized(data: Folder, look: Callable[[], "Sample"], side: int | None, cuda: bool) -> tuple[Folder, list[str]]:
     """Choose the size of a folder if it is auto. Return the folder, and a sentence about the choice.
 
     side: the pixels per side for which a pretrained network is best, None for a network that is trained from scratch.
@@ -72,25 +78,36 @@ def sized(data: Folder, sample: Callable[[], "Sample"], side: int | None, cuda: 
     """
     if data.size != "auto":
         return data, []
-    choice = _size(sample(), cuda) if side is None else (side, "the network has learned from images of about this size")
+    choice = _size(look(), cuda) if side is None else (side, "the network has learned from images of about this size")
     return _with(data, {"size": choice})
 
 
-def plain(data: Data, sample: Callable[[], "Sample"]) -> str | None:
-    """Return why images need no network that knows photographs: they are line-drawn, or small and grey. Else None."""
+def plain(data: Data, look: Callable[[], "Sample"]) -> str | None:
+    """Return why images need no network that knows photographs, as `why_plain` does."""
     if not isinstance(data, Folder):
-        return "the images are small and grey" if data.name in GREY else None
-    if data.augment == "digits":
+        return why_plain(data.augment, 1 if data.name in GREY else 3, small=True)
+    assert data.channels != "auto"
+    return why_plain(data.augment, data.channels, is_small(data, look))
+
+
+def why_plain(augment: str, channels: int, small: bool) -> str | None:
+    """Return why images need no network that knows photographs: they are line-drawn, or small and grey. Else None.
+
+    Args:
+        augment: The distortions that suit the images.
+        channels: 1 if the images are grey.
+        small: Whether they have at most SMALL pixels a side.
+    """
+    if augment == "digits":
         return "the images are line-drawn"
-    grey = data.channels == 1
-    return "the images are small and grey" if grey and is_small(data, sample) else None
+    return "the images are small and grey" if channels == 1 and small else None
 
 
-def is_small(data: Data, sample: Callable[[], "Sample"]) -> bool:
+def is_small(data: Data, look: Callable[[], "Sample"]) -> bool:
     """Return whether the images have at most SMALL pixels a side."""
     if not isinstance(data, Folder):
         return True
-    return (sample().side if data.size == "auto" else data.size) <= SMALL
+    return (look().side if data.size == "auto" else data.size) <= SMALL
 
 
 def _with(data: Folder, choices: dict[str, Choice]) -> tuple[Folder, list[str]]:

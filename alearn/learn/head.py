@@ -19,10 +19,16 @@ from alearn.values import Array, Fitted, Images
 
 FOLDS = 5
 """Parts of the answers. Each part is held out once, to find the temperature."""
+
 STEPS = 100
 """The most steps of L-BFGS."""
-TEMPERATURES = tuple(float(t) for t in np.geomspace(0.25, 4, 33))
+
+TEMPERATURES = tuple(float(t) for t in np.geomspace(0.1, 10, 81))
 """The temperatures that are tried."""
+
+DOUBT = 1.35
+"""How much less likely, in nats, a temperature may make the held-out answers than the best one does, without being
+refuted by them: half the 0.9 quantile of chi-squared with one degree of freedom."""
 
 
 def fit_head(
@@ -38,9 +44,9 @@ def fit_head(
 ) -> Fitted:
     """Fit a linear head to the hand labels, and report progress when it is done.
 
-    The head is a multinomial logistic regression on standardized features with an L2 penalty. Its logits are divided by
-    a temperature, which makes the likelihood of held-out answers largest (Guo et al., "On Calibration of Modern Neural
-    Networks", 2017). Standardization and temperature are folded into the weights, so the model is a plain linear layer.
+    The head is a multinomial logistic regression with an L2 penalty. Its logits are divided by a temperature that
+    held-out answers determine (Guo et al., "On Calibration of Modern Neural Networks", 2017), see `temperature`. Scale
+    and temperature are folded into the weights, so the model is a plain linear layer.
 
     Args:
         head: The recipe.
@@ -62,12 +68,13 @@ def fit_head(
     x_nf = features_nf[torch.from_numpy(index).to(on)].float()
     y_n = torch.from_numpy(labeled.label[labeled.hand]).to(on)
     mean_f = x_nf.mean(0)
-    scale_f = x_nf.std(0, correction=0).clamp_min(1e-6)
-    x_nf = (x_nf - mean_f) / scale_f
-    held_nk = held_out(x_nf, y_n, classes, head.penalty, folds(y_n, rng.generator(seed, round, "folds")))
+    x_nf -= mean_f
+    scale = float(x_nf.square().sum(1).mean().sqrt().clamp_min(1e-6))
+    z_nr, basis_rf = row_space(x_nf / scale)
+    held_nk = held_out(z_nr, y_n, classes, head.penalty, folds(y_n, rng.generator(seed, round, "folds")))
     heat = temperature(held_nk, y_n)
-    weight_kf, bias_k = regression(x_nf, y_n, classes, head.penalty)
-    weight_kf = weight_kf / scale_f
+    weight_kr, bias_k = regression(z_nr, y_n, classes, head.penalty)
+    weight_kf = weight_kr @ basis_rf / scale
     model = Classifier(nn.Identity(), len(mean_f), classes).to(on)
     model.head.load_state_dict({"weight": weight_kf / heat, "bias": (bias_k - weight_kf @ mean_f) / heat})
     loss = float(F.cross_entropy(held_nk / heat, y_n))
@@ -87,19 +94,37 @@ def folds(label_n: Tensor, generator: np.random.Generator) -> Array:
     return fold_n
 
 
+def row_space(x_nf: Tensor) -> tuple[Tensor, Tensor]:
+    """Return z [n, r] and an orthonormal basis [r, F] with x = z basis, where r is at most n.
+
+    The weights of a regression with an L2 penalty lie in the space of the rows. If they are few, this space is much
+    smaller than that of the features, and the regression on z is the same one.
+    """
+    n, width = x_nf.shape
+    if n >= width:
+        return x_nf, torch.eye(width, device=x_nf.device)
+    x_64 = x_nf.double()
+    value_n, vector_nn = torch.linalg.eigh(x_64 @ x_64.T)
+    kept = value_n > 1e-9 * value_n[-1].clamp_min(1e-30)
+    root_r = value_n[kept].sqrt()
+    vector_nr = vector_nn[:, kept]
+    return (vector_nr * root_r).float(), ((vector_nr / root_r).T @ x_64).float()
+
+
 def regression(x_nf: Tensor, y_n: Tensor, classes: int, penalty: float) -> tuple[Tensor, Tensor]:
     """Fit a multinomial logistic regression: weights [K, F] and biases [K], float32.
 
-    It minimizes the mean cross-entropy + penalty / 2 x the squared norm of the weights by L-BFGS, from zero. So nothing
-    is drawn.
+    It minimizes the sum of the cross-entropies + penalty / 2 x the squared norm of the weights by L-BFGS, from zero. So
+    nothing is drawn.
     """
     weight_kf = torch.zeros(classes, x_nf.shape[1], device=x_nf.device, requires_grad=True)
     bias_k = torch.zeros(classes, device=x_nf.device, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight_kf, bias_k], max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+    decay = penalty / len(x_nf) / 2
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = F.cross_entropy(F.linear(x_nf, weight_kf, bias_k), y_n) + penalty / 2 * weight_kf.square().sum()
+        value = F.cross_entropy(F.linear(x_nf, weight_kf, bias_k), y_n) + decay * weight_kf.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
@@ -118,6 +143,9 @@ def held_out(x_nf: Tensor, y_n: Tensor, classes: int, penalty: float, fold_n: Ar
 
 
 def temperature(logits_nk: Tensor, y_n: Tensor) -> float:
-    """Return the temperature of TEMPERATURES that makes the likelihood of the labels largest."""
-    losses = [float(F.cross_entropy(logits_nk / t, y_n)) for t in TEMPERATURES]
-    return TEMPERATURES[int(np.argmin(losses))]
+    """Return the highest temperature that held-out answers do not refute.
+
+    The most likely temperature of a few answers is often far too low, and then the model is sure of wrong guesses.
+    """
+    losses = [float(F.cross_entropy(logits_nk / t, y_n, reduction="sum")) for t in TEMPERATURES]
+    return max(t for t, loss in zip(TEMPERATURES, losses, strict=True) if loss <= min(losses) + DOUBT)

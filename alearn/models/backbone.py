@@ -5,7 +5,7 @@ Shape letters: B batch, C channels, H height, W width, F features.
 
 from copy import deepcopy
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -29,19 +29,23 @@ class Pooled(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         """net: a network that `timm.create_model` has made with num_classes=0."""
         super().__init__()
-        self.net = net
+        self.net: Any = net  # timm's networks have more methods than nn.Module
         self._stages = LAST if hasattr(net, "patch_embed") else None
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Return the features [B, F] of standardized images [B, 3, H, W]."""
-        if not hasattr(self.net, "forward_intermediates"):
-            vectors = [self.net(x_bchw)]
-        else:
-            last, maps = self.net.forward_intermediates(x_bchw, indices=self._stages)
-            vectors = [self.net.forward_head(last, pre_logits=True)]
-            for map_bchw in [*maps, *([last] if last.ndim == 4 and self._stages is None else [])]:
+        net = self.net
+        if hasattr(net, "forward_intermediates"):
+            last, maps = net.forward_intermediates(x_bchw, indices=self._stages)
+            vectors = [net.forward_head(last, pre_logits=True)]
+            if self._stages is None and last.ndim == 4:
+                maps.append(last)
+            for map_bchw in maps:
                 vectors += torch.std_mean(map_bchw.float(), (2, 3))
-        return torch.cat([F.normalize(vector.float()) for vector in vectors], 1) / len(vectors) ** 0.5
+        else:
+            vectors = [net(x_bchw)]
+        features_bf: Tensor = torch.cat([F.normalize(vector.float()) for vector in vectors], 1) / len(vectors) ** 0.5
+        return features_bf
 
 
 class Backbone(nn.Module):

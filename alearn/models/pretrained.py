@@ -46,7 +46,8 @@ class Pretrained(Model):
     license: str | None = None
     """Licence of the weights: weights with another one are refused. null takes any, and a trial records it."""
     size: Annotated[int, Field(ge=16, le=1024)] | None = None
-    """Pixels a side that the network looks at. null: those of the images, and of known data sets more."""
+    """Pixels a side that the network looks at. null: those of the images; of known data sets, what the
+    weights know."""
     views: Literal[1, 2] = 2
     """2 averages the features of an image and of its mirror image, except while weights are trained. 1 takes the image
     alone."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from alearn.config import Auto, Config, Folder, Model, flatten, free, load
+from alearn.config import AnyTrain, Auto, AutoTrain, Config, Folder, Model, Train, flatten, free, load
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import labels_csv
@@ -101,12 +101,25 @@ def as_before(config: Config, folder: Path) -> Config:
     data = {key: getattr(before.data, key, "auto") for key in ("layout", "size", "channels", "augment")}
     data = {key: value for key, value in data.items() if getattr(config.data, key, None) == "auto"}
     changed: dict[str, Any] = {"data": config.data.model_copy(update=data)}
-    if config.train.augment == "auto":
-        changed["train"] = config.train.model_copy(update={"augment": before.train.augment})
-    models = (config.model.small, config.model.large) if isinstance(config.model, Auto) else (config.model,)
-    if any(_same(model, before.model) for model in models):
+    for option in _recipes(config.train, before.train):
+        if option == before.train:
+            changed["train"] = option
+    networks = [config.model]
+    if isinstance(config.model, Auto):
+        networks = [config.model.small, config.model.large, config.model.backbone, config.model.backbone_gpu]
+    if any(_same(model, before.model) for model in networks):
         changed["model"] = before.model
     return config.model_copy(update=changed)
+
+
+def _recipes(train: AnyTrain, before: AnyTrain) -> list[AnyTrain]:
+    """Return the recipes that a trial may have chosen from, with the distortions that it chose."""
+    options: list[AnyTrain] = [train.network, train.head] if isinstance(train, AutoTrain) else [train]
+    augment = {"augment": getattr(before, "augment", "auto")}
+    for at, option in enumerate(options):
+        if isinstance(option, Train) and option.augment == "auto":
+            options[at] = option.model_copy(update=augment)
+    return options
 
 
 def _same(model: Model, before: Model) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from alearn import loop
 from alearn.audit.protocol import Names
-from alearn.config import Config, Folder, Head
+from alearn.config import AutoTrain, Config, Folder, Head
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
@@ -146,9 +146,8 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
         end.callback(human.close)
     if isinstance(human, People):
         notes += _where(human, folder)
-    setting = Setting(
-        folder, config, origin, pool, test, names, state, runtime, notes, extractor and extractor.backbone
-    )
+    backbone = None if extractor is None else extractor.backbone
+    setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes, backbone)
     journal = FolderJournal(setting, reporters(setting))
     end.callback(journal.close)
     loop.label(_trial(setting, human), journal)
@@ -158,6 +157,7 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
 def _trial(setting: Setting, human: Oracle) -> loop.Trial:
     """Take the config apart: from here on, every function gets the section that it needs."""
     config = setting.config
+    assert not isinstance(config.train, AutoTrain)  # settle has chosen
     return loop.Trial(
         images=setting.pool.inputs,
         names=setting.names,

@@ -1,13 +1,13 @@
 """Replace each `auto` of the config by a value, by looking at a sample of the images and at the machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 from alearn.config import AnyTrain, Auto, AutoTrain, Data, Folder, Head, Model, Policy, Train
 from alearn.data import choose
-from alearn.data.choose import SMALL, Sample
+from alearn.data.choose import SMALL
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
 from alearn.models import build
@@ -24,7 +24,7 @@ class Settled:
 
     data: Data
     model: Model
-    train: AnyTrain
+    train: Train | Head
     policy: Policy
     notes: Sequence[str]
 
@@ -34,7 +34,7 @@ class Settled:
 
 
 def settle(data: Data, model: Model, train: AnyTrain, policy: Policy, runtime: Runtime) -> Settled:
-    """Choose a value for each `auto`: in data, for the model, for the training, and for the numbers of a policy.
+    """Choose a value for each `auto`: in data, for the model, for the training, and for the pace of the policy.
 
     If nothing is auto, no image is read. Labels play no part. The same files give the same values on the same machine.
 
@@ -50,34 +50,82 @@ def settle(data: Data, model: Model, train: AnyTrain, policy: Policy, runtime: R
             the network.
     """
     notes: list[str] = []
-    cuda = runtime.device.type == "cuda"
-    sample = cache(partial(Sample.of, data))  # no image is read before it is needed
+    sample = cache(partial(choose.sample, data))  # no image is read before it is needed
     if isinstance(data, Folder):
         data, about = choose.contents(data, sample)
         notes += about
     elif data.augment == "auto":
         raise AlearnError(f"data.augment=auto: is for data=folder; leave it out for data={data.name}")
     if isinstance(model, Auto):
-        model, about = _network(model, data, train, sample, runtime)
+        plain = choose.plain(data, sample)
+        model, about = network(model, train, plain, choose.is_small(data, sample), runtime)
     else:
         model, about = build.settle(model)
     notes += about
-    frozen = model.network == PRETRAINED
-    if frozen and not isinstance(data, Folder) and model.size is None:
-        model = model.model_copy(update={"size": _side(runtime)})
-    if isinstance(train, AutoTrain):
-        train = train.head if frozen else train.network
-    if isinstance(train, Head) and not frozen:
-        raise AlearnError(
-            f"train=head: fits a head to the features of a pretrained network, and model={model.name} is none; give "
-            "model=pretrained, or train=frugal"
-        )
+    train = recipe(train, model)
     if isinstance(data, Folder):
-        data, about = choose.sized(data, sample, _side(runtime) if frozen else None, cuda)
+        side = pretrained_side(runtime) if model.network == PRETRAINED else None
+        data, about = choose.sized(data, sample, side, runtime.device.type == "cuda")
         notes += about
     if isinstance(train, Train) and train.augment == "auto":
         train = train.model_copy(update={"augment": data.augment})
-    return Settled(data, model, train, policy, notes)
+    return Settled(data, model, train, paced(policy, train), notes)
+
+
+def recipe(train: AnyTrain, model: Model) -> Train | Head:
+    """Return how to train a network. Raise AlearnError if the recipe does not suit it."""
+    pretrained = model.network == PRETRAINED
+    if isinstance(train, AutoTrain):
+        return train.head if pretrained else train.network
+    if isinstance(train, Head) and not pretrained:
+        raise AlearnError(
+            f"train=head: fits a head to the features of a pretrained network, and model={called(model)} is none; give "
+            "model=pretrained, or train=frugal"
+        )
+    return train
+
+
+def paced(policy: Policy, train: Train | Head) -> Policy:
+    """Return a policy with its pace chosen."""
+    if policy.pace != "auto":
+        return policy
+    return policy.model_copy(update={"pace": "quick" if isinstance(train, Head) else "slow"})
+
+
+def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime: Runtime) -> tuple[Model, list[str]]:
+    """Choose a network. Return it, and sentences that give the reason and say what is not available.
+
+    Args:
+        auto: The networks to choose from.
+        train: How to train. A recipe that trains from scratch gets no pretrained network.
+        plain: Why the images need no network that knows photographs; None if they do.
+        small: Whether the images have at most SMALL pixels a side.
+        runtime: What there is to compute with.
+    """
+    cuda = runtime.device.type == "cuda"
+    if plain is not None:
+        return auto.small, [f"model={called(auto.small)}: {plain}"]
+    notes = []
+    if not isinstance(train, Train):
+        for backbone in [auto.backbone_gpu, auto.backbone] if cuda else [auto.backbone]:
+            try:
+                settled, about = build.settle(backbone)
+            except AlearnError as error:
+                notes.append(f"model={called(backbone)} is not available: {error}")
+            else:
+                return settled, [*notes, f"model={called(backbone)}: it has learned from photographs", *about]
+    if not cuda:
+        return auto.small, [*notes, f"model={called(auto.small)}: there is no GPU"]
+    why = "in colour" if small else f"more than {SMALL} pixels a side"
+    return auto.large, [*notes, f"model={called(auto.large)}: the images are {why}"]
+
+
+def pretrained_side(runtime: Runtime) -> int:
+    """Return the side of the images that a pretrained network gets, in pixels.
+
+    Larger images are labeled better (docs/results/photographs.md), but a CPU without bf16 would take too long.
+    """
+    return LARGE if runtime.device.type == "cuda" or runtime.bf16 else CHEAP
 
 
 def called(model: Model) -> str:
@@ -86,34 +134,3 @@ def called(model: Model) -> str:
         return f"{model.network} model.name={model.name}"
     width = getattr(model, "width", None)  # not every network has one
     return model.name if width is None else f"{model.name} model.width={width}"
-
-
-def _network(
-    auto: Auto, data: Data, train: AnyTrain, sample: Callable[[], Sample], runtime: Runtime
-) -> tuple[Model, list[str]]:
-    """Choose a network. Return it, and sentences that give the reason and what was not available."""
-    cuda = runtime.device.type == "cuda"
-    plain = choose.plain(data, sample)
-    notes = []
-    if plain is None and not isinstance(train, Train):
-        for backbone in [auto.backbone_gpu, auto.backbone] if cuda else [auto.backbone]:
-            try:
-                backbone, about = build.settle(backbone)
-            except AlearnError as error:
-                notes.append(f"model={called(backbone)} is not available: {error}")
-            else:
-                return backbone, [*notes, f"model={called(backbone)}: it knows photographs", *about]
-    if plain is not None:
-        return auto.small, [f"model={called(auto.small)}: {plain}"]
-    if not cuda:
-        return auto.small, [*notes, f"model={called(auto.small)}: there is no GPU"]
-    large = "in colour" if choose.is_small(data, sample) else f"more than {SMALL} pixels a side"
-    return auto.large, [*notes, f"model={called(auto.large)}: the images are {large}"]
-
-
-def _side(runtime: Runtime) -> int:
-    """Return the side of images for a pretrained network, in pixels.
-
-    Larger images are labeled better (docs/results/photographs.md). A CPU without bf16 needs three times as long.
-    """
-    return LARGE if runtime.device.type == "cuda" or runtime.bf16 else CHEAP
