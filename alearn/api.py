@@ -25,6 +25,7 @@ from alearn.learn.fit import Network
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.models import build
 from alearn.models.classifier import Classifier, as_classifier
+from alearn.models.pretrained import Pretrained
 from alearn.oracle.interface import Oracle
 from alearn.oracle.truth import numbered
 from alearn.trial import settle
