@@ -65,6 +65,13 @@ class Pretrained(Model):
 
 
 def check(config: Pretrained) -> None:
+    """Raise AlearnError for a name that timm does not have, and for a file of weights that does not exist."""
+    check_name(config)
+    if config.weights not in (None, AUTO) and not config.weights.startswith(weight_files.HUB):
+        found.find(config.name, config.weights, config.sha256)
+
+
+def check_name(config: Pretrained) -> None:
     """Raise AlearnError for a name that timm does not have."""
     import timm
 
@@ -105,7 +112,7 @@ def backbone(config: Pretrained, shape: tuple[int, int, int] | None = None, pret
         AlearnError: timm does not have the network, its weights are not available or do not fit, or it does not accept
             images of this shape.
     """
-    check(config)
+    check_name(config)
     weights = _found(config) if pretrained and config.weights is not None else None
     cfg = found.description(config.name)
     channels, height, width = shape or cfg.input_size
