@@ -171,7 +171,7 @@ def _net(config: Pretrained, weights: Weights | None, size: tuple[int, int]) -> 
             with torch.no_grad():
                 out = tuple(net.eval()(torch.zeros(2, 3, *side)).shape)
         except Exception as error:
-            why = str(error).partition("\n")[0]
+            why = str(error).partition("\n")[0] or type(error).__name__
             continue
         if len(out) != 2:
             raise AlearnError(f"model.name={config.name}: has no pooled features (it returns {list(out)})")
