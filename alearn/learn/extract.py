@@ -10,9 +10,9 @@ from torch import Tensor
 from alearn.config import Data, Folder
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
-from alearn.models.classifier import to_float
 from alearn.models import pretrained
 from alearn.models.backbone import Backbone
+from alearn.models.classifier import to_float
 from alearn.models.pretrained import Pretrained
 
 BATCH_CPU, BATCH_GPU = 32, 256
