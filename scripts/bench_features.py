@@ -73,9 +73,8 @@ def main() -> None:
     print(
         f"{runtime.describe()}; {versions()}; commit {commit()}; batches of {extraction.batch}; {options.views} views\n"
     )
-    print(
-        "| network, pixels | extractor, images/s | timm, images/s | ratio: median (range) |\n| --- | ---: | ---: | ---: |"
-    )
+    print("| network, pixels | extractor, images/s | timm, images/s | ratio: median (range) |")
+    print("| --- | ---: | ---: | ---: |")
     print(f"| {options.name}, {options.size} | {rates[0]} | {rates[1]} | {ratio} |")
 
 
