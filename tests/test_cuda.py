@@ -8,8 +8,10 @@ import torch
 
 from alearn.learn import device, fit
 from alearn.learn.consistency import Consistency
+from alearn.learn.extract import Extraction
 from alearn.learn.score import score
 from alearn.learn.training_set import TrainingSet
+from alearn.models.pretrained import Pretrained, backbone
 from alearn.models.small_cnn import SmallCnn, small_cnn
 from alearn.policy import first, query
 from alearn.registry import QUERIES, Need
@@ -73,6 +75,24 @@ def test_a_step_does_not_wait_for_the_gpu():
     torch.cuda.set_sync_debug_mode("error")
     try:
         step(on.images, index, label)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_features_agree_with_the_cpu_and_do_not_depend_on_the_batch(precision):
+    body = backbone(Pretrained(name="test_efficientnet", weights=None), (3, 32, 32))
+    pixels = torch.randint(256, (600, 3, 32, 32), dtype=torch.uint8)
+    gpu, cpu = (Extraction(body, device.choose(name, precision)) for name in ("cuda", "cpu"))
+    features = gpu(pixels)
+    assert features.is_pinned()
+    assert (features - cpu(pixels)).abs().max() <= 0.05 * features.abs().max()
+    order = torch.randperm(600)
+    assert torch.equal(gpu(pixels[order]), features[order])
+    assert torch.equal(gpu(pixels[599:]), features[599:])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        gpu._computed(pixels)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -17,8 +17,10 @@ from alearn.config import Model
 from alearn.data.augment import AUGMENT, _basis
 from alearn.learn import fit, score
 from alearn.learn.device import Runtime
+from alearn.learn.extract import Extraction
 from alearn.models.build import build
 from alearn.models.classifier import to_float
+from alearn.models.pretrained import Pretrained, backbone
 from alearn.policy import first, query, spread
 from alearn.registry import QUERIES, Need
 from alearn.values import Scores
@@ -39,12 +41,18 @@ def network(config: Model) -> nn.Module:
     """Return a model on the fake device. `.to(CUDA)` cannot swap fake parameters, so each one is replaced here."""
     with unset_fake_temporarily():
         model = build(config, (1, 28, 28), 10)
+    return moved(model)
+
+
+def moved(model: nn.Module) -> nn.Module:
+    """Return a model with its parameters on the fake device."""
     for module in model.modules():
         for values in (module._parameters, module._buffers):
             for name, value in values.items():
                 if value is not None:
                     new = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=CUDA)
-                    values[name] = nn.Parameter(new) if values is module._parameters else new
+                    learns = values is module._parameters
+                    values[name] = nn.Parameter(new, requires_grad=value.requires_grad) if learns else new
     return model
 
 
@@ -135,3 +143,22 @@ def test_decisions(name, numbers, monkeypatch):
 def test_batches_without_a_budget():
     epoch = next(fit.epochs(compose("train=source").train, torch.ones(100, dtype=torch.bool, device=CUDA)))
     assert {batch.device for batch in epoch} == {CUDA}
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_features(bf16, monkeypatch):
+    with unset_fake_temporarily():
+        body = backbone(Pretrained(name="test_efficientnet", weights=None), (3, 32, 32))
+        extraction = Extraction(body, Runtime(torch.device("cpu"), bf16))
+    moved(extraction._network)
+    extraction._runtime, extraction.batch = Runtime(CUDA, bf16), 256
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor.device.type) or tensor)
+    empty = torch.empty  # which cannot pin memory without a GPU
+    monkeypatch.setattr(torch, "empty", lambda *size, pin_memory=False, **options: empty(*size, **options))
+    seen = []
+    extraction._network.register_forward_hook(lambda module, inputs, made: seen.append((inputs[0].device, made.shape)))
+    features = extraction._computed(torch.zeros(300, 3, 32, 32, dtype=torch.uint8))
+    assert (features.device.type, features.dtype, features.shape) == ("cpu", torch.float16, (300, body.features))
+    assert seen == [(CUDA, (256, body.features))] * 2
+    assert pinned == ["cpu"] * 2

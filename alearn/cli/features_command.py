@@ -4,12 +4,8 @@ import shlex
 from argparse import Namespace
 from time import monotonic
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from alearn.cli.command_line import Parser
 from alearn.cli.exit_codes import DONE
-from alearn.config import hydra_front
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError
 
@@ -35,6 +31,11 @@ def parser() -> Parser:
 
 def run(args: Namespace) -> int:
     """Compute what is not there yet, and print what was done."""
+    from hydra.errors import HydraException  # here, because this takes long, and torch even longer
+    from omegaconf.errors import OmegaConfBaseException
+
+    from alearn.config import hydra_front
+
     given = {override.split("=")[0] for override in args.overrides}
     overrides = [*(f"{key}={value}" for key, value in DEFAULTS.items() if key not in given), *args.overrides]
     refuse_old_overrides(overrides)
@@ -43,7 +44,7 @@ def run(args: Namespace) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         raise AlearnError(hydra_front.explain(error)) from error
 
-    from alearn.data import row_store, sources  # here, because they import torch
+    from alearn.data import row_store, sources
     from alearn.learn import device, extract
     from alearn.models.pretrained import Pretrained
 
@@ -62,7 +63,8 @@ def run(args: Namespace) -> int:
     total = len(pool) + len(test)
     skipped = len(pool.skipped) + len(test.skipped)
     rate = f", {extraction.done / seconds:,.0f} images a second" if extraction.done else ""
-    print(f"{total:,} images: {extraction.done:,} computed, the others were there already; {skipped:,} files skipped")
+    files = "1 file" if skipped == 1 else f"{skipped:,} files"
+    print(f"{total:,} images: {extraction.done:,} computed, the others were there already; {files} skipped")
     print(f"{seconds:,.1f} s on {runtime.describe()}{rate}")
     print(f"{folder}: {extraction.width:,} features an image, {row_store.size(folder) / 1e6:,.1f} MB")
     return DONE

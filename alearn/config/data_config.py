@@ -60,7 +60,7 @@ class Standard(_Source):
     name: Literal["mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "svhn"] = "mnist"
     """Name of the data set."""
     root: str = _in_cache()
-    """Folder that holds the data set or gets it, in torchvision's own layout."""
+    """Folder that holds the data set or gets it, in torchvision's own layout. Features are kept there, too."""
     augment: Augment = Field(
         default_factory=lambda data: _SUITS[data["name"]], json_schema_extra={"default": "what suits the data set"}
     )
@@ -89,7 +89,7 @@ class Folder(_Source):
     augment: Augment = "auto"
     """Distortions that leave its classes as they are. auto: chosen from the images."""
     cache: str = _in_cache()
-    """Folder for decoded images."""
+    """Folder for decoded images and for features."""
 
 
 Data = Annotated[Standard | Folder, Field(discriminator="name")]

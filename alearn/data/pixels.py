@@ -21,10 +21,12 @@ ROOM = 0.6
 """Share of the free GPU memory that images may take. The rest is for training."""
 
 KEPT = 8 << 20
-"""After this many bytes are read, the system may drop the pages that they came from. The pages are clean and stay in
-the system's cache. But while they are mapped, they count as memory of this process, and Linux also maps neighbouring
-pages.
+"""After this many bytes are mapped, the system may drop their pages. The pages are clean and stay in the system's
+cache. But while they are mapped, they count as memory of this process.
 """
+
+AROUND = 64 << 10
+"""Bytes that Linux maps when one of them is read."""
 
 COPIED = 64 << 20
 """Bytes that are copied to the GPU at a time."""
@@ -43,19 +45,20 @@ class Mapping:
             held: An object that must live as long as the mapping, for example a lock.
         """
         self._held = held
-        self._delivered = 0
+        self._mapped = 0
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         total = len(self._map) // (math.prod(row) * np.dtype(dtype).itemsize)
         self.array: Array = np.frombuffer(self._map, dtype, total * math.prod(row)).reshape(total, *row)
 
     def copy(self, rows: Array, out: Array) -> None:
-        """Copy some rows (int64 [B]) to `out`, [B, *row]. After every KEPT bytes, drop the pages."""
+        """Copy some rows (int64 [B]) to `out`, [B, *row]. Drop the pages once KEPT bytes are mapped."""
         np.take(self.array, rows, axis=0, out=out, mode="clip")  # "raise" would copy twice, and all rows exist
-        self._delivered += out.nbytes
-        if self._delivered >= KEPT:
+        stride = math.prod(self.array.shape[1:]) * self.array.itemsize
+        self._mapped += out.nbytes + len(np.unique(rows * stride // AROUND)) * AROUND
+        if self._mapped >= KEPT:
             self._map.madvise(mmap.MADV_DONTNEED)
-            self._delivered = 0
+            self._mapped = 0
 
 
 class Mapped:

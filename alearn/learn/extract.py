@@ -64,11 +64,21 @@ class Extraction:
     def __call__(self, pixels_bchw: Tensor) -> Tensor:
         """Return the features of images (uint8 [B, C, H, W], on the CPU), float16 [B, F], on the CPU.
 
-        Features that float16 cannot hold become the nearest number that it can. The loop does not wait for the device.
+        Features that float16 cannot hold become the nearest number that it can.
 
         Raises:
             AlearnError: Some features are not numbers.
         """
+        features_bf = self._computed(pixels_bchw)
+        self._runtime.synchronize()
+        if features_bf.isnan().any():
+            precision = "precision=fp32 may help, or " if self._runtime.bf16 else ""
+            raise AlearnError(f"model: some of its features are not numbers; {precision}choose another network")
+        self.done += len(features_bf)
+        return features_bf
+
+    def _computed(self, pixels_bchw: Tensor) -> Tensor:
+        """Start the computation of the features, as `__call__` returns them, without waiting for the device."""
         on = self._runtime.device
         gpu = on.type == "cuda"
         features_bf = torch.empty((len(pixels_bchw), self.width), dtype=torch.float16, pin_memory=gpu)
@@ -80,11 +90,6 @@ class Extraction:
                 if gpu:
                     part_bchw = part_bchw.pin_memory()
                 made_bf = self._network(to_float(part_bchw.to(on, non_blocking=True)))
-                made_bf = made_bf[:count].float().clamp_(-MOST, MOST).half()
+                made_bf = made_bf[:count].float().clamp(-MOST, MOST).half()
                 features_bf[start : start + count].copy_(made_bf, non_blocking=True)
-        self._runtime.synchronize()
-        if features_bf.isnan().any():
-            precision = "precision=fp32 may help, or " if self._runtime.bf16 else ""
-            raise AlearnError(f"model: some of its features are not numbers; {precision}choose another network")
-        self.done += len(features_bf)
         return features_bf
