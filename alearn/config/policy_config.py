@@ -99,11 +99,13 @@ class Policy(Section):
     threshold: Share = 0.95
     """auto.rule=threshold takes predictions with a probability strictly above this; class_threshold scales it."""
     memory: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Weight of the earlier rounds in the probabilities for decisions: P = memory P + (1 - memory) P_new."""
+    """Weight of the earlier rounds in the probabilities for decisions: P = memory P + (1 - memory) P_new. With train=head
+    there is nothing to average."""
     memory_from: Count = 3
     """First round whose probabilities later rounds use."""
     views: Annotated[int, Field(ge=0)] = 8
-    """Average the probabilities of unsure images over this many distorted copies (data.augment)."""
+    """Average the probabilities of unsure images over this many distorted copies (data.augment). With train=head,
+    model.views decides instead."""
     stop_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Finish once less than this share of the data set is unlabeled."""
     stop_rounds: Count | None = None

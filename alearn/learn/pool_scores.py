@@ -31,6 +31,9 @@ def score_pool(
 ) -> Scores:
     """Score the images of the pool. The ledger is read, not written.
 
+    Only a network that was trained gets a second look and an average: they take out what its training has left to
+    chance. A head on stored features is the solution of a convex problem, and its features cover their views already.
+
     Args:
         policy: Says whether to look again (`views`) and whether to average over rounds (`memory`).
         model: A `Classifier`.
@@ -44,12 +47,15 @@ def score_pool(
         round: The number of the round.
         on_progress: Called with the progress of scoring.
     """
-    if policy.memory or policy.views:
+    trained = images_nchw.dtype == torch.uint8
+    if trained and (policy.memory or policy.views):
         want |= {"probs"}
     hand = np.flatnonzero(ledger.hand)
     draws = rng.derive(seed, round, "score")
     scores = score(runtime, model, images_nchw, index, want, hand, draws, on_progress)
-    if policy.views and images_nchw.dtype == torch.uint8:  # features have been computed of all views
+    if not trained:
+        return scores
+    if policy.views:
         draws = rng.derive(seed, round, "views")
         scores = look_again(
             policy.views, distortion, model, images_nchw, scores, runtime=runtime, seed=draws, on_progress=on_progress
