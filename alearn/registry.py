@@ -184,10 +184,8 @@ class RegisteredModel:
         `alearn.models.classifier.Classifier` with initial weights, which torch's global generator determines.
     config: the class of its keys, a subclass of `alearn.config.Model`.
     check: raises AlearnError if this config cannot be built. It is called before anything starts.
-    untrained: like `build`, but for a network whose weights are replaced later, so it fetches none; None if `build`
-        fetches none anyway.
-    settle: takes the config, and returns it with what it left open, and sentences for the user that say what that is;
-        None if it leaves nothing open.
+    untrained: like `build`, but without fetching weights, which are replaced later; None if `build` fetches none.
+    settle: returns the config with what it left open, and sentences that say what that is; None if nothing is open.
     """
 
     build: Callable[[Any, tuple[int, int, int], int], nn.Module]

@@ -39,7 +39,7 @@ class Wheel:
         """
         with TemporaryDirectory() as work:
             command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
-            command += ["--dest", work, self.requirement]
+            command += ["--retries", "1", "--dest", work, self.requirement]  # by default, 5 retries take minutes
             # standard output goes to standard error, so that the user sees pip's progress bar
             process = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
             if process.returncode:

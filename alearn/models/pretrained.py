@@ -65,6 +65,13 @@ class Pretrained(Model):
 
 
 def check(config: Pretrained) -> None:
+    """Raise AlearnError for a name that timm does not have, and for a file of weights that does not exist."""
+    check_name(config)
+    if config.weights not in (None, AUTO) and not config.weights.startswith(weight_files.HUB):
+        found.find(config.name, config.weights, config.sha256)
+
+
+def check_name(config: Pretrained) -> None:
     """Raise AlearnError for a name that timm does not have."""
     import timm
 
@@ -105,7 +112,7 @@ def backbone(config: Pretrained, shape: tuple[int, int, int] | None = None, pret
         AlearnError: timm does not have the network, its weights are not available or do not fit, or it does not accept
             images of this shape.
     """
-    check(config)
+    check_name(config)
     weights = _found(config) if pretrained and config.weights is not None else None
     cfg = found.description(config.name)
     channels, height, width = shape or cfg.input_size
@@ -164,7 +171,7 @@ def _net(config: Pretrained, weights: Weights | None, size: tuple[int, int]) -> 
             with torch.no_grad():
                 out = tuple(net.eval()(torch.zeros(2, 3, *side)).shape)
         except Exception as error:
-            why = str(error).partition("\n")[0]
+            why = str(error).partition("\n")[0] or type(error).__name__
             continue
         if len(out) != 2:
             raise AlearnError(f"model.name={config.name}: has no pooled features (it returns {list(out)})")

