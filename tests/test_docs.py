@@ -100,7 +100,7 @@ def test_links_work_in_the_repository(path):
 def test_the_changelog_has_every_new_name():
     rows = dict(ROW.findall(CHANGELOG.read_text()))
     assert {old: new for old, new in RENAMED.items() if "=" not in old}.items() <= rows.items()
-    assert {f"alearn-{name}": f"alearn {name}" for name in SUBCOMMANDS}.items() <= rows.items()
+    assert {f"alearn-{name}": f"alearn {name}" for name in SUBCOMMANDS if name != "features"}.items() <= rows.items()
 
 
 @pytest.mark.slow
