@@ -48,7 +48,7 @@ class Pretrained(Model):
     size: Annotated[int, Field(ge=16, le=1024)] | None = None
     """Pixels a side that the network looks at. null: those of the images; of known data sets, what the
     weights know."""
-    views: Literal[1, 2] = 2
+    views: Literal[1, 2] = 1
     """2 averages the features of an image and of its mirror image, except while weights are trained. 1 takes the image
     alone."""
     lr: LearningRate = 0.0005
