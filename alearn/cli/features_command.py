@@ -9,8 +9,6 @@ from alearn.cli.exit_codes import DONE
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError
 
-DEFAULTS = {"data": "folder", "model": "pretrained"}
-
 
 def parser() -> Parser:
     """Return the parser of the options."""
@@ -23,8 +21,7 @@ def parser() -> Parser:
         "overrides",
         nargs="+",
         metavar="KEY=VALUE",
-        help="keys as for a trial, for example data.root=DIR and model.name=NAME; without data=NAME, data=folder, and "
-        "without model=NAME, model=pretrained",
+        help="keys as for a trial, for example data.root=DIR; without data=NAME, data=folder",
     )
     return parser
 
@@ -36,8 +33,8 @@ def run(args: Namespace) -> int:
 
     from alearn.config import hydra_front
 
-    given = {override.split("=")[0] for override in args.overrides}
-    overrides = [*(f"{key}={value}" for key, value in DEFAULTS.items() if key not in given), *args.overrides]
+    named = any(override.startswith("data=") for override in args.overrides)
+    overrides = [*([] if named else ["data=folder"]), *args.overrides]
     refuse_old_overrides(overrides)
     try:
         config = hydra_front.compose(*overrides)
@@ -47,19 +44,23 @@ def run(args: Namespace) -> int:
     from alearn.data import row_store, sources
     from alearn.learn import device, extract
     from alearn.models.pretrained import Pretrained
+    from alearn.trial.settle import settle
 
-    if not isinstance(config.model, Pretrained):
-        raise AlearnError(f"model={config.model.name}: features are those of a pretrained model; give model=pretrained")
     sources.check(config.data)
     runtime = device.choose(config.device, config.precision, config.threads)
-    extraction = extract.extraction(config.model, config.data, runtime)
+    settled = settle(config.data, config.model, config.train, config.policy, runtime)  # as a trial does
+    print(*settled.notes, sep="\n", flush=True)
+    if not isinstance(settled.model, Pretrained):
+        raise AlearnError(f"model={settled.model.name}: has no pretrained features; give model=pretrained")
+    data = settled.data
+    extraction = extract.extraction(settled.model, data, runtime)
     start = monotonic()
     try:
-        pool, test = sources.load(config.data, config.seed, extraction)
+        pool, test = sources.load(data, config.seed, extraction)
     except KeyboardInterrupt as stop:
         raise type(stop)(shlex.join(["alearn", "features", *args.overrides])) from None
     seconds = monotonic() - start
-    folder = sources.features_folder(config.data, extraction, pool)
+    folder = sources.features_folder(data, extraction, pool)
     total = len(pool) + len(test)
     skipped = len(pool.skipped) + len(test.skipped)
     rate = f", {extraction.done / seconds:,.0f} images a second" if extraction.done else ""
