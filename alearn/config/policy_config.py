@@ -99,8 +99,8 @@ class Policy(Section):
     threshold: Share = 0.95
     """auto.rule=threshold takes predictions with a probability strictly above this; class_threshold scales it."""
     memory: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Weight of the earlier rounds in the probabilities for decisions: P = memory P + (1 - memory) P_new. With train=head
-    there is nothing to average."""
+    """Weight of the earlier rounds in the probabilities for decisions: P = memory P + (1 - memory) P_new. With
+    train=head there is nothing to average."""
     memory_from: Count = 3
     """First round whose probabilities later rounds use."""
     views: Annotated[int, Field(ge=0)] = 8

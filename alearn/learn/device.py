@@ -3,7 +3,8 @@
 import ctypes
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -72,6 +73,17 @@ def choose(device: str, precision: str, threads: str | int = "auto", job: int = 
         torch.set_num_threads(threads)
     _tune(chosen)
     return Runtime(chosen, bf16=precision == "bf16" or (precision == "auto" and fast))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one CPU thread. Among many small operations, threads wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seed(value: int) -> None:

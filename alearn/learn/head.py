@@ -12,6 +12,7 @@ from alearn import rng
 from alearn.config import Head
 from alearn.errors import AlearnError
 from alearn.journal import EpochDone, OnProgress, ignore
+from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
 from alearn.models.classifier import Classifier
@@ -71,9 +72,10 @@ def fit_head(
     x_nf -= mean_f
     scale = float(x_nf.square().sum(1).mean().sqrt().clamp_min(1e-6))
     z_nr, basis_rf = row_space(x_nf / scale)
-    held_nk = held_out(z_nr, y_n, classes, head.penalty, folds(y_n, rng.generator(seed, round, "folds")))
-    heat = temperature(held_nk, y_n)
-    weight_kr, bias_k = regression(z_nr, y_n, classes, head.penalty)
+    with device.one_thread():
+        held_nk = held_out(z_nr, y_n, classes, head.penalty, folds(y_n, rng.generator(seed, round, "folds")))
+        heat = temperature(held_nk, y_n)
+        weight_kr, bias_k = regression(z_nr, y_n, classes, head.penalty)
     weight_kf = weight_kr @ basis_rf / scale
     model = Classifier(nn.Identity(), len(mean_f), classes).to(on)
     model.head.load_state_dict({"weight": weight_kf / heat, "bias": (bias_k - weight_kf @ mean_f) / heat})
@@ -119,7 +121,14 @@ def regression(x_nf: Tensor, y_n: Tensor, classes: int, penalty: float) -> tuple
     """
     weight_kf = torch.zeros(classes, x_nf.shape[1], device=x_nf.device, requires_grad=True)
     bias_k = torch.zeros(classes, device=x_nf.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight_kf, bias_k], max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [weight_kf, bias_k],
+        max_iter=STEPS,
+        history_size=10,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=1e-5,
+        tolerance_change=1e-7,
+    )
     decay = penalty / len(x_nf) / 2
 
     def loss() -> Tensor:
