@@ -213,8 +213,8 @@ def test_a_grid_of_look_alikes(trial, person):
 
 
 def test_a_guess_is_shown_on_request_and_accepted(trial, person):
-    trial.ask(range(3))
     trial.ledger.guess[1] = -1
+    trial.ask(range(3))
     ann = person(trial)
     ann.shown()
     assert ann.page.inner_text("#guess") == ""

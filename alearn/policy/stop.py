@@ -26,15 +26,22 @@ def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
     """Return how many images this round may ask about.
 
     It is 0 from round policy.stop_rounds on, if the yield of the last round was below policy.stop_yield, or if the
-    budget is spent.
+    budget is spent. Answers that came while the model learned count for the round, but it asks about another image
+    nevertheless.
     """
     if policy.stop_rounds is not None and round >= policy.stop_rounds:
         return 0
     if policy.stop_yield is not None and round > 1 and hand_yield(ledger, round - 1) < policy.stop_yield:
         return 0
-    size = policy.round_size(len(ledger))
+    early = int((ledger.hand & (ledger.round == round)).sum())
+    size = max(1, policy.round_size(len(ledger)) - early)
+    return left(policy, ledger, size)
+
+
+def left(policy: Policy, ledger: Ledger, most: int) -> int:
+    """Return how many hand labels the budget has left, or `most` if that is less or there is no budget."""
     budget = policy.budget(len(ledger))
-    return size if budget is None else max(0, min(size, budget - ledger.paid))
+    return most if budget is None else max(0, min(most, budget - ledger.paid))
 
 
 def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002

@@ -150,7 +150,7 @@ def test_answers_to_what_a_resumed_round_does_not_ask_again_count_all_the_same(t
     ):
         store.answer(index, 0, purpose, number, "Ada")
     people = People(store, Silent(), ledger, lambda done, total: None)
-    loop.adopt(ledger, people, 2)
+    loop.adopt(ledger, people.answered(2), 2)
     assert ledger.source.tolist() == [2, 1, 3, 0, 0, 0], (
         "only the answer to the query of round 2, not those to later questions"
     )

@@ -56,7 +56,8 @@ def test_a_round_that_asks_nothing_is_the_last():
         (["policy.stop_rounds=2"], 2, 0),
         (["policy.stop_yield=0.2"], 2, 5),
         (["policy.stop_yield=0.21"], 2, 0),
-        (["policy.stop_yield=0.21"], 1, 5),
+        (["policy.stop_yield=0.21", "policy.hand_per_round=15"], 1, 5),  # 10 answers came early
+        (["policy.hand_per_round=10"], 1, 1),
         (["policy.hand_fraction=0.07", "policy.hand_per_round=null"], 2, 7),
     ],
 )
