@@ -10,7 +10,7 @@ PURPOSES = {
     Source.REST: ("The rest", "These images are left: they have no label yet."),
 }
 AGAIN = ("Second look", "Somebody has already answered these. Answer as if you were the first.")
-LEARNING = "The model is learning from your answers. Go on meanwhile; then it asks what helps it most."
+LEARNING = "Go on: the model is learning meanwhile. Then better questions follow these."
 WORKING = "The model is learning from the answers. The next images will appear by themselves."
 COUNTED = "The answers are being counted. If more images need an answer, they will appear by themselves."
 ENDED = "The trial is over. If it was interrupted, the same command resumes it."
