@@ -68,7 +68,7 @@ class Room:
                 self._looks = Looks(self._pool.images)
             else:
                 new = len(known.keys() - self._store.taken)  # a moment ago, so the trial does not count them yet
-                self._desk.renew(asked, len(batch.index) - new, self._clock())
+                self._desk.renew(asked, max(0, len(batch.index) - new), self._clock())
             self._standing = Standing(self._insight)
             self._counts = self._standing.counts
             self._batch = batch

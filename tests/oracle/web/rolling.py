@@ -91,9 +91,10 @@ class Rolling(MemoryJournal):
         return self._thread.is_alive()
 
     def commit(self, entry: Entry) -> None:
-        """Keep the entry and the ledger."""
+        """Keep the entry and the ledger. People answer meanwhile."""
         super().commit(entry)
         self.saved = self._copy()
+        self._told()
 
     def close(self) -> None:
         """Close the page and the store at once, as soon as the trial has ended."""

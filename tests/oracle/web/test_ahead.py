@@ -205,7 +205,7 @@ def test_people_who_never_stop_and_change_their_minds_exceed_no_budget(tmp_path,
 
 
 class Eager:
-    """A person who answers from within the trial's own thread: whenever it reports, and while it trains.
+    """A person who answers from within the trial's own thread: whenever it reports, commits or trains.
 
     pause: how many images she answers during a training.
     steps: how many steps there have been. stop: the step at which the process is killed, if it is.
@@ -300,18 +300,22 @@ def test_what_a_round_has_counted_it_also_learns_from(tmp_path, eager, monkeypat
 def test_an_open_question_is_closed_when_the_trial_asks_no_more(tmp_path, eager):
     """Answers that came while it learned are not lost: one more round learns from them."""
     trial = run(tmp_path, settings("policy.stop_rounds=2"), eager)
-    checked(tmp_path, trial, budget=20 + 10 + 3)
+    checked(tmp_path, trial, budget=20 + 10 + AHEAD)
     assert trial.ledger.rounds == 3
-    assert len(eager.trainings[-1][1]) == 33
+    assert len(eager.trainings[-1][1]) == 30 + AHEAD
 
 
-def test_the_rest_waits_for_all_answers_and_open_questions_are_closed_before_it(tmp_path, eager):
-    words = ("policy.finish=hand", "policy.hand_budget=70", "policy.stop_fraction=0.958")
+@pytest.mark.parametrize(("finish", "paid"), [("hand", 70), ("auto", 41)])
+def test_open_questions_are_closed_at_the_end_and_the_rest_waits_for_all_answers(tmp_path, eager, finish, paid):
+    eager.pause = 0
+    words = (f"policy.finish={finish}", "policy.hand_budget=70", "policy.stop_fraction=0.965")
     trial = run(tmp_path, settings(*words), eager)
-    assert trial.ledger.paid == len(read(tmp_path / NAME)) == 70
-    assert trial.ledger.count(Source.REST) > 0
-    assert {answer.purpose for answer in read(tmp_path / NAME)} == {"first", "query", "rest"}
-    assert set(np.flatnonzero(trial.ledger.hand)) == set(trial.store._answers[0])
+    checked(tmp_path, trial, paid)
+    assert trial.ledger.rounds == 2, "less than 96.5% is left after 20 + 2 * 10"
+    late = read(tmp_path / NAME)[40]
+    assert (late.purpose, late.round) == ("query", 2), "this one came after the last round"
+    assert trial.ledger.count(Source.QUERY) == 21
+    assert trial.ledger.count(Source.REST) == paid - 41
 
 
 def test_an_audit_is_asked_as_always(tmp_path, eager):
