@@ -66,6 +66,15 @@ def test_what_a_round_may_ask(words, number, asks):
     assert allowance(policy, after_a_round(), number) == asks
 
 
+def test_a_few_late_answers_do_not_start_the_questions_again():
+    ledger = after_a_round()
+    ledger.scored[50:], ledger.guess[50:] = 2, 0
+    ledger.write(np.array([50]), np.array([1]), Source.QUERY, 2)  # asked in round 1; the model had guessed wrong
+    assert hand_yield(ledger, 2) == 1
+    policy = compose("policy=frugal", "policy.hand_budget=1000", "policy.stop_yield=0.3").policy
+    assert allowance(policy, ledger, 3) == 0
+
+
 def test_yield_is_the_share_of_answers_that_corrected_the_model():
     assert hand_yield(after_a_round(wrong=3), 1) == 0.3
     assert hand_yield(after_a_round(), 2) == 1, "nothing was asked: nothing is known"

@@ -242,7 +242,8 @@ class Room:
     @property
     def _total(self) -> int:
         """The number of answers that the trial needs before it goes on."""
-        return self._size - (self._batch.ahead or 0 if self._batch else 0)
+        ahead = self._batch.ahead if self._batch else None
+        return self._size - (ahead or 0)
 
     @property
     def _enough(self) -> bool:
