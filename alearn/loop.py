@@ -29,9 +29,9 @@ from alearn.learn.head import fit_head
 from alearn.learn.pool_scores import score_pool
 from alearn.learn.training_set import TrainingSet
 from alearn.ledger import Ledger, Source
-from alearn.oracle import Oracle, Remembers, ask
+from alearn.oracle import Oracle, Remembers, ask, asks_ahead
 from alearn.policy import decide as decisions
-from alearn.policy.stop import allowance, finished
+from alearn.policy.stop import allowance, finished, left
 from alearn.values import Array, Decision, Fitted, Images, Scores
 
 MORE = 10
@@ -166,12 +166,24 @@ def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal)
 
 
 def decide(trial: Trial, scores: Scores, number: int) -> Decision:
-    """Choose the images for the human and the predictions that become auto labels."""
+    """Choose the images for the human and the predictions that become auto labels.
+
+    If people answer while the model learns, this takes their answers first, and chooses some images beyond those that
+    the round needs: they are the queries that stay open. The budget has room for all of them.
+    """
     policy = trial.policy
     ledger = trial.ledger
+    people = asks_ahead(trial.oracle)
+    if people:
+        adopt(ledger, people.answered(number), number)
+        scores = scores.of(~ledger.hand[scores.index])
+        if not len(scores):
+            return Decision(scores.index, scores.index, scores.guess)
     asks = allowance(policy, ledger, number)
     if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
         asks = 0
+    if people and asks:
+        asks = left(policy, ledger, asks + people.ahead)
     return decisions.decide(policy, scores, asks, number, rng.generator(trial.seed, number, "query"))
 
 
@@ -180,11 +192,21 @@ def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None
     ledger = trial.ledger
     oracle = trial.oracle
     ledger.take_back(not_given_again(ledger, scores, decision))
+    if people := asks_ahead(oracle):
+        accept(ledger, decision, number)  # first, because people see while they answer what the round has come to
+        needed = min(len(decision.hand), allowance(trial.policy, ledger, number))
+        adopt(ledger, people.ask_ahead(decision.hand, needed), number)
+        return
     ledger.write(decision.hand, asked(trial, decision.hand, Source.QUERY), Source.QUERY, number)
+    accept(ledger, decision, number)
+    if isinstance(oracle, Remembers):
+        adopt(ledger, oracle.answered(number), number)
+
+
+def accept(ledger: Ledger, decision: Decision, number: int) -> None:
+    """Write the auto labels of a round, except those that stand already."""
     new = ledger.source[decision.auto] == Source.NONE
     ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)
-    if isinstance(oracle, Remembers):
-        adopt(ledger, oracle, number)
 
 
 def asked(trial: Trial, index: Array, purpose: Source) -> Array:
@@ -192,12 +214,16 @@ def asked(trial: Trial, index: Array, purpose: Source) -> Array:
     return ask(trial.oracle, trial.names.classes, index, purpose)
 
 
-def adopt(ledger: Ledger, oracle: Remembers, number: int) -> None:
+def adopt(ledger: Ledger, answers: dict[int, int], number: int) -> None:
     """Write the hand labels that people gave up to this round and that the ledger does not have yet.
 
     A round that resumes on another machine may ask about other images than before. The earlier answers still count.
+
+    Args:
+        ledger: The labels.
+        answers: The answers by image, as of `Remembers.answered`.
+        number: The round that takes them.
     """
-    answers = oracle.answered(number)
     index = np.array([i for i in sorted(answers) if not ledger.hand[i]], np.int64)
     ledger.take_back(index[ledger.auto[index]])
     ledger.write(index, np.array([answers[i] for i in index], np.int64), Source.QUERY, number)
@@ -209,6 +235,9 @@ def finish(trial: Trial, journal: Journal) -> Ledger:
     ledger = trial.ledger
     clock = Clock(trial.runtime)
     with clock.phase("ask"):
+        people = asks_ahead(trial.oracle)
+        if people and ledger.rounds and ledger.audit is None:  # close the open queries, and lose no answer to them
+            adopt(ledger, people.ask_ahead(ledger.unlabeled[:0], 0), ledger.rounds)
         if policy.finish == "audit" and ledger.rounds:
             audit(terms(policy), trial.names, trial.oracle, ledger, journal)
         by_hand, by_model = decisions.finish(policy, ledger)

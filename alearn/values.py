@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
@@ -97,6 +97,11 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def of(self, where: Array) -> Scores:
+        """Return the scores of some of the images. where: bool [n]."""
+        columns = ("index", "guess", "doubt", "margin", "probs", "features", "information")
+        return replace(self, **{name: column[where] for name in columns if (column := getattr(self, name)) is not None})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from alearn.oracle.web import channel, desk, room
 from tests.apart import Apart
 from tests.chromium import NEEDS_CHROMIUM, new_page, picture
 from tests.oracle.web.desks import CLASSES, Trial, shapes
+from tests.oracle.web.rolling import Gate, Rolling, during_fit, settings
+from tests.scripted import TRUTH, script
 from tests.waiting import LIMIT, until
 
 pytestmark = NEEDS_CHROMIUM
@@ -213,8 +215,8 @@ def test_a_grid_of_look_alikes(trial, person):
 
 
 def test_a_guess_is_shown_on_request_and_accepted(trial, person):
-    trial.ask(range(3))
     trial.ledger.guess[1] = -1
+    trial.ask(range(3))
     ann = person(trial)
     ann.shown()
     assert ann.page.inner_text("#guess") == ""
@@ -362,6 +364,59 @@ def test_a_pause_and_a_reload_lose_nothing(trial, person):
     ann.press("Backspace")
     ann.until("document.querySelector('img[data-index=\"0\"]')")
     assert trial.store.answers() == {}
+
+
+def test_nobody_waits_while_the_model_learns(tmp_path, person, monkeypatch):
+    script(monkeypatch)
+    gate = Gate()
+    during_fit(monkeypatch, gate.train)
+    trial = Rolling(tmp_path, settings())
+    trial.start()
+    try:
+        ann = person(trial)
+
+        def answer(count: int) -> None:
+            for _ in range(count):
+                ann.next(str(TRUTH[ann.shown()[0]] + 1))
+
+        answer(19)
+        ann.press("1")
+        gate.begun()
+        ann.state("working")
+        gate.open()
+        ann.state("ask")
+        ann.page.evaluate(
+            """() => {
+              window.seen = [];
+              new MutationObserver(() => seen.push(document.body.dataset.state)).observe(
+                document.body, { attributes: true, attributeFilter: ["data-state"] });
+            }"""
+        )
+        early = 0
+        for number in range(1, 4):
+            answer(10 - early)
+            gate.begun()
+            ann.page.wait_for_selector("#learning:visible")
+            assert ann.page.inner_text("#count") == "10 of 10"
+            early = 2
+            answer(early)
+            assert ann.page.inner_text("#count") == "10 of 10 + 2"
+            assert ann.page.inner_text("#hand") == str(22 + 10 * number)
+            estimate, image = ann.page.inner_text("#estimate"), ann.shown()
+            if number == 2:
+                assert contrast(ann.page, "#learning") >= 4.5
+                picture(ann.page, "page-learning.png")
+            gate.open()
+            ann.until("document.querySelector('#count').textContent === '2 of 10'")
+            assert ann.shown() == image, "new questions come behind"
+            assert not ann.page.is_visible("#learning")
+            assert ann.page.inner_text("#estimate") != estimate
+        assert set(ann.page.evaluate("seen")) <= {"ask"}
+        assert trial.ledger.paid == 20 + 3 * 10 + early
+        assert trial.store.answers().keys() == set(np.flatnonzero(trial.ledger.hand))
+    finally:
+        gate.shut()
+        trial.close()
 
 
 def serve(folder: Path, port: int) -> None:

@@ -53,8 +53,10 @@ def no_truth(name: str) -> AlearnError:
     return AlearnError(f"oracle={name}: these images have no true labels to answer with; oracle=web asks people")
 
 
-def ask_people(context: Context, channel: Callable[[ImageSet, Store, Insight, Path], Channel]) -> People:
-    """Return an oracle that asks people through a channel.
+def ask_people(
+    context: Context, channel: Callable[[ImageSet, Store, Insight, Path], Channel], ahead: int = 0
+) -> People:
+    """Return an oracle that asks people through a channel. ahead: see `alearn.oracle.people.People`.
 
     Their answers go into the store in the trial's folder. It does not ask again what has an answer there.
 
@@ -64,7 +66,8 @@ def ask_people(context: Context, channel: Callable[[ImageSet, Store, Insight, Pa
     store = Store(context.folder / NAME, context.images.ids, context.images.classes)
     try:
         insight = Insight(context.ledger, context.estimate)
-        return People(store, channel(context.images, store, insight, context.folder), context.ledger, context.report)
+        asking = channel(context.images, store, insight, context.folder)
+        return People(store, asking, context.ledger, context.report, ahead)
     except BaseException:
         store.close()
         raise

@@ -42,6 +42,31 @@ class Remembers(Protocol):
         """
 
 
+@runtime_checkable
+class AsksAhead(Remembers, Protocol):
+    """An oracle that can leave some queries open, so that people go on answering while the model learns.
+
+    ahead: how many queries may be open then. 0 means that a round waits for all of its answers.
+    """
+
+    ahead: int
+
+    def ask_ahead(self, index: Array, needed: int) -> dict[int, int]:
+        """Ask the queries of a round, and return when `needed` of them have an answer. The others stay open.
+
+        Queries that an earlier call left open give way to these, except for those that somebody sees. No more than
+        len(index) are open or answered in all. So an empty index closes every query.
+
+        Returns:
+            The class, or CANNOT_TELL, by the index of the image, of these and of all earlier questions of rounds.
+        """
+
+
+def asks_ahead(oracle: Oracle) -> AsksAhead | None:
+    """Return the oracle if it leaves queries open, otherwise None."""
+    return oracle if isinstance(oracle, AsksAhead) and oracle.ahead else None
+
+
 def ask(oracle: Oracle, classes: Sequence[str], index: Array, purpose: Source, again: bool = False) -> Array:
     """Ask an oracle, and check its answers, because it may come from another package.
 

@@ -1,5 +1,6 @@
 """People as an oracle: a store keeps their answers, and a channel asks for those that the store lacks."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,11 +19,13 @@ TOKEN = "web.token"
 class Batch:
     """The images that the trial asks about at the same time.
 
-    index: the images without an answer, int64 [n], in the order in which people should see them.
+    index: the images, int64 [n], in the order in which people should see them. Without `ahead`, none has an answer yet.
     purpose: why the trial asks.
     round: the trial's latest round at the time of the question; 0 before the first round.
     again: whether this is the second question about these images.
     answered: how many further images of the batch have an answer already.
+    ahead: how many images may be without an answer when `Channel.ask` returns. They stay open until the next batch,
+        which keeps those that somebody sees and opens no more than len(index) in all. None waits for all answers.
     """
 
     index: Array
@@ -30,6 +33,7 @@ class Batch:
     round: int
     again: bool
     answered: int
+    ahead: int | None = None
 
     @property
     def blind(self) -> bool:
@@ -60,7 +64,7 @@ class Channel(Protocol):
     link: str
 
     def ask(self, batch: Batch, report: Callable[[int, int], None]) -> None:
-        """Ask people, and return when every image of the batch has an answer in the store.
+        """Ask people, and return when every image of the batch, but for `batch.ahead`, has an answer in the store.
 
         Args:
             batch: the images.
@@ -77,11 +81,15 @@ class Channel(Protocol):
 class People:
     """An oracle that asks people for the answers that its store lacks."""
 
-    def __init__(self, store: Store, channel: Channel, ledger: Ledger, report: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, store: Store, channel: Channel, ledger: Ledger, report: Callable[[int, int], None], ahead: int = 0
+    ) -> None:
+        """ahead: see `alearn.oracle.AsksAhead`. Above 0, the channel must heed `Batch.ahead`."""
         self._store = store
         self._channel = channel
         self._ledger = ledger
         self._report = report
+        self.ahead = ahead
         self.where = channel.where
         self.link = channel.link
 
@@ -96,8 +104,20 @@ class People:
         return np.array([known[i] for i in index.tolist()], np.int64)
 
     def answered(self, last: int) -> dict[int, int]:
-        """Return the answers to the first questions and to the queries of rounds up to `last`; see `Remembers`."""
-        return self._store.to_rounds(last)
+        """Return the answers to the first questions and to the queries of rounds up to `last`; see `Remembers`.
+
+        With `ahead`, return those of all rounds: no undisturbed trial could be repeated, and every answer counts.
+        """
+        return self._store.to_rounds(sys.maxsize if self.ahead else last)
+
+    def ask_ahead(self, index: Array, needed: int) -> dict[int, int]:
+        """Ask the queries of a round, and return when `needed` of them have an answer; see `AsksAhead`."""
+        ledger = self._ledger
+        early = int((ledger.hand & (ledger.round == ledger.rounds)).sum())  # given while the model learned
+        batch = Batch(index, Source.QUERY, ledger.rounds, False, early, len(index) - needed)
+        self._channel.ask(batch, self._report)
+        known = self._store.answers()
+        return self.answered(ledger.rounds) | {i: known[i] for i in index.tolist() if i in known}
 
     def close(self) -> None:
         """End the channel, then close the store."""

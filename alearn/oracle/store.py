@@ -81,6 +81,8 @@ class Store:
         self.classes = classes
         self._lock = Lock()
         self._index = {name: i for i, name in enumerate(ids)}
+        self.taken: frozenset[int] = frozenset()
+        """The images whose first answer the trial has taken, so that it cannot be withdrawn any more."""
         self._held = FileLock(path.with_name(f".{path.name}.lock"))
         try:
             self._held.acquire(timeout=0)
@@ -157,6 +159,8 @@ class Store:
     def to_rounds(self, last: int) -> dict[int, int]:
         """Return the standing answers to the first questions and to the queries of the first `last` rounds.
 
+        The trial takes all answers with this: see `take`.
+
         Returns:
             A class, or CANNOT_TELL, by the index of the image.
         """
@@ -165,6 +169,7 @@ class Store:
             "AND purpose IN ('first', 'query')"
         )
         with self._lock:
+            self.taken = frozenset(self._answers[0])
             rows = self._base.execute(query, (last,)).fetchall()
         numbers = {self._index[item]: number for item, number in rows if item in self._index}
         return {index: CANNOT_TELL if number is None else number for index, number in numbers.items()}
@@ -195,14 +200,26 @@ class Store:
             self._answers[again][index] = label
             return True
 
-    def withdraw(self, index: int, again: bool = False) -> None:
-        """Withdraw the answer for an image. Do nothing if there is none."""
+    def take(self) -> None:
+        """Let nobody withdraw the answers to first questions that stand now: the trial is about to learn from them."""
         with self._lock:
+            self.taken = frozenset(self._answers[0])
+
+    def withdraw(self, index: int, again: bool = False) -> bool:
+        """Withdraw the answer for an image. Do nothing if there is none.
+
+        Returns:
+            False if the trial has taken the answer; then it stands.
+        """
+        with self._lock:
+            if not again and index in self.taken:
+                return False
             self._base.execute(
                 "UPDATE answer SET withdrawn = ? WHERE item = ? AND again = ? AND withdrawn IS NULL",
                 (_now(), self._ids[index], int(again)),
             )
             self._answers[again].pop(index, None)
+            return True
 
     def add_class(self, name: str) -> int:
         """Return the number of the class with this name. If there is none, add it.

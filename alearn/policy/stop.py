@@ -25,16 +25,24 @@ def remainder_below(unlabeled: int, total: int, share: float) -> bool:
 def allowance(policy: Policy, ledger: Ledger, round: int) -> int:  # noqa: A002
     """Return how many images this round may ask about.
 
-    It is 0 from round policy.stop_rounds on, if the yield of the last round was below policy.stop_yield, or if the
-    budget is spent.
+    It is 0 from round policy.stop_rounds on, if the yield of an earlier round was below policy.stop_yield, or if the
+    budget is spent. Answers that came while the model learned count for the round, but it asks about another image
+    nevertheless.
     """
     if policy.stop_rounds is not None and round >= policy.stop_rounds:
         return 0
-    if policy.stop_yield is not None and round > 1 and hand_yield(ledger, round - 1) < policy.stop_yield:
-        return 0
-    size = policy.round_size(len(ledger))
+    limit = policy.stop_yield
+    if limit is not None and any(hand_yield(ledger, earlier) < limit for earlier in range(1, round)):
+        return 0  # it need not be the last round: late answers to closed questions make another one
+    early = int((ledger.hand & (ledger.round == round)).sum())
+    size = max(1, policy.round_size(len(ledger)) - early)
+    return left(policy, ledger, size)
+
+
+def left(policy: Policy, ledger: Ledger, most: int) -> int:
+    """Return how many hand labels the budget has left, or `most` if that is less or there is no budget."""
     budget = policy.budget(len(ledger))
-    return size if budget is None else max(0, min(size, budget - ledger.paid))
+    return most if budget is None else max(0, min(most, budget - ledger.paid))
 
 
 def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002

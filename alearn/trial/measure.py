@@ -105,6 +105,7 @@ def by_class(ledger: Ledger, truth: Array | None, names: Sequence[str]) -> dict[
         worst_class_error, mean_class_error: The largest error of a class, and the mean error of the classes.
         missing_classes: How many classes have no hand label yet. The other values are None if the truth is unknown.
     """
+    names = tuple(names)  # people may add a class at any time
     missing = {"missing_classes": len(without_hand_label(ledger, len(names)))}
     if truth is None:
         return dict.fromkeys(CLASS_ERRORS) | missing

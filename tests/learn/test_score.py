@@ -33,6 +33,19 @@ def test_judge_agrees_with_a_softmax_in_double_precision():
     assert doubt.min() < -30  # where 1 - p_max has long been 0 in fp32
 
 
+def test_scores_of_some_of_the_images_have_the_same_fields():
+    index = np.arange(4)
+    scores = Scores(index, index % 2, *np.random.default_rng(0).random((2, 4), np.float32), probs=torch.rand(4, 3))
+    some = scores.of(np.array([True, False, False, True]))
+    assert (some.index.tolist(), some.guess.tolist(), len(some)) == ([0, 3], [0, 1], 2)
+    assert (some.doubt.tolist(), some.margin.tolist()) == (
+        scores.doubt[[0, 3]].tolist(),
+        scores.margin[[0, 3]].tolist(),
+    )
+    assert torch.equal(some.probs, scores.probs[[0, 3]])
+    assert some.features is some.information is None
+
+
 def test_ties_and_certainty_are_finite_or_minus_infinity():
     guess, doubt, margin = judge(torch.tensor([[0.0, 0.0], [200.0, -200.0]]))
     assert doubt[0] == np.log(0.5).astype(np.float32)

@@ -46,6 +46,19 @@ def test_answers_stand_until_they_are_withdrawn(tmp_path):
     assert withdrawn.fetchone() == (1, 5), "what was withdrawn is kept"
 
 
+def test_an_answer_that_the_trial_has_taken_is_not_withdrawn(tmp_path):
+    with Store(tmp_path / "answers.db", IDS, ["cat"]) as store:
+        store.answer(0, 0, Source.QUERY, 1, "Ada")
+        assert store.to_rounds(1) == {0: 0}
+        store.answer(1, 0, Source.QUERY, 1, "Ada")
+        store.answer(0, 0, Source.AUDIT, 1, "Ada", again=True)
+        assert (store.withdraw(0), store.withdraw(0, again=True), store.withdraw(1)) == (False, True, True)
+        store.answer(2, 0, Source.QUERY, 1, "Ada")
+        store.take()
+        assert not store.withdraw(2)
+        assert store.answers() == {0: 0, 2: 0}
+
+
 def test_another_process_finds_answers_and_added_classes(tmp_path):
     path, classes = tmp_path / "answers.db", ["cat"]
     with Store(path, IDS, classes) as store:
@@ -150,7 +163,7 @@ def test_answers_to_what_a_resumed_round_does_not_ask_again_count_all_the_same(t
     ):
         store.answer(index, 0, purpose, number, "Ada")
     people = People(store, Silent(), ledger, lambda done, total: None)
-    loop.adopt(ledger, people, 2)
+    loop.adopt(ledger, people.answered(2), 2)
     assert ledger.source.tolist() == [2, 1, 3, 0, 0, 0], (
         "only the answer to the query of round 2, not those to later questions"
     )

@@ -56,13 +56,23 @@ def test_a_round_that_asks_nothing_is_the_last():
         (["policy.stop_rounds=2"], 2, 0),
         (["policy.stop_yield=0.2"], 2, 5),
         (["policy.stop_yield=0.21"], 2, 0),
-        (["policy.stop_yield=0.21"], 1, 5),
+        (["policy.stop_yield=0.21", "policy.hand_per_round=15"], 1, 5),  # 10 answers came early
+        (["policy.hand_per_round=10"], 1, 1),
         (["policy.hand_fraction=0.07", "policy.hand_per_round=null"], 2, 7),
     ],
 )
 def test_what_a_round_may_ask(words, number, asks):
     policy = compose("policy=frugal", "policy.hand_budget=1000", "policy.hand_per_round=5", *words).policy
     assert allowance(policy, after_a_round(), number) == asks
+
+
+def test_a_few_late_answers_do_not_start_the_questions_again():
+    ledger = after_a_round()
+    ledger.scored[50:], ledger.guess[50:] = 2, 0
+    ledger.write(np.array([50]), np.array([1]), Source.QUERY, 2)  # asked in round 1; the model had guessed wrong
+    assert hand_yield(ledger, 2) == 1
+    policy = compose("policy=frugal", "policy.hand_budget=1000", "policy.stop_yield=0.3").policy
+    assert allowance(policy, ledger, 3) == 0
 
 
 def test_yield_is_the_share_of_answers_that_corrected_the_model():

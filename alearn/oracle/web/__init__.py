@@ -2,7 +2,7 @@
 
 channel   the server, and the trial's side of it
 app       HTTP requests; guard checks who may talk to the page, form checks what a request may contain
-room      what people see and what they may do
+room      what people see and what they may do, in the page's words; standing is what they see of the trial's numbers
 desk      who gets which image; alike finds images that look alike
 page/     what the browser loads: no framework, no build step, nothing from other hosts
 """
@@ -29,11 +29,14 @@ class WebOracle(Oracle):
     """Port to serve the page at; 0 takes any free one."""
     names: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Further host names under which people may reach the page, e.g. behind a proxy. They then need the token, too."""
+    ahead: Annotated[int, Field(ge=0)] = 0
+    """How many questions a round asks beyond those it needs. They stay open while the model learns, so that people go
+    on answering. With 0 people wait for it, and the same answers give the same labels."""
 
 
-@register_oracle("web", WebOracle, simulated=False, free=("host", "port", "names"))
+@register_oracle("web", WebOracle, simulated=False, free=("host", "port", "names", "ahead"))
 def web(config: WebOracle, context: Context) -> People:
     """Serve the page and ask people there."""
     from alearn.oracle.web.channel import Web
 
-    return ask_people(context, partial(Web, config))
+    return ask_people(context, partial(Web, config), config.ahead)

@@ -79,9 +79,9 @@ class Web:
         done = False
         while not done:
             answered, total, done = self._room.wait(reported, SLICE)
-            if answered != reported:
-                reported = answered
+            if answered != reported and total:
                 report(answered, total)
+            reported = answered
 
     def close(self) -> None:
         """Tell the open pages that the trial has ended, then stop the server."""

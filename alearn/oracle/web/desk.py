@@ -5,13 +5,16 @@ the person sees the whole queue. The page only preloads the other images, and pe
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 SILENT = 20.0
 """A browser that sends no request for this many seconds counts as gone."""
 MINUTE = 120.0
 """Length in seconds of the window over which `Seat.pace` counts images."""
+NEXT = 2
+"""How many images of a queue stay when the batch is renewed: the one that the person sees, and the next one, which the
+page has loaded."""
 SEATS = 500
 """The most browsers that the desk remembers. It forgets the one that has been silent for longest."""
 
@@ -61,6 +64,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.seats: dict[str, Seat] = {}
+        self._skipped: set[int] = set()
         self.left: dict[int, None] = {}  # an ordered set, in the order of showing
         self._first: Mapping[int, str] = {}
 
@@ -73,10 +77,32 @@ class Desk:
         """
         self.left = dict.fromkeys(order)
         self._first = first
+        self._skipped = set()
         for seat in self.seats.values():
             seat.queue = []
             seat.steps = []
             seat.gave = set()
+
+    def renew(self, order: Iterable[int], size: int, now: float) -> None:
+        """Replace the images that nobody sees and that are not next. Skipped images come last.
+
+        Args:
+            order: the images of the new batch, in the order of showing.
+            size: how many images there may be, with those that stay.
+            now: the time.
+        """
+        seen = [i for seat in self.present(now) for i in (seat.queue if seat.grid else seat.queue[:NEXT])]
+        order = [*seen, *sorted(order, key=lambda i: i in self._skipped)]
+        self.left = dict.fromkeys(list(dict.fromkeys(order))[:size])
+        stay = set(seen) & self.left.keys()
+        for seat in self.seats.values():
+            seat.queue = [i for i in seat.queue if i in stay]
+
+    def seal(self, taken: Collection[int]) -> None:
+        """Forget the answers that the trial has taken, because nobody can undo them any more."""
+        for seat in self.seats.values():
+            seat.gave.difference_update(taken)
+            seat.steps = [step for each in seat.steps if (step := [i for i in each if i not in taken])]
 
     def seat(self, name: str, visit: int, who: str, here: bool, now: float) -> Seat:
         """Return the seat of a browser that has sent a request. A new browser gets a new seat.
@@ -154,6 +180,7 @@ class Desk:
         for i in index:
             del self.left[i]
             self.left[i] = None
+        self._skipped.update(index)
         self._take(index)
         if index:
             seat.steps.append(index)

@@ -1,10 +1,10 @@
 """The room where people answer: what they see and what they may do. It connects the desk, the store and the trial.
 
 The thread of the trial opens a batch and waits, while the threads of the server handle requests. One lock orders all of
-them. An answer is in the store before any page hears of it.
+them. An answer is in the store before any page hears of it. A batch may stay open while the trial goes on: see
+`Batch.ahead`.
 """
 
-import math
 import secrets
 import time
 from collections.abc import Callable, MutableSequence
@@ -13,24 +13,15 @@ from typing import Any
 
 from alearn.data.decode import encoded
 from alearn.data.imageset import ImageSet
-from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
+from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT
 from alearn.oracle.people import Batch, Insight
 from alearn.oracle.store import Store
+from alearn.oracle.web import words
 from alearn.oracle.web.alike import Looks
 from alearn.oracle.web.desk import Desk, Seat
 from alearn.oracle.web.form import Refused
+from alearn.oracle.web.standing import Standing
 
-PURPOSES = {
-    Source.FIRST: ("First images", "The model has learned nothing yet. It starts with these."),
-    Source.QUERY: ("Doubtful images", "The model is least sure of these and learns most from them."),
-    Source.AUDIT: ("Audit", "This checks the model's labels. Its guesses for these images are hidden."),
-    Source.REST: ("The rest", "These images are left: they have no label yet."),
-}
-AGAIN = ("Second look", "Somebody has already answered these. Answer as if you were the first.")
-WORKING = "The model is learning from the answers. The next images will appear by themselves."
-COUNTED = "The answers are being counted. If more images need an answer, they will appear by themselves."
-ENDED = "The trial is over. If it was interrupted, the same command resumes it."
-STOPPED = "The trial was stopped. All answers are kept, and the same command resumes it."
 AWARE = 5.0
 """A page that sent a request in the last AWARE seconds is still open, so it will also hear of the end."""
 
@@ -52,45 +43,59 @@ class Room:
         self._looks = Looks(pool.images)
         self._batch: Batch | None = None
         self._asked: frozenset[int] = frozenset()
-        self._total = 0
+        self._withdrawn: frozenset[int] = frozenset()
+        self._size = 0
+        self._learning = False
         self._round = insight.ledger.rounds + 1
-        self._status = WORKING
+        self._status = words.WORKING
         self._over = False
         self._aware: set[int] = set()
         self._run = secrets.token_hex(4)
         self._version = 0
-        self._counts = self._counted()
+        self._standing = Standing(insight)
+        self._counts = self._standing.counts
 
     # Called by the trial.
 
     def open(self, batch: Batch) -> None:
         """Show a batch to people."""
-        known = self._store.answers(batch.again)
-        asked = [i for i in batch.index.tolist() if i not in known]
         with self._change:
-            self._counts = self._counted()
-            self._desk.begin(asked, self._store.givers() if batch.again else {})
-            self._looks = Looks(self._pool.images)
+            known = self._store.answers(batch.again)
+            asked = [i for i in batch.index.tolist() if i not in known]
+            before = self._asked
+            if batch.ahead is None:
+                self._desk.begin(asked, self._store.givers() if batch.again else {})
+                self._looks = Looks(self._pool.images)
+            else:
+                new = len(known.keys() - self._store.taken)  # a moment ago, so the trial does not count them yet
+                self._desk.renew(asked, max(0, len(batch.index) - new), self._clock())
+            self._standing = Standing(self._insight)
+            self._counts = self._standing.counts
             self._batch = batch
-            self._asked = frozenset(asked)
+            self._asked = frozenset(self._desk.left).union(*(seat.gave for seat in self._desk.seats.values()))
+            self._withdrawn = (self._withdrawn | before) - self._asked
+            self._learning = False
             self._round = batch.round + 1
-            self._total = len(batch.index) + batch.answered
+            self._size = len(batch.index) + batch.answered
             self._close_if_done()
 
     def wait(self, reported: int, seconds: float) -> tuple[int, int, bool]:
-        """Wait until the number of answers is no longer `reported`, or the batch is complete, or `seconds` have passed.
+        """Wait until the number of answers is no longer `reported`, or there are enough, or `seconds` have passed.
 
         Returns:
-            The number of answers, the size of the batch, and whether the batch is complete.
+            The number of answers, the number that the trial needs, and whether there are enough.
         """
         with self._change:
-            self._change.wait_for(lambda: self._answered != reported or self._batch is None, seconds)
-            return self._answered, self._total, self._batch is None
+            self._change.wait_for(lambda: self._answered != reported or self._enough, seconds)
+            if self._enough and self._batch is not None:
+                self._store.take()
+                self._learning = True
+            return min(self._answered, self._total), self._total, self._enough
 
     def end(self) -> None:
         """Tell people that the trial is over, or that it was stopped if a batch is still open."""
         with self._change:
-            self._status = ENDED if self._batch is None else STOPPED
+            self._status = words.ENDED if self._batch is None else words.STOPPED
             self._counts = self._now()
             self._over = True
             self._batch = None
@@ -114,6 +119,7 @@ class Room:
         with self._change:
             now = self._clock()
             self._version += 1
+            self._seal()
             if want:
                 self._desk.fill(seat, want, grid, self._looks.alike, now)
             present = self._desk.present(now)
@@ -129,12 +135,12 @@ class Room:
                 self._aware.add(id(seat))
             if self._batch is None:
                 return view | {"state": "done" if self._over else "working"}
-            title, text = AGAIN if self._batch.again else PURPOSES[self._batch.purpose]
+            title, text = words.heading(self._batch, self._learning)
             soon = self._desk.ahead(seat, want, self._looks.alike, now) if grid and seat.queue else []
             return view | {
                 "state": "ask" if seat.here else "paused",
                 "title": title, "words": text, "blind": self._batch.blind, "again": self._batch.again,
-                "answered": self._answered, "total": self._total,
+                "answered": self._answered, "total": self._total, "learning": self._learning,
                 "elsewhere": len(self._desk.left) - len(seat.queue),
                 "images": [{"index": i, "id": self._pool.ids[i]} for i in seat.queue], "soon": soon,
             }  # fmt: skip
@@ -192,11 +198,13 @@ class Room:
         """Undo a step, and return the images that the seat gets back."""
         with self._change:
             if number != seat.number:
+                self._seal()
                 back, mine = self._desk.undo(seat) if self._batch else ([], [])
-                for i in mine:
-                    self._store.withdraw(i, self._batch.again if self._batch else False)
+                again = self._batch is not None and self._batch.again
+                stand = [i for i in mine if not self._store.withdraw(i, again)]  # taken at this very moment
+                self._desk.drop(stand)
                 seat.number = number
-                seat.result = back
+                seat.result = [i for i in back if i not in stand]
                 self._change.notify_all()
             return seat.result
 
@@ -206,13 +214,7 @@ class Room:
             if self._batch is None or self._batch.blind:
                 raise Refused(403, "the model's guesses are hidden during an audit")
             self._check(index)
-            ledger = self._insight.ledger
-            classes = self._store.classes
-            return [
-                {"index": i, "label": classes[g], "probability": -math.expm1(float(ledger.doubt[i]))}
-                for i in index
-                if (g := int(ledger.guess[i])) >= 0
-            ]
+            return self._standing.guesses(index, self._store.classes)
 
     def add_class(self, name: str) -> None:
         """Add a class."""
@@ -235,14 +237,28 @@ class Room:
 
     @property
     def _answered(self) -> int:
-        return self._total - len(self._desk.left)
+        return self._size - len(self._desk.left)
+
+    @property
+    def _total(self) -> int:
+        """The number of answers that the trial needs before it goes on."""
+        ahead = self._batch.ahead if self._batch else None
+        return self._size - (ahead or 0)
+
+    @property
+    def _enough(self) -> bool:
+        return self._batch is None or self._answered >= self._total
+
+    def _seal(self) -> None:
+        if self._batch is not None and self._batch.ahead is not None:
+            self._desk.seal(self._store.taken)
 
     def _keep(self, index: int, label: int, batch: Batch, who: str) -> bool:
         return self._store.answer(index, label, batch.purpose, batch.round, who, batch.again)
 
     def _close_if_done(self) -> None:
         if self._batch is not None and not self._desk.left:
-            self._status = COUNTED if self._batch.purpose in (Source.AUDIT, Source.REST) else WORKING
+            self._status = words.afterwards(self._batch)
             self._counts = self._now()
             self._batch = None
             self._asked = frozenset()
@@ -259,7 +275,9 @@ class Room:
         when the reply to the first attempt was lost. Return the images with a different answer.
         """
         known = self._store.answers(again)
-        if any(i not in known for i, _ in labels):
+        if missing := [i for i, _ in labels if i not in known]:
+            if self._withdrawn.issuperset(missing):
+                raise Refused(400, "the model has learned meanwhile, and needs no answer here any more")
             if self._batch is None and not self._over:
                 raise Refused(503, "no images are open now; the page sends the answer again when some are")
             raise Refused(400, "some of these images are not in the open batch")
@@ -273,20 +291,6 @@ class Room:
         except ValueError:
             raise Refused(400, f"there is no class {label}") from None
 
-    def _counted(self) -> dict[str, Any]:
-        """Return the counts of the ledger. Call this only before the trial begins or while it waits for answers."""
-        ledger = self._insight.ledger
-        return {
-            "hand": ledger.paid,
-            "auto": ledger.count(Source.AUTO),
-            "unlabeled": ledger.count(Source.NONE),
-            "estimate": self._insight.estimate(),
-        }
-
     def _now(self) -> dict[str, Any]:
         """Return the counts including the answers of this batch, which the ledger does not have yet."""
-        if self._batch is None or self._batch.again:
-            return self._counts
-        new = self._answered
-        less = 0 if self._batch.purpose is Source.AUDIT else new
-        return self._counts | {"hand": self._counts["hand"] + new, "unlabeled": self._counts["unlabeled"] - less}
+        return self._counts if self._batch is None else self._standing.with_answers(self._batch, self._answered)

@@ -92,7 +92,8 @@ class TensorBoard:
         classes = self._images.classes
         truth = self._images.truth
         step = entry.number
-        asked = entry.decision.hand
+        asked = np.flatnonzero(ledger.hand & (ledger.round == step))
+        asked = asked[np.argsort(ledger.order[asked])]
         doubtful = entry.scores.index[np.argsort(-entry.scores.doubt, kind="stable")]
         doubtful = doubtful[~np.isin(doubtful, asked)]
         self._gallery("images/asked_this_round", asked, lambda i: f"human: {_name(classes, ledger.label[i])}", entry)

@@ -1,14 +1,19 @@
-"""Shared by the tests of the page: a pool of coloured shapes, a ledger, and a page that asks about them in a thread."""
+"""Shared by the tests of the page: a pool of coloured shapes, a ledger, a page that asks about them in a thread, and a
+client that answers.
+"""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from werkzeug.test import Client
 
 from alearn.data.imageset import ImageSet
 from alearn.ledger import Ledger, Source
@@ -102,3 +107,44 @@ class Trial:
             seat.heard = float("-inf")
         self.web.close()
         self.store.close()
+
+
+class Browser:
+    """A client that sends the same requests as the page."""
+
+    def __init__(self, trial, who="Ann", session="0" * 32, host=None):
+        self.client = Client(trial.web.app)
+        self.who, self.session, self.visit, self.number = who, session, 1, 0
+        self.host = host or urlsplit(trial.web.where).netloc
+
+    def get(self, path, **headers):
+        return self.client.get(path, headers={"Host": self.host, **named(headers)})
+
+    def post(self, path, fields=None, body=None, kind="application/json", **headers):
+        body = json.dumps(self.about() | (fields or {})) if body is None else body
+        return self.client.post(path, data=body, content_type=kind, headers={"Host": self.host, **named(headers)})
+
+    def request(self, **fields):
+        return json.dumps(self.about() | fields)
+
+    def about(self):
+        return {
+            "session": self.session, "visit": self.visit, "who": self.who,
+            "classes": 0, "want": 8, "grid": False, "here": True,
+        }  # fmt: skip
+
+    def sync(self, **fields):
+        reply = self.post("/api/sync", fields)
+        assert reply.status_code == 200, reply.text
+        return reply.json
+
+    def change(self, what, again=False, number=None, **fields):
+        self.number += 1
+        return self.post(f"/api/{what}", {"again": again, "number": number or self.number, **fields})
+
+    def answer(self, *answers, **fields):
+        return self.change("answer", answers=[{"index": i, "label": label} for i, label in answers], **fields)
+
+
+def named(headers):
+    return {name.replace("_", "-"): value for name, value in headers.items()}

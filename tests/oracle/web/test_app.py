@@ -19,10 +19,8 @@ from alearn.oracle.store import NAME, read
 from alearn.oracle.web import guard
 from alearn.oracle.web.app import App
 from tests.apart import Apart
-from tests.oracle.web.desks import CLASSES, Trial, shapes
+from tests.oracle.web.desks import CLASSES, Browser, Trial, shapes
 from tests.waiting import LIMIT, until
-
-SESSION = "0" * 32
 
 
 @pytest.fixture
@@ -46,47 +44,6 @@ def shared(tmp_path):
     trial = Trial(tmp_path, shapes(12), host="0.0.0.0")
     yield trial
     trial.close()
-
-
-class Browser:
-    """A client that sends the same requests as the page."""
-
-    def __init__(self, trial, who="Ann", session=SESSION, host=None):
-        self.client = Client(trial.web.app)
-        self.who, self.session, self.visit, self.number = who, session, 1, 0
-        self.host = host or urlsplit(trial.web.where).netloc
-
-    def get(self, path, **headers):
-        return self.client.get(path, headers={"Host": self.host, **named(headers)})
-
-    def post(self, path, fields=None, body=None, kind="application/json", **headers):
-        body = json.dumps(self.about() | (fields or {})) if body is None else body
-        return self.client.post(path, data=body, content_type=kind, headers={"Host": self.host, **named(headers)})
-
-    def request(self, **fields):
-        return json.dumps(self.about() | fields)
-
-    def about(self):
-        return {
-            "session": self.session, "visit": self.visit, "who": self.who,
-            "classes": 0, "want": 8, "grid": False, "here": True,
-        }  # fmt: skip
-
-    def sync(self, **fields):
-        reply = self.post("/api/sync", fields)
-        assert reply.status_code == 200, reply.text
-        return reply.json
-
-    def change(self, what, again=False, number=None, **fields):
-        self.number += 1
-        return self.post(f"/api/{what}", {"again": again, "number": number or self.number, **fields})
-
-    def answer(self, *answers, **fields):
-        return self.change("answer", answers=[{"index": i, "label": label} for i, label in answers], **fields)
-
-
-def named(headers):
-    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def asked(trial, browser, index=range(10), **fields):
@@ -256,9 +213,10 @@ def test_fixed_classes_stay_as_they_are(fixed):
 
 def test_guesses_are_told_on_request_with_their_probability(trial):
     browser = Browser(trial)
+    trial.ledger.guess[1] = -1
     asked(trial, browser)
     assert "guess" not in json.dumps(browser.sync())
-    trial.ledger.guess[1] = -1
+    trial.ledger.guess[:] = 0  # the model is learning: what it guessed when it asked is what people see
     reply = browser.post("/api/guess", {"images": [0, 1]})
     assert reply.json["guesses"] == [
         {"index": 0, "label": CLASSES[trial.pool.truth[0]], "probability": pytest.approx(0.9)}

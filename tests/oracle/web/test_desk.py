@@ -173,6 +173,47 @@ def test_turning_to_the_grid_keeps_the_image_that_is_seen(desk):
     assert sit(desk, "a", want=2).queue == [6, 7]
 
 
+def test_a_renewed_batch_keeps_what_is_seen_and_what_comes_next(desk):
+    one, two, grid = sit(desk, "a"), sit(desk, "b"), sit(desk, "c", grid=True)
+    gone = sit(desk, "d")
+    desk.leave(gone)
+    assert (one.queue, two.queue, grid.queue) == ([0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11])
+    desk.renew([5, 30, 2, *range(31, 40)], 17, 0.0)
+    assert list(desk.left) == [0, 1, 4, 5, 8, 9, 10, 11, 30, 2, *range(31, 38)], "no more than 17 in all"
+    assert (one.queue, two.queue, grid.queue) == ([0, 1], [4, 5], [8, 9, 10, 11])
+    assert sit(desk, "a").queue == [0, 1, 30, 2], "the new ones come behind"
+    assert sit(desk, "b", now=SILENT + 1).queue[:2] == [4, 5]
+    desk.renew([40, 41], 4, SILENT + 1)
+    assert list(desk.left) == [4, 5, 40, 41], "who is silent sees nothing"
+    desk.renew([], 0, SILENT + 1)
+    assert not desk.left
+    assert two.queue == []
+
+
+def test_what_was_skipped_comes_last_in_a_renewed_batch_and_goes_first(desk):
+    seat = sit(desk, "a")
+    desk.skip(seat, [0])
+    desk.fill(seat, 4, False, next_ones, 0)
+    desk.renew([0, 40, 41], 5, 0.0)
+    assert list(desk.left) == [1, 2, 40, 41, 0]
+    desk.renew([0, 40, 41], 4, 0.0)
+    assert list(desk.left) == [1, 2, 40, 41]
+    desk.begin([0, 40], {})
+    desk.renew([0, 40], 2, 0.0)
+    assert list(desk.left) == [0, 40], "in another batch it is an image like any other"
+
+
+def test_what_the_trial_has_taken_cannot_be_undone(desk):
+    seat = sit(desk, "a")
+    desk.answered(seat, [0], 1.0)
+    desk.answered(seat, [1, 2], 2.0)
+    desk.skip(seat, [3])
+    desk.seal({0, 1, 15})
+    assert seat.gave == {2}
+    assert [desk.undo(seat) for _ in range(3)] == [([3], []), ([2], [2]), ([], [])]
+    assert not {0, 1} & desk.left.keys()
+
+
 def test_pace_is_of_the_last_minutes(desk):
     seat = sit(desk, "a")
     assert seat.pace(0) is None

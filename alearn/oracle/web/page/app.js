@@ -120,7 +120,10 @@ function take(news, asked = false) { // asked: the person caused the change with
   const lost = !grid && shown.length && !(news.images || []).some((image) => image.index === shown[0]);
   if (lost && !asked) quietUntil = Date.now() + STARTLE;
   if (news.classes) { classes = news.classes; drawClasses(); }
-  if (other) { guessing = false; guesses.clear(); }
+  if (other) { // whoever goes on with the same kind of question still wants the guesses, which are new
+    guessing = guessing && view.state === "ask" && news.state === "ask" && view.title === news.title;
+    guesses.clear();
+  }
   view = { images: [], others: [], undo: 0, soon: [], ...news };
   if (news.back) picked = new Set(news.back);
   load();
@@ -175,11 +178,13 @@ function render() {
   document.body.dataset.state = now;
   text("title", view.title || "alearn");
   text("words", view.total ? view.words : "");
+  show("learning", Boolean(view.learning));
   show("far", Boolean(view.total));
   if (view.total) {
     $("bar").max = view.total;
     $("bar").value = view.answered;
-    text("count", `${number(view.answered)} of ${number(view.total)}`);
+    const more = view.answered - view.total; // answers for the next round, while the model learns
+    text("count", `${number(Math.min(view.answered, view.total))} of ${number(view.total)}${more > 0 ? ` + ${number(more)}` : ""}`);
   }
   text("me", who || "Your name");
   if (view.counts) {
@@ -204,7 +209,7 @@ function render() {
   show("notice", !asking);
   if (!asking) notice(now, before);
   draw(asking);
-  const left = view.total ? view.total - view.answered : 0;
+  const left = view.total ? view.images.length + view.elsewhere : 0;
   document.title = document.hidden && view.total ? `● ${images(left)} to answer - alearn`
     : view.total ? `${view.answered}/${view.total} - alearn` : `${now} - alearn`;
 }
