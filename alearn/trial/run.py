@@ -29,7 +29,7 @@ from alearn.trial import measure, resume, row, status
 from alearn.trial.checkpoint import State
 from alearn.trial.folder_journal import FolderJournal, Reporter, Setting
 from alearn.trial.row import UNKNOWN, Origin
-from alearn.trial.settle import settle
+from alearn.trial.settle import settle, unhurried
 
 log = logging.getLogger(__name__)
 SKIPPED = "skipped.csv"
@@ -70,7 +70,8 @@ def prepare(config: Config, folder: Path) -> Prepared:
     config = resume.as_before(config, folder)
     runtime = device.choose(config.device, config.precision)
     settled = settle(config.data, config.model, config.train, config.policy, runtime)
-    config = config.model_copy(update=settled.sections())
+    oracle = unhurried(config.oracle, settled.train)
+    config = config.model_copy(update=settled.sections() | {"oracle": oracle})
     simulated = ORACLES.get(config.oracle.name).simulated
     if simulated and isinstance(config.data, Folder) and not sources.known(config.data):
         raise no_truth(config.oracle.name)  # say so before any image is decoded

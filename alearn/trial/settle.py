@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from alearn.config import AnyTrain, Auto, AutoTrain, Data, Folder, Head, Model, Policy, Train
+from alearn.config import AnyTrain, Auto, AutoTrain, Data, Folder, Head, Model, Oracle, Policy, Train
 from alearn.data import choose
 from alearn.data.choose import SMALL
 from alearn.errors import AlearnError
@@ -13,6 +13,9 @@ from alearn.learn.device import Runtime
 from alearn.models import build
 
 PRETRAINED = "pretrained"
+
+AHEAD = 8
+"""Queries that stay open while a head is fitted: what a fast person answers in the seconds of a round."""
 
 LARGE, CHEAP = 224, 128
 """Pixels a side of images for a pretrained network. CHEAP is for CPUs without bf16."""
@@ -83,6 +86,13 @@ def recipe(train: AnyTrain, model: Model) -> Train | Head:
             "model=pretrained, or train=frugal"
         )
     return train
+
+
+def unhurried(oracle: Oracle, train: Train | Head) -> Oracle:
+    """Return an oracle with its choice made how many queries stay open while the model learns."""
+    if getattr(oracle, "ahead", None) != "auto":
+        return oracle
+    return oracle.model_copy(update={"ahead": AHEAD if isinstance(train, Head) else 0})
 
 
 def paced(policy: Policy, train: Train | Head) -> Policy:

@@ -29,9 +29,9 @@ class WebOracle(Oracle):
     """Port to serve the page at; 0 takes any free one."""
     names: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Further host names under which people may reach the page, e.g. behind a proxy. They then need the token, too."""
-    ahead: Annotated[int, Field(ge=0)] = 0
-    """How many questions a round asks beyond those it needs. They stay open while the model learns, so that people go
-    on answering. With 0 people wait for it, and the same answers give the same labels."""
+    ahead: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Queries that stay open while the model learns, so that people need not wait. 0: they wait, and a resumed trial
+    ends with the same labels as an undisturbed one. auto: 8 with train=head, which learns in a second, else 0."""
 
 
 @register_oracle("web", WebOracle, simulated=False, free=("host", "port", "names", "ahead"))
@@ -39,4 +39,4 @@ def web(config: WebOracle, context: Context) -> People:
     """Serve the page and ask people there."""
     from alearn.oracle.web.channel import Web
 
-    return ask_people(context, partial(Web, config), config.ahead)
+    return ask_people(context, partial(Web, config), 0 if config.ahead == "auto" else config.ahead)

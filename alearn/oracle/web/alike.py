@@ -1,4 +1,7 @@
-"""Find images that look alike by their distance as small pictures. No model takes part, so a blind audit may use it."""
+"""Find images that look alike, by the features of a pretrained network if there are any, else as small pictures.
+
+Neither depends on an answer, so a blind audit may use it.
+"""
 
 import numpy as np
 import torch
@@ -14,9 +17,10 @@ CHUNK = 128
 
 
 class Looks:
-    """Small pictures of the images of a data set. Each is computed when it is first needed."""
+    """What images are compared by. It is computed or read when it is first needed."""
 
     def __init__(self, images: Images) -> None:
+        """images: all images, uint8 [N, C, H, W], or their features, float16 [N, F]."""
         self._images = images
         self._small: dict[int, Array] = {}
 
@@ -36,6 +40,9 @@ class Looks:
         new = [i for i in index if i not in self._small]
         for start in range(0, len(new), CHUNK):
             chunk = new[start : start + CHUNK]
-            images = self._images[torch.tensor(chunk, device=self._images.device)].float() / 255
-            for i, small in zip(chunk, F.adaptive_avg_pool2d(images, SIDE).flatten(1).cpu().numpy(), strict=True):
-                self._small[i] = small
+            images = self._images[torch.tensor(chunk, device=self._images.device)]
+            if images.dtype == torch.uint8:
+                small = F.adaptive_avg_pool2d(images.float() / 255, SIDE).flatten(1)
+            else:
+                small = F.normalize(images.float())
+            self._small |= zip(chunk, small.cpu().numpy(), strict=True)

@@ -40,7 +40,7 @@ class Room:
         self._clock = clock
         self._change = Condition()
         self._desk = Desk()
-        self._looks = Looks(pool.images)
+        self._looks = Looks(pool.inputs)
         self._batch: Batch | None = None
         self._asked: frozenset[int] = frozenset()
         self._withdrawn: frozenset[int] = frozenset()
@@ -65,7 +65,7 @@ class Room:
             before = self._asked
             if batch.ahead is None:
                 self._desk.begin(asked, self._store.givers() if batch.again else {})
-                self._looks = Looks(self._pool.images)
+                self._looks = Looks(self._pool.inputs)
             else:
                 new = len(known.keys() - self._store.taken)  # a moment ago, so the trial does not count them yet
                 self._desk.renew(asked, max(0, len(batch.index) - new), self._clock())
