@@ -16,6 +16,7 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
+import torch
 
 from alearn import rng
 from alearn.audit import protocol
@@ -154,7 +155,7 @@ def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal)
         trial.images,
         trial.ledger,
         pool(trial),
-        decisions.wanted(trial.policy),
+        decisions.wanted(trial.policy, stored(trial) is not None),
         runtime=trial.runtime,
         distortion=trial.distortion,
         seed=trial.seed,
@@ -184,7 +185,7 @@ def decide(trial: Trial, scores: Scores, number: int) -> Decision:
         asks = 0
     if people and asks:
         asks = left(policy, ledger, asks + people.ahead)
-    return decisions.decide(policy, scores, asks, number, rng.generator(trial.seed, number, "query"))
+    return decisions.decide(policy, scores, asks, number, rng.generator(trial.seed, number, "query"), stored(trial))
 
 
 def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None:
@@ -255,6 +256,11 @@ def pool(trial: Trial) -> Array:
     """
     ledger = trial.ledger
     return ledger.unlabeled if trial.policy.auto.permanent else np.flatnonzero(~ledger.hand)
+
+
+def stored(trial: Trial) -> Images | None:
+    """Return the stored features that the model gets, float16 [N, F]; None if it gets pixels."""
+    return None if trial.images.dtype == torch.uint8 else trial.images
 
 
 def known(trial: Trial) -> int:

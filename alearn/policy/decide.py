@@ -3,6 +3,8 @@
 from math import ceil
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from alearn import rng
 from alearn.config import Policy
@@ -32,12 +34,12 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
         )
 
 
-def wanted(policy: Policy) -> frozenset[str]:
+def wanted(policy: Policy, stored: bool) -> frozenset[str]:
     """Return what the strategy and the rule need about each image besides guess, doubt and margin.
 
-    See `alearn.learn.score.score`.
+    See `alearn.learn.score.score`. stored: whether there are stored features, which need not be computed.
     """
-    diverse: set[str] = {"features"} if policy.query.pool > 1 else set()
+    diverse: set[str] = {"features"} if policy.query.pool > 1 and not stored else set()
     return frozenset(diverse.union(QUERIES.get(policy.query.strategy).needs, AUTO_RULES.get(policy.auto.rule).needs))
 
 
@@ -68,19 +70,36 @@ def first(policy: Policy, images: Images, seed: int, ledger: Ledger, count: int)
             return typical_images(images, pool, labeled, count, generator)
 
 
-def decide(policy: Policy, scores: Scores, asks: int, round: int, generator: np.random.Generator) -> Decision:  # noqa: A002
+def decide(
+    policy: Policy,
+    scores: Scores,
+    asks: int,
+    round: int,  # noqa: A002
+    generator: np.random.Generator,
+    stored: Images | None = None,
+) -> Decision:
     """Decide to hand label `asks` of the images, and to auto label those of the others that the rule takes.
+
+    stored: The stored features of all images, float16 [N, F], if there are any.
 
     If both the strategy and the rule take an image, the human labels it, as in the published program.
     """
     if policy.query.pool > 1:
         candidates = ranked(policy.query.strategy, scores, ceil(policy.query.pool * asks), generator)
-        asked = query.diverse(scores, candidates, asks, generator)
+        asked = candidates[query.diverse(_compared(scores, candidates, stored), asks, generator)]
     else:
         asked = ranked(policy.query.strategy, scores, asks, generator)
     sure = taken(policy, scores, round)
     sure[asked] = False
     return Decision(hand=scores.index[asked], auto=scores.index[sure], auto_label=scores.guess[sure])
+
+
+def _compared(scores: Scores, candidates: Array, stored: Images | None) -> Tensor:
+    """Return the features by which candidates for the human are compared, float32 [n, F]."""
+    if stored is not None:
+        return stored[torch.from_numpy(scores.index[candidates]).to(stored.device)].float()
+    assert scores.features is not None
+    return scores.features[torch.from_numpy(candidates).to(scores.features.device)]
 
 
 def ranked(strategy: str, scores: Scores, count: int, generator: np.random.Generator) -> Array:

@@ -9,6 +9,7 @@ Shape letters: n images, m labeled images, K classes, F features.
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from alearn.policy.first import typical
 from alearn.policy.spread import ELEMENTS, farthest, nearest, scattered
@@ -89,25 +90,21 @@ def typiclust(scores: Scores, count: int, generator: np.random.Generator) -> Arr
     return typical(scores.features, count, generator, scores.labeled_features)
 
 
-def diverse(scores: Scores, ranked: Array, count: int, generator: np.random.Generator) -> Array:
-    """Choose `count` images that differ from each other among the images that a strategy has ranked.
+def diverse(features_nf: Tensor, count: int, generator: np.random.Generator) -> Array:
+    """Choose `count` images that differ from each other among candidates, which a strategy has ranked.
 
     k-means++ draws them by their features and begins with the most wanted image. So this first filters by doubt and
     then spreads over clusters, as in Zhdanov (2019), but takes the drawn centres instead of the cluster centres.
 
     Args:
-        scores: the scores of the pool, with features.
-        ranked: positions in `scores`, int64, most wanted first.
+        features_nf: the features of the candidates, float32 [n, F], the most wanted first.
         count: how many images to choose.
         generator: the source of randomness.
 
     Returns:
-        The chosen positions in the order of `ranked`, int64 [min(count, len(ranked))].
+        Positions in `features_nf`, ascending, int64 [min(count, n)].
     """
-    assert scores.features is not None
-    candidates = scores.features[torch.from_numpy(ranked).to(scores.features.device)]
-    chosen: Array = ranked[np.sort(scattered((candidates,), count, generator, first=0))]
-    return chosen
+    return np.sort(scattered((features_nf,), count, generator, first=0))
 
 
 def _largest(value_n: Array, count: int) -> Array:

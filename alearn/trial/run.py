@@ -18,6 +18,7 @@ from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables
 from alearn.journal import Asked
 from alearn.learn import device
+from alearn.learn.embedding import MOST, Embedding, smoothed
 from alearn.learn.extract import extraction
 from alearn.models import build
 from alearn.models.pretrained import Pretrained
@@ -139,6 +140,9 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     atomic.replace(folder / "config.yaml", config.yaml())
     pool = pool.to(runtime.device)
     test = replace(test.to(runtime.device), classes=pool.classes)
+    embedding = None
+    if pool.features is not None and len(pool) <= MOST:
+        pool, test, embedding = _embedded(pool, test)
     log.info("%s", row.versions())
 
     human = _oracle(config, folder, pool, state, lambda done, total: journal.progress(Asked(done, total, where)))
@@ -148,11 +152,20 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     if isinstance(human, People):
         notes += _where(human, folder)
     backbone = None if extractor is None else extractor.backbone
-    setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes, backbone)
+    setting = Setting(folder, config, origin, pool, test, names, state, runtime, notes, backbone, embedding)
     journal = FolderJournal(setting, reporters(setting))
     end.callback(journal.close)
     loop.label(_trial(setting, human), journal)
     return journal.row
+
+
+def _embedded(pool: ImageSet, test: ImageSet) -> tuple[ImageSet, ImageSet, Embedding]:
+    """Prepare the features for a head. Only the pool is smoothed: the head must label new images one by one."""
+    assert pool.features is not None
+    assert test.features is not None
+    embedding = Embedding.of(pool.features)
+    pool = replace(pool, features=smoothed(embedding(pool.features)))
+    return pool, replace(test, features=embedding(test.features)), embedding
 
 
 def _trial(setting: Setting, human: Oracle) -> loop.Trial:
