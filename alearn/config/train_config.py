@@ -73,6 +73,9 @@ class Head(Section):
     name: Literal["head"] = "head"
     penalty: Annotated[float, Field(gt=0)] = 0.01
     """Weight of the L2 penalty, for features at a mean squared distance of 1 from their mean."""
+    smooth: bool = True
+    """Whether the features of images that look alike are drawn together first (alearn.learn.embedding). Turn it off if
+    images of different classes look alike."""
 
 
 class AutoTrain(Section):

@@ -141,8 +141,8 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     pool = pool.to(runtime.device)
     test = replace(test.to(runtime.device), classes=pool.classes)
     embedding = None
-    if pool.features is not None and len(pool) <= MOST:
-        pool, test, embedding = _embedded(pool, test)
+    if isinstance(config.train, Head) and len(pool) <= MOST:
+        pool, test, embedding = _embedded(pool, test, config.train.smooth)
     log.info("%s", row.versions())
 
     human = _oracle(config, folder, pool, state, lambda done, total: journal.progress(Asked(done, total, where)))
@@ -159,12 +159,13 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     return journal.row
 
 
-def _embedded(pool: ImageSet, test: ImageSet) -> tuple[ImageSet, ImageSet, Embedding]:
-    """Prepare the features for a head. Only the pool is smoothed: the head must label new images one by one."""
+def _embedded(pool: ImageSet, test: ImageSet, smooth: bool) -> tuple[ImageSet, ImageSet, Embedding]:
+    """Prepare the features for a head. Only those of the pool are smoothed: a head must label new images one by one."""
     assert pool.features is not None
     assert test.features is not None
     embedding = Embedding.of(pool.features)
-    pool = replace(pool, features=smoothed(embedding(pool.features)))
+    components_nd = embedding(pool.features)
+    pool = replace(pool, features=smoothed(components_nd) if smooth else components_nd)
     return pool, replace(test, features=embedding(test.features)), embedding
 
 
