@@ -76,7 +76,7 @@ def settle(data: Data, model: Model, train: AnyTrain, policy: Policy, runtime: R
 
 
 def recipe(train: AnyTrain, model: Model | None) -> Train | Head:
-    """Return how to train a network, None for a module of the user. Raise AlearnError if the recipe does not suit it."""
+    """Return how to train a network, or a module of the user (None). Raise AlearnError if the recipe is unfit."""
     pretrained = model is not None and model.network == PRETRAINED
     if isinstance(train, AutoTrain):
         return train.head if pretrained else train.network

@@ -174,7 +174,9 @@ def test_a_head_needs_a_pretrained_network(config, tmp_path, weights):
         AlearnError, match=r"^train=head: .*, and model=resnet model.width=\d+ is none; give model=pret"
     ):
         settled(config, tmp_path, "train=head", "model=resnet")
-    with pytest.raises(AlearnError, match="^train=head: .*, and the model is none; give model=pretrained, or train=fr"):
+    with pytest.raises(
+        AlearnError, match=r"^train=head: .*, and the model is none; give model=pretrained, or train=fr"
+    ):
         settle.recipe(Head(), None)
     weights.clear()
     with pytest.raises(AlearnError) as error:
