@@ -155,8 +155,8 @@ def label(
     if augment == "auto":
         augment, _ = choose.augment(_thumbnails(pool))
     made = _model(model, recipe, pool, augment, runtime)
+    recipe = settle.recipe(recipe, made if isinstance(made, Model) else None)
     if isinstance(made, Model):
-        recipe = settle.recipe(recipe, made)
         network: Network = partial(build.build, made)
         changes = {"lr": made.lr}
     else:

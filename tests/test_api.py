@@ -12,9 +12,11 @@ from torch import nn
 import alearn
 from alearn.config import Policy, Train, hydra_front
 from alearn.journal import AuditStage, EpochDone, Finished, Round, RoundStarted, ScoreProgress
+from alearn.learn.device import Runtime
 from tests.conftest import shapes
 
 IMAGES = shapes(400)
+CPU = Runtime(torch.device("cpu"), bf16=False)
 COUNTS = {"init_count": 30, "hand_per_round": 20, "hand_budget": 70}
 POLICY = alearn.preset("policy", "frugal", **COUNTS, memory_from=1, views=0, auto={"rule": "none"})
 TRAIN = alearn.preset("train", "frugal", steps=40, batch=32, consistency_batch=16, augment="none")
@@ -43,7 +45,7 @@ def test_arrays_are_labeled_with_a_few_answers():
 def test_images_may_lie_in_any_order(form):
     pixels = IMAGES.images.numpy()
     pixels = {"NHW": pixels[:, 0], "NHWC": pixels.transpose(0, 2, 3, 1), "NCHW": pixels}[form]
-    found = alearn.api._pool(pixels, 0)
+    found = alearn.api._pool(pixels, 0, CPU)
     assert torch.equal(found.images, IMAGES.images)
 
 

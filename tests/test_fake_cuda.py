@@ -13,11 +13,12 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
-from alearn.config import Model
+from alearn.config import Head, Model
 from alearn.data.augment import AUGMENT, _basis
-from alearn.learn import fit, score
+from alearn.learn import fit, head, score
 from alearn.learn.device import Runtime
 from alearn.learn.extract import Extraction
+from alearn.learn.training_set import TrainingSet
 from alearn.models.build import build
 from alearn.models.classifier import to_float
 from alearn.models.pretrained import Pretrained, backbone
@@ -162,3 +163,25 @@ def test_features(bf16, monkeypatch):
     assert (features.device.type, features.dtype, features.shape) == ("cpu", torch.float16, (300, body.features))
     assert seen == [(CUDA, (256, body.features))] * 2
     assert pinned == ["cpu"] * 2
+
+
+def test_the_head_on_features(numbers, monkeypatch):
+    """Test all that surrounds the steps of L-BFGS. These read numbers that a fake tensor does not have."""
+    seen = []
+
+    def regression(x_nf, y_n, classes, penalty):
+        seen.append((x_nf.device, y_n.device, tuple(x_nf.shape)))
+        return torch.zeros(classes, x_nf.shape[1], device=CUDA), torch.zeros(classes, device=CUDA)
+
+    monkeypatch.setattr(head, "regression", regression)
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: 1.0)
+    monkeypatch.setattr(nn.Module, "to", lambda module, device=None, memory_format=None: moved(module))
+    features = torch.zeros(200, 8, dtype=torch.float16, device=CUDA)
+    labeled = TrainingSet(np.arange(40), np.arange(40) % 3, np.ones(40, bool), np.arange(40, 200))
+    made = head.fit_head(Head(), features, labeled, 3, runtime=Runtime(CUDA, bf16=False), seed=0, round=1)
+    assert {parameter.device for parameter in made.model.parameters()} == {CUDA}
+    assert seen == [(CUDA, CUDA, (32, 8))] * head.FOLDS + [(CUDA, CUDA, (40, 8))]
+    scored = score.infer(Runtime(CUDA, bf16=False), made.model, features, torch.arange(100, device=CUDA))
+    assert {tensor.device for tensor in scored.values()} == {CUDA}
+    picked = first.typical_images(features, np.arange(100), np.arange(100, 120), 20, np.random.default_rng(0))
+    assert len(picked) == 20

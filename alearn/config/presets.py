@@ -11,7 +11,7 @@ from alearn.config.model_config import Model
 from alearn.config.packaged_conf import packages
 from alearn.config.parse import parse_section
 from alearn.config.policy_config import Policy
-from alearn.config.train_config import Train
+from alearn.config.train_config import AnyTrain
 from alearn.errors import AlearnError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -23,7 +23,7 @@ GROUPS = ("data", "model", "train", "policy", "oracle")
 @overload
 def preset(group: Literal["policy"], name: str, /, **changes: Any) -> Policy: ...
 @overload
-def preset(group: Literal["train"], name: str, /, **changes: Any) -> Train: ...
+def preset(group: Literal["train"], name: str, /, **changes: Any) -> AnyTrain: ...
 @overload
 def preset(group: Literal["model"], name: str, /, **changes: Any) -> Model: ...
 @overload
@@ -43,10 +43,10 @@ def preset(group: str, name: str, /, **changes: Any) -> Any:
     return _section(group, _read(group, name), changes)
 
 
-def training(policy: str, /, **changes: Any) -> Train:
+def training(policy: str, /, **changes: Any) -> AnyTrain:
     """Return the training section that the preset of a policy chooses, with changes. Raise AlearnError as `preset`."""
     recipe = next(_overridden("train", "policy", policy))
-    train: Train = _section("train", OmegaConf.merge(_read("train", recipe), _read("policy", policy)), changes)
+    train: AnyTrain = _section("train", OmegaConf.merge(_read("train", recipe), _read("policy", policy)), changes)
     return train
 
 
@@ -65,9 +65,14 @@ def _files(group: str) -> dict[str, Path]:
 
 
 def _section(group: str, tree: Any, changes: Mapping[str, Any]) -> Any:
-    keys = tree[group]
-    given = [key for key in keys if not OmegaConf.is_interpolation(keys, key) and not OmegaConf.is_missing(keys, key)]
-    return parse_section(group, _merged(OmegaConf.to_container(OmegaConf.masked_copy(keys, given)), changes))
+    return parse_section(group, _merged(_given(tree[group]), changes))
+
+
+def _given(tree: DictConfig) -> dict[str, Any]:
+    """Return the values of a tree that come neither from another group nor from the user."""
+    keys = [key for key in tree if not OmegaConf.is_interpolation(tree, key) and not OmegaConf.is_missing(tree, key)]
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(tree, keys))
+    return {key: _given(tree[key]) if isinstance(value, dict) else value for key, value in plain.items()}
 
 
 def _read(group: str, name: str) -> DictConfig:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from alearn.config.data_config import Folder, Standard
 from alearn.config.model_config import Model
+from alearn.config.presets import names, preset
 from alearn.config.registered import RegisteredName
 from alearn.config.search_config import Search
 from alearn.config.section import Section
@@ -68,7 +69,15 @@ def _oracles() -> list[tuple[tuple[str, ...], type[Section]]]:
     return [((name,), ORACLES.get(name).config) for name in ORACLES.names()]
 
 
-_OPTIONS = {"data": _data, "model": _models, "oracle": _oracles}
+def _recipes() -> list[tuple[tuple[str, ...], type[Section]]]:
+    found: dict[type[Section], tuple[str, ...]] = {}
+    for name in names("train"):
+        section = type(preset("train", name))
+        found[section] = (*found.get(section, ()), name)
+    return [(options, section) for section, options in found.items()]
+
+
+_OPTIONS = {"data": _data, "model": _models, "train": _recipes, "oracle": _oracles}
 """The groups whose options have different keys."""
 
 

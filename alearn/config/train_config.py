@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from alearn.config.section import Augment, Count, Section, Share
 
@@ -79,7 +79,7 @@ class Head(Section):
 
 
 class AutoTrain(Section):
-    """One of two ways to train, which `alearn.data.choose` chooses together with the model."""
+    """One of two ways to train, which `alearn.trial.settle` chooses together with the model."""
 
     name: Literal["auto"] = "auto"
     network: Train = Field(default_factory=Train)
@@ -88,13 +88,17 @@ class AutoTrain(Section):
     """For a pretrained network."""
 
 
-def _kind(tree: Any) -> str:
-    name = tree.get("name") if isinstance(tree, Mapping) else getattr(tree, "name", None)
-    return name if name in ("head", "auto") else "network"
+_CLASSES: dict[str, type[Section]] = {"head": Head, "auto": AutoTrain}
+"""The class of a recipe by its name. All other recipes are of `Train`."""
 
 
-AnyTrain = Annotated[
-    Annotated[Train, Tag("network")] | Annotated[Head, Tag("head")] | Annotated[AutoTrain, Tag("auto")],
-    Discriminator(_kind),
-]
+def _recipe(tree: Any, base: ValidatorFunctionWrapHandler) -> Any:
+    """Check the keys of a recipe with its class."""
+    if not isinstance(tree, Section):
+        name = tree.get("name") if isinstance(tree, Mapping) else None
+        tree = _CLASSES.get(str(name), Train).model_validate(tree)
+    return base(tree)
+
+
+AnyTrain = Annotated[Train | Head | AutoTrain, WrapValidator(_recipe)]
 """Any way to train."""

@@ -41,7 +41,7 @@ class Pooled(nn.Module):
             if self._stages is None and last.ndim == 4:
                 maps.append(last)
             for map_bchw in maps:
-                vectors += torch.std_mean(map_bchw.float(), (2, 3))
+                vectors += torch.std_mean(map_bchw.float(), (2, 3), correction=0)  # a map may be one pixel
         else:
             vectors = [net(x_bchw)]
         features_bf: Tensor = torch.cat([F.normalize(vector.float()) for vector in vectors], 1) / len(vectors) ** 0.5

@@ -75,14 +75,15 @@ def settle(data: Data, model: Model, train: AnyTrain, policy: Policy, runtime: R
     return Settled(data, model, train, paced(policy, train), notes)
 
 
-def recipe(train: AnyTrain, model: Model) -> Train | Head:
-    """Return how to train a network. Raise AlearnError if the recipe does not suit it."""
-    pretrained = model.network == PRETRAINED
+def recipe(train: AnyTrain, model: Model | None) -> Train | Head:
+    """Return how to train a network, or a module of the user (None). Raise AlearnError if the recipe is unfit."""
+    pretrained = model is not None and model.network == PRETRAINED
     if isinstance(train, AutoTrain):
         return train.head if pretrained else train.network
     if isinstance(train, Head) and not pretrained:
+        name = "the model" if model is None else f"model={called(model)}"
         raise AlearnError(
-            f"train=head: fits a head to the features of a pretrained network, and model={called(model)} is none; give "
+            f"train=head: fits a head to the features of a pretrained network, and {name} is none; give "
             "model=pretrained, or train=frugal"
         )
     return train
@@ -107,13 +108,16 @@ def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime
 
     Args:
         auto: The networks to choose from.
-        train: How to train. A recipe that trains from scratch gets no pretrained network.
+        train: How to train. A recipe that trains from scratch gets no pretrained network, and a head gets no other.
         plain: Why the images need no network that knows photographs; None if they do.
         small: Whether the images have at most SMALL pixels a side.
         runtime: What there is to compute with.
+
+    Raises:
+        AlearnError: A head has to be fitted, and there is no pretrained network.
     """
     cuda = runtime.device.type == "cuda"
-    if plain is not None:
+    if plain is not None and not isinstance(train, Head):
         return auto.small, [f"model={called(auto.small)}: {plain}"]
     notes = []
     if not isinstance(train, Train):
@@ -124,6 +128,8 @@ def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime
                 notes.append(f"model={called(backbone)} is not available: {error}")
             else:
                 return settled, [*notes, f"model={called(backbone)}: it has learned from photographs", *about]
+    if isinstance(train, Head):
+        raise AlearnError("\n".join(f"train=head: {note}" for note in notes))
     if not cuda:
         return auto.small, [*notes, f"model={called(auto.small)}: there is no GPU"]
     why = "in colour" if small else f"more than {SMALL} pixels a side"

@@ -44,7 +44,7 @@ def test_it_says_what_it_computed_and_finds_it_again(words, tmp_path):
     lines = out.splitlines()
     assert lines[0] == "12 images: 12 computed, the others were there already; 1 file skipped"
     assert re.fullmatch(r"[\d.]+ s on .*, fp32, [\d,]+ images a second", lines[1])
-    assert re.fullmatch(rf"{re.escape(str(folder))}: 256 features an image, [\d.]+ MB", lines[2])
+    assert re.fullmatch(rf"{re.escape(str(folder))}: 1,136 features an image, [\d.]+ MB", lines[2])
     assert (folder / "features.f16").stat().st_size == 12 * 256 * 2
     code, out, _ = alearn("features", "data=folder", "model=pretrained", *words)
     assert out.splitlines()[0] == "12 images: 0 computed, the others were there already; 1 file skipped"

@@ -5,6 +5,9 @@ from alearn.config.presets import names
 from alearn.config.reference import keys
 
 ALL = list(keys())
+NETWORKS = ("model.small", "model.large", "model.backbone", "model.backbone_gpu")
+ONE = ("folder", "head", "auto")
+"""Options with a class of their own."""
 
 
 def options(group: str) -> list[str]:
@@ -18,10 +21,10 @@ def test_every_key_of_a_composed_config_is_listed_with_the_options_that_have_it(
         config = hydra_front.compose(f"{group}={name}", *(["data.root=/x"] if name == "folder" else []))
         listed = [key.name for key in ALL if key.group == group and name in (key.options or [name])]
         composed = [key for key in flatten(config.model_dump()) if key.startswith(f"{group}.")]
-        composed = [key for key in composed if not key.startswith(("model.small.", "model.large."))]
-        if (group in ("model", "oracle") and name not in ("torchvision", "pretrained")) or name == "folder":
+        composed = [key for key in composed if not key.startswith(tuple(f"{network}." for network in NETWORKS))]
+        if (group in ("model", "oracle") and name not in ("torchvision", "pretrained")) or name in ONE:
             composed.remove(f"{group}.name")  # the choice of the option sets this key
-        assert [name for name in listed if name not in ("model.small", "model.large")] == composed
+        assert [key for key in listed if key not in NETWORKS] == [key for key in composed if key != "train.head.name"]
 
 
 def test_every_top_level_key_is_listed():
@@ -48,7 +51,11 @@ def test_every_key_is_explained_in_sentences(key):
         ("data.classes", "list of at least 2 | null", "null"),
         ("data.cache", "text", "$ALEARN_DATA or ~/.cache/alearn"),
         ("train.lr", "number > 0", "${model.lr}"),
+        ("train.network.lr", "number > 0", "${model.lr}"),
+        ("train.head.penalty", "number > 0", "0.01"),
+        ("policy.pace", "quick | slow | auto", "slow"),
         ("model.large", "the keys of a model", "small_cnn"),
+        ("model.backbone", "the keys of a model", "tf_efficientnet_lite0"),
         ("oracle.names", "list", "[]"),
         ("seed", "whole number >= 0", "0"),
         ("hydra.sweeper.params", "keys and values | null", "{}"),
@@ -57,6 +64,15 @@ def test_every_key_is_explained_in_sentences(key):
 def test_values_and_defaults_are_in_words(name, values, default):
     (key,) = [key for key in ALL if key.name == name]
     assert (key.values, key.default) == (values, default)
+
+
+def test_options_with_other_keys_are_told_apart():
+    found = {key.options for key in ALL if key.group == "train"}
+    assert found == {("augmented", "fast", "frugal", "source"), ("auto",), ("head",)}
+    assert [(key.name, key.options) for key in ALL if key.name.endswith("penalty")] == [
+        ("train.head.penalty", ("auto",)),
+        ("train.penalty", ("head",)),
+    ]
 
 
 def test_a_key_that_must_be_given_has_no_default():

@@ -40,6 +40,19 @@ def features(body: Backbone, x: torch.Tensor) -> torch.Tensor:
         return body.eval()(x)
 
 
+def pooled(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Compute by numpy, from what timm's network gives: its features, and deviations and means of its stages."""
+    transformer = hasattr(net, "patch_embed")
+    with torch.no_grad():
+        vectors = [net(x).numpy()]
+        maps = net.forward_intermediates(x, indices=4 if transformer else None, intermediates_only=True)
+        maps = [*maps, *([] if transformer else [net.forward_features(x)])]
+    for values in map(torch.Tensor.numpy, maps):
+        vectors += [values.std((2, 3)), values.mean((2, 3))]
+    unit = [vector / np.linalg.norm(vector, axis=1, keepdims=True) for vector in vectors]
+    return torch.from_numpy(np.concatenate(unit, 1) / len(unit) ** 0.5)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_features_are_timms(name, tmp_path):
     """Compare with timm, which reads the same file and gets the pixels as its own description of the weights says."""
@@ -49,10 +62,27 @@ def test_the_features_are_timms(name, tmp_path):
     theirs = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay={"file": file}).eval()
     x = torch.rand(2, *cfg.input_size)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (cfg.mean, cfg.std))
-    with torch.no_grad():
-        expected = theirs((x - mean) / std)
+    expected = pooled(theirs, (x - mean) / std)
     torch.testing.assert_close(features(ours, x), expected, rtol=1e-5, atol=1e-5)
     assert (ours.features, ours.size, ours.channels) == (expected.shape[1], cfg.input_size[1], 3)
+    torch.testing.assert_close(features(ours, x).norm(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_maps_of_one_pixel_have_no_deviation_but_features(name):
+    body = backbone(Pretrained(name=name, views=1, **RANDOM), (3, 32, 32))
+    assert features(body, torch.rand(2, 3, 32, 32)).isfinite().all()
+
+
+def test_the_network_looks_at_the_size_that_is_asked_for():
+    keys = set()
+    for size, side in ((48, (48, 48)), (64, (64, 64)), (None, (32, 40))):
+        torch.manual_seed(0)
+        body = backbone(Pretrained(name="test_resnet", size=size, **RANDOM), (3, 32, 40))
+        assert (body.side, body.size) == (side, 32)
+        assert features(body, torch.rand(1, 3, 32, 40)).shape == (1, body.features)
+        keys.add(body.key)
+    assert len(keys) == 3
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_vit"])
@@ -89,8 +119,7 @@ def test_a_transformer_is_built_for_the_images_or_for_the_next_whole_patches(pix
     options = {"pretrained_cfg_overlay": {"file": file}, "img_size": side}
     theirs = timm.create_model("test_vit", pretrained=True, num_classes=0, **options).eval()
     x = torch.rand(2, 3, side, side)
-    with torch.no_grad():
-        expected = theirs((x - body.mean) / body.std)
+    expected = pooled(theirs, (x - body.mean) / body.std)
     torch.testing.assert_close(features(body, x), expected, rtol=1e-5, atol=1e-5)
     assert features(body, torch.rand(2, 3, pixels, pixels)).shape == expected.shape
 
@@ -312,7 +341,7 @@ def test_tensors_that_a_network_does_not_need_are_no_problem(extra, tmp_path):
     state = timm.create_model("test_resnet").state_dict()
     torch.save(state | {extra: torch.zeros(7)}, tmp_path / "w.pth")
     body = backbone(Pretrained(name="test_resnet", weights=str(tmp_path / "w.pth")), (3, 32, 32))
-    assert all(torch.equal(tensor, state[key]) for key, tensor in body.net.state_dict().items())
+    assert all(torch.equal(tensor, state[key]) for key, tensor in body.net.net.state_dict().items())
 
 
 def test_a_key_tells_timms_networks_from_torchvisions():

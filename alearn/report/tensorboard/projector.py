@@ -54,7 +54,10 @@ def write(folder: Path, count: int, network: Model, seed: int, images: ImageSet,
 
 
 def features(network: Model, images: ImageSet, weights: dict[str, torch.Tensor], index: Array) -> Array:
-    """Return what the body of the model computes for the images `index` (int64 [n]), float32 [n, features]."""
+    """Return what the head of the model gets for the images `index` (int64 [n]), float32 [n, features]."""
+    if images.features is not None:
+        stored: Array = images.features[torch.from_numpy(index).to(images.features.device)].float().cpu().numpy()
+        return stored
     device = images.images.device
     channels, height, width = images.images.shape[1:]
     model = build(network, (channels, height, width), len(weights["head.bias"]))
