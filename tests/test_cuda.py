@@ -56,7 +56,8 @@ def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
         if name == "first":
             found.append(first.typical(first.pixel_features(images, random), 300, random))
         elif name == "diverse":
-            found.append(query.diverse(scores, query.entropy(scores, 500, random), 100, random))
+            ranked = torch.from_numpy(query.entropy(scores, 500, random)).to(scores.features.device)
+            found.append(query.diverse(scores.features[ranked], 100, random))
         else:
             found.append(QUERIES.get(name).rank(scores, 100, random))
     assert found[0].tolist() == found[1].tolist() == found[2].tolist()

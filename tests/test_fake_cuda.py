@@ -134,7 +134,7 @@ def test_decisions(name, numbers, monkeypatch):
         assert (made.device, made.shape) == (CUDA, (200, 40))
         picked = first.typical(made, 20, random)
     elif name == "diverse":
-        picked = query.diverse(scores, np.arange(100), 20, random)
+        picked = query.diverse(features[:100], 20, random)
     else:
         picked = QUERIES.get(name).rank(scores, 20, random)
     assert picked.dtype == np.int64

@@ -181,13 +181,13 @@ def test_diverse_keeps_the_rank_and_leaves_out_what_is_alike():
     pool, kind = clustered([30, 30, 30, 30], labeled=[1])
     ranked = query.random(pool, 80, generator(3))
     for seed in range(10):
-        picked = query.diverse(pool, ranked, 4, generator(seed))
+        picked = ranked[query.diverse(pool.features[torch.from_numpy(ranked)], 4, generator(seed))]
         assert picked[0] == ranked[0]
         assert sorted(kind[picked].tolist()) == [0, 1, 2, 3]
         ranks = [ranked.tolist().index(at) for at in picked]
         assert ranks == sorted(ranks)
-    assert query.diverse(pool, ranked, 100, generator()).tolist() == ranked.tolist()
-    assert query.diverse(pool, ranked[:0], 3, generator()).tolist() == []
+    assert query.diverse(pool.features, 200, generator()).tolist() == list(range(len(pool)))
+    assert query.diverse(pool.features[:0], 3, generator()).tolist() == []
 
 
 class Largest(TorchDispatchMode):
@@ -220,7 +220,7 @@ def test_nothing_grows_with_images_times_images_or_classes_times_features(name, 
     tracemalloc.start()
     with Largest() as largest:
         if name == "diverse":
-            query.diverse(pool, np.arange(10_000), 50, generator())
+            query.diverse(pool.features[:10_000], 50, generator())
         elif name == "first":
             first.typical(pool.features, 50, generator())
         else:
