@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alearn.config import Data, Folder
 from alearn.errors import AlearnError
+from alearn.learn import device
 from alearn.learn.device import Runtime
 from alearn.models import pretrained
 from alearn.models.backbone import Backbone
@@ -34,6 +35,7 @@ def extraction(config: Pretrained, data: Data, runtime: Runtime) -> "Extraction"
         AlearnError: The backbone or its weights are not available.
     """
     shape = None
+    device.seed(0)  # so random weights are the same ones whenever a trial goes on
     if isinstance(data, Folder) and data.size != "auto":
         shape = (3 if data.channels == "auto" else data.channels, data.size, data.size)
     return Extraction(pretrained.backbone(config, shape), runtime)

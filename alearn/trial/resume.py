@@ -101,6 +101,8 @@ def as_before(config: Config, folder: Path) -> Config:
     data = {key: getattr(before.data, key, "auto") for key in ("layout", "size", "channels", "augment")}
     data = {key: value for key, value in data.items() if getattr(config.data, key, None) == "auto"}
     changed: dict[str, Any] = {"data": config.data.model_copy(update=data)}
+    if config.policy.pace == "auto":
+        changed["policy"] = config.policy.model_copy(update={"pace": before.policy.pace})
     for option in _recipes(config.train, before.train):
         if option == before.train:
             changed["train"] = option

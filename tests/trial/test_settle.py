@@ -13,7 +13,7 @@ from alearn.data import choose, decode, standard
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
 from alearn.models import build
-from alearn.trial import settle
+from alearn.trial import resume, settle
 from alearn.trial.settle import Settled
 
 WORDS = ("data=folder", "policy=own")
@@ -202,6 +202,22 @@ def test_the_pace_gives_the_numbers(config, total, quick, slow):
     assert (paced.init_size(total), paced.round_size(total), paced.budget(total)) == (7, 8, 90)
     audited = config("policy=own", "policy.finish=audit", "policy.audit.target_error=0.01").policy
     assert settle.paced(audited, Head()).budget(total) is None
+
+
+@pytest.mark.parametrize("there", [set(), {"tf_efficientnet_lite0"}, {"tf_efficientnet_lite0", DINO}])
+def test_a_trial_that_goes_on_keeps_what_was_chosen(config, tmp_path, weights, there):
+    """Later there are other weights, another machine, and other images in the folder."""
+    put(tmp_path / "images", things(np.random.default_rng(0), 12))
+    composed = config(*WORDS, f"data.root='{tmp_path}/images'")
+    weights.intersection_update(there)
+    before = of(composed)
+    (tmp_path / "config.yaml").write_text(composed.model_copy(update=before.sections()).yaml())
+    weights.update({"tf_efficientnet_lite0", DINO})
+    put(tmp_path / "images", np.zeros((20, 8, 8), np.uint8))
+    for again in (composed, config(*WORDS, f"data.root='{tmp_path}/images'", f"train={before.train.name}")):
+        assert of(resume.as_before(again, tmp_path), CPU).sections() == before.sections()
+    other = resume.as_before(config(*WORDS, f"data.root='{tmp_path}/images'", "model=resnet"), tmp_path)
+    assert other.model.name == "resnet", "what is named wins"
 
 
 @pytest.fixture
