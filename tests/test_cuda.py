@@ -4,6 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from alearn.learn import device, fit
@@ -11,6 +12,7 @@ from alearn.learn.consistency import Consistency
 from alearn.learn.extract import Extraction
 from alearn.learn.score import score
 from alearn.learn.training_set import TrainingSet
+from alearn.models.build import build
 from alearn.models.pretrained import Pretrained, backbone
 from alearn.models.small_cnn import SmallCnn, small_cnn
 from alearn.policy import first, query
@@ -61,6 +63,46 @@ def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
         else:
             found.append(QUERIES.get(name).rank(scores, 100, random))
     assert found[0].tolist() == found[1].tolist() == found[2].tolist()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_fine_tuning_repeats_and_agrees_with_the_cpu(precision, tmp_path):
+    """The weights in a file are random, so the head has to learn most; the first step is the same on both devices."""
+    torch.manual_seed(1)
+    torch.save(timm.create_model("test_efficientnet").state_dict(), tmp_path / "w.pth")
+    images = shapes(400)
+    config = compose(
+        "model=pretrained", "model.name=test_efficientnet", f"model.weights='{tmp_path}/w.pth'",
+        "model.views=1", "train=finetune", "train.lr=0.001", "train.steps=60", "train.augment=none",
+    )  # fmt: skip
+    results = []
+    for name in ("cuda", "cuda", "cpu"):
+        runtime = device.choose(name, precision)
+        on = images.to(runtime.device)
+        known = TrainingSet(np.arange(200), images.truth[:200], np.ones(200, bool), np.arange(200, 400))
+        model = fitted(config, runtime, on.images, known, 3, 1).model
+        scores = score(runtime, model, on.images, np.arange(200, 400))
+        results.append((scores.doubt, np.mean(scores.guess == images.truth[200:])))
+    assert (results[0][0] == results[1][0]).all()
+    assert min(accuracy for _, accuracy in results) > 0.9
+
+
+def test_a_step_of_fine_tuning_does_not_wait_for_the_gpu():
+    runtime = device.choose("cuda", "auto")
+    config = compose(
+        "model=pretrained", "model.name=test_efficientnet", "model.weights=null", "train=finetune",
+        "train.augment=objects",
+    )  # fmt: skip
+    on = shapes(400).to(runtime.device)
+    model = build(config.model, (1, 20, 20), 3).to(runtime.device).train()
+    step = fit.Step(config.train, runtime, model, config.train.steps)
+    index, label = torch.arange(64, device=runtime.device), torch.zeros(64, dtype=torch.int64, device=runtime.device)
+    step(on.images, index, label)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(on.images, index, label)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_a_step_does_not_wait_for_the_gpu():

@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from alearn.config import Head, Model
 from alearn.data.augment import AUGMENT, _basis
 from alearn.learn import fit, head, score
+from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.extract import Extraction
 from alearn.learn.training_set import TrainingSet
@@ -93,6 +94,29 @@ def test_a_training_step(model, recipe, monkeypatch):
         assert (loss.device, loss.shape, loss.dtype) == (CUDA, (), torch.float32)
     with pytest.raises(RuntimeError):
         step(images(), index, label.cpu())
+
+
+def test_a_step_of_fine_tuning(monkeypatch):
+    config = compose(
+        "model=pretrained", "model.name=test_efficientnet", "model.weights=null", "train=finetune",
+        "train.augment=objects", "train.consistency=1",
+    )  # fmt: skip
+    classifier = network(config.model).train()
+    pool = torch.arange(200, device=CUDA)
+    runtime = Runtime(CUDA, bf16=False)
+    consistency = Consistency(config.train, runtime, classifier, pool)
+    step = fit.Step(config.train, runtime, classifier, config.train.steps, consistency)
+
+    def backward(loss: torch.Tensor) -> None:
+        for parameter in classifier.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    index, label = pool[:8], torch.zeros(8, dtype=torch.int64, device=CUDA)
+    for _ in range(2):
+        loss = step(images(), index, label)
+        assert (loss.device, loss.shape, loss.dtype) == (CUDA, (), torch.float32)
+    assert {group["params"][0].device for group in step._optimizer.param_groups} == {CUDA}
 
 
 def test_scoring():

@@ -12,7 +12,7 @@ from alearn.config.parse import load, parse, parse_search, parse_section
 from alearn.config.policy_config import Audit, AutoLabels, Policy, Query
 from alearn.config.presets import preset, training
 from alearn.config.search_config import Search
-from alearn.config.train_config import AnyTrain, AutoTrain, Head, Train
+from alearn.config.train_config import AnyTrain, AutoTrain, Finetune, Head, Train
 from alearn.config.trial_config import Config, Record, Trial, flatten, free
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "AutoTrain",
     "Config",
     "Data",
+    "Finetune",
     "Folder",
     "Head",
     "Imbalance",

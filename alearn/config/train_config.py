@@ -9,7 +9,7 @@ from alearn.config.section import Augment, Count, Section, Share
 
 
 class Train(Section):
-    """How a network is trained in every round: from scratch, or from pretrained weights if the model has some."""
+    """How a network is trained in every round: from scratch, or from the weights that the model names."""
 
     name: str = "frugal"
     """Name of the recipe."""
@@ -19,9 +19,6 @@ class Train(Section):
     """Learning rate, or its peak with schedule=one_cycle. The command takes the one that suits the network."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     """Weight decay of the optimizer."""
-    layer_decay: Share = 1.0
-    """Factor between the learning rates of successive layers, the last of which has lr; below 1 for a pretrained
-    network, whose first layers need the least change."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     """How the learning rate changes. one_cycle: it rises to lr and falls to zero."""
     batch: Count = 256
@@ -67,6 +64,15 @@ class Train(Section):
         return None if self.steps is None else self.steps + round(self.steps_per_hand * hand)
 
 
+class Finetune(Train):
+    """How a pretrained network is trained in every round, from its pretrained weights. It needs model=pretrained."""
+
+    name: Literal["finetune"] = "finetune"
+    layer_decay: Share = 0.9
+    """Factor between the learning rates of a layer and of the next one, the last of which has lr. The first layers of a
+    pretrained network need the least change."""
+
+
 class Head(Section):
     """How a linear head is fitted to stored features in every round. It needs model=pretrained."""
 
@@ -88,7 +94,7 @@ class AutoTrain(Section):
     """For a pretrained network."""
 
 
-_CLASSES: dict[str, type[Section]] = {"head": Head, "auto": AutoTrain}
+_CLASSES: dict[str, type[Section]] = {"finetune": Finetune, "head": Head, "auto": AutoTrain}
 """The class of a recipe by its name. All other recipes are of `Train`."""
 
 
@@ -100,5 +106,5 @@ def _recipe(tree: Any, base: ValidatorFunctionWrapHandler) -> Any:
     return base(tree)
 
 
-AnyTrain = Annotated[Train | Head | AutoTrain, WrapValidator(_recipe)]
+AnyTrain = Annotated[Finetune | Train | Head | AutoTrain, WrapValidator(_recipe)]
 """Any way to train."""

@@ -3,10 +3,11 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 
 import torch
 
@@ -15,15 +16,20 @@ from alearn.errors import AlearnError
 
 @dataclass(frozen=True)
 class Runtime:
-    """A device, the precision of its convolutions, and how many images to score at a time."""
+    """A device, and the precision of its convolutions."""
 
     device: torch.device
     bf16: bool
 
-    @property
-    def chunk(self) -> int:
-        """Images per forward pass when scoring: few enough for the cache of a CPU, enough to fill a GPU."""
-        return 256 if self.device.type == "cpu" else 4096
+    def chunk(self, shape: Sequence[int]) -> int:
+        """Return how many images a forward pass takes when scoring.
+
+        They are few enough for the cache of a CPU, and enough to fill a GPU, but not its memory.
+
+        shape: the shape of an image, (C, H, W), or of its features, (F,).
+        """
+        most, numbers = (256, 1 << 22) if self.device.type == "cpu" else (4096, 1 << 26)
+        return max(1, min(most, numbers // prod(shape)))
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context that runs operations in bf16 if bf16 is on. The models compute logits outside of it."""

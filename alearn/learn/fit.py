@@ -1,4 +1,4 @@
-"""Train a model from scratch on the labeled images.
+"""Train a network on the labeled images, from scratch or from pretrained weights.
 
 The images stay on the device as uint8. A batch is an index into them.
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import islice
 from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +18,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from alearn import rng
-from alearn.config import Train
+from alearn.config import Finetune, Train
 from alearn.data.augment import AUGMENT
 from alearn.errors import AlearnError
 from alearn.journal import EpochDone, OnProgress, ignore
-from alearn.learn import device
+from alearn.learn import device, finetune
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
@@ -81,6 +82,10 @@ def fit(
     device.seed(rng.derive(seed, round, "weights"))
     channels, height, width = images_nchw.shape[1:]
     model = network((channels, height, width), classes).to(on)
+    if isinstance(train, Finetune):
+        known = labeled.hand & ~held
+        answers = labeled.index[known], labeled.label[known]
+        finetune.start(model, images_nchw, *answers, classes, runtime=runtime, seed=seed, round=round)
     consistent = None
     if train.consistency and len(labeled.pool):
         consistent = Consistency(train, runtime, model, _to(on, labeled.pool))
@@ -170,7 +175,9 @@ class Step:
         self._model = model
         self._runtime = runtime
         self._augment = AUGMENT[train.augment]
-        parameters = list(model.parameters())
+        parameters: list[Any] = list(model.parameters())
+        if isinstance(train, Finetune):
+            parameters = finetune.groups(train, model)
         lr = train.lr
         decay = train.weight_decay
         self._optimizer: torch.optim.Optimizer
@@ -182,7 +189,8 @@ class Step:
         self._schedule = None
         if train.schedule == "one_cycle":
             assert steps is not None
-            self._schedule = OneCycleLR(self._optimizer, lr, steps, pct_start=0.2, final_div_factor=50)
+            peaks = [group["lr"] for group in self._optimizer.param_groups]
+            self._schedule = OneCycleLR(self._optimizer, peaks, steps, pct_start=0.2, final_div_factor=50)
 
     def __call__(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
         """Train on the images `index_b`. Return the mean loss before the step, a scalar on the device."""
@@ -202,9 +210,10 @@ class Step:
 def measure(runtime: Runtime, model: nn.Module, images_nchw: Images, index_n: Tensor, label_n: Tensor) -> float:
     """Return the share of the images `index_n` for which the model predicts `label_n`."""
     model.eval()
+    chunk = runtime.chunk(images_nchw.shape[1:])
     right = torch.zeros((), dtype=torch.int64, device=index_n.device)
     with torch.inference_mode(), runtime.autocast():
-        for i, y in zip(torch.split(index_n, runtime.chunk), torch.split(label_n, runtime.chunk), strict=True):
+        for i, y in zip(torch.split(index_n, chunk), torch.split(label_n, chunk), strict=True):
             right += (model(to_float(images_nchw[i])).argmax(1) == y).sum()
     return int(right) / len(index_n)
 

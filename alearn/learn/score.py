@@ -84,13 +84,14 @@ def infer(
     total = len(index_n)
     columns = dict[str, Tensor]()
     model.eval()
-    block = runtime.chunk * CHUNKS_A_BLOCK
+    chunk = runtime.chunk(images_nchw.shape[1:])
+    block = chunk * CHUNKS_A_BLOCK
     for start in range(0, total, block):
         if "information" in want:
             device.seed(rng.derive(seed, "score", start))  # listeners may have drawn numbers meanwhile
         here = slice(start, start + block)
         with torch.inference_mode(), runtime.autocast():
-            chunks = [_look(model, images_nchw[i], want) for i in torch.split(index_n[here], runtime.chunk)]
+            chunks = [_look(model, images_nchw[i], want) for i in torch.split(index_n[here], chunk)]
             values = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
             logits_bk = values.pop("logits")
             values["guess"], values["doubt"], values["margin"] = judge(logits_bk)
@@ -107,8 +108,9 @@ def infer(
 def features(runtime: Runtime, model: Classifier, images_nchw: Images, index_n: Tensor) -> Tensor:
     """Return the input of the model's head for the images `index_n`: float32 [n, F], on the device."""
     model.eval()
+    chunk = runtime.chunk(images_nchw.shape[1:])
     with torch.inference_mode(), runtime.autocast():
-        chunks = [model.body(to_float(images_nchw[i])).float() for i in torch.split(index_n, runtime.chunk)]
+        chunks = [model.body(to_float(images_nchw[i])).float() for i in torch.split(index_n, chunk)]
     return torch.cat(chunks)
 
 

@@ -56,7 +56,7 @@ def look_again(
     sums = []
     done = 0
     model.eval()
-    for index_b in torch.split(index_u, runtime.chunk):
+    for index_b in torch.split(index_u, runtime.chunk(images_nchw.shape[1:])):
         x_bchw = to_float(images_nchw[index_b])
         sum_bk = torch.zeros((), device=on)
         with torch.inference_mode():

@@ -99,6 +99,19 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
         self._dtype = torch.float32
+        self._knows = weights is not None
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch training on or off. Batch norms keep the statistics that came with the weights.
+
+        Those of small batches of few images differ from batch to batch and from what the head has been fitted to.
+        """
+        super().train(mode)
+        if self._knows:
+            for layer in self.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+        return self
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Return the features [B, F] of float images in [0, 1], [B, 1 or 3, H, W], averaged over the views."""

@@ -143,6 +143,21 @@ def pretrained(config: Pretrained, shape: tuple[int, int, int], classes: int) ->
     return Classifier(body, body.features, classes)
 
 
+def groups(body: Backbone, lr: float, layer_decay: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the parameters of a backbone for an optimizer, in groups with their own learning rates and weight decays.
+
+    The last layer has the rate `lr`, and each layer before it that of the next one times `layer_decay`. timm knows
+    which parameters form a layer of its networks, such as a block. Biases and the parameters of norms do not decay.
+    """
+    from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
+
+    assert isinstance(body.net, Pooled)
+    return [
+        {"params": group["params"], "lr": lr * group["lr_scale"], "weight_decay": group["weight_decay"]}
+        for group in param_groups_layer_decay(body.net.net, weight_decay, layer_decay=layer_decay)
+    ]
+
+
 def _found(config: Pretrained) -> Weights:
     """Return the weights of a config. Raise AlearnError if there are none, or if their licence is another one."""
     assert config.weights is not None

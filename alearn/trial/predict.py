@@ -52,7 +52,7 @@ def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) 
 
     with ThreadPoolExecutor() as threads:
         rest = iter(paths)
-        while chunk := list(islice(rest, runtime.chunk)):
+        while chunk := list(islice(rest, runtime.chunk(saved.shape))):
             good: list[Path] = []
             pixels: list[Array] = []
             for path, image in zip(chunk, threads.map(read, chunk), strict=True):

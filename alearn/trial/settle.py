@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from alearn.config import AnyTrain, Auto, AutoTrain, Data, Folder, Head, Model, Oracle, Policy, Train
+from alearn.config import AnyTrain, Auto, AutoTrain, Data, Finetune, Folder, Head, Model, Oracle, Policy, Train
 from alearn.data import choose
 from alearn.data.choose import SMALL
 from alearn.errors import AlearnError
@@ -80,10 +80,10 @@ def recipe(train: AnyTrain, model: Model | None) -> Train | Head:
     pretrained = model is not None and model.network == PRETRAINED
     if isinstance(train, AutoTrain):
         return train.head if pretrained else train.network
-    if isinstance(train, Head) and not pretrained:
+    if isinstance(train, Head | Finetune) and not pretrained:
         name = "the model" if model is None else f"model={called(model)}"
         raise AlearnError(
-            f"train=head: fits a head to the features of a pretrained network, and {name} is none; give "
+            f"train={train.name}: needs a pretrained network, and {name} is none; give "
             "model=pretrained, or train=frugal"
         )
     return train
@@ -108,19 +108,20 @@ def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime
 
     Args:
         auto: The networks to choose from.
-        train: How to train. A recipe that trains from scratch gets no pretrained network, and a head gets no other.
+        train: How to train. A recipe that trains from scratch gets no pretrained network; head and finetune get no other.
         plain: Why the images need no network that knows photographs; None if they do.
         small: Whether the images have at most SMALL pixels a side.
         runtime: What there is to compute with.
 
     Raises:
-        AlearnError: A head has to be fitted, and there is no pretrained network.
+        AlearnError: The recipe needs a pretrained network, and there is none.
     """
     cuda = runtime.device.type == "cuda"
-    if plain is not None and not isinstance(train, Head):
+    needs = isinstance(train, Head | Finetune)
+    if plain is not None and not needs:
         return auto.small, [f"model={called(auto.small)}: {plain}"]
     notes = []
-    if not isinstance(train, Train):
+    if needs or not isinstance(train, Train):
         for backbone in [auto.backbone_gpu, auto.backbone] if cuda else [auto.backbone]:
             try:
                 settled, about = build.settle(backbone)
@@ -128,8 +129,8 @@ def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime
                 notes.append(f"model={called(backbone)} is not available: {error}")
             else:
                 return settled, [*notes, f"model={called(backbone)}: it has learned from photographs", *about]
-    if isinstance(train, Head):
-        raise AlearnError("\n".join(f"train=head: {note}" for note in notes))
+    if needs:
+        raise AlearnError("\n".join(f"train={train.name}: {note}" for note in notes))
     if not cuda:
         return auto.small, [*notes, f"model={called(auto.small)}: there is no GPU"]
     why = "in colour" if small else f"more than {SMALL} pixels a side"
