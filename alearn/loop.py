@@ -91,7 +91,7 @@ def label(trial: Trial, journal: Journal) -> Ledger:
         with clock.phase("decide"):
             decision = decide(trial, scores, number)  # 4 and 5
         with clock.phase("ask"):
-            apply(trial, scores, decision, number)
+            decision = apply(trial, scores, decision, number)
         journal.commit(Round(number, ledger, fitted, scores, decision, clock.seconds))
     return finish(trial, journal)  # 7
 
@@ -172,19 +172,27 @@ def decide(trial: Trial, scores: Scores, number: int) -> Decision:
     asks = allowance(policy, ledger, number)
     if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
         asks = 0
-    return decisions.decide(policy, scores, asks, number, rng.generator(trial.seed, number, "query"))
+    draws = [rng.generator(trial.seed, number, purpose) for purpose in ("query", "check")]
+    return decisions.decide(policy, scores, asks, number, *draws)
 
 
-def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None:
-    """Take back the auto labels that are not repeated, ask the human, and write the labels of the round."""
+def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> Decision:
+    """Take back the auto labels that are not repeated, ask the human, and write the labels of the round.
+
+    Return the decision without the auto labels that the answers speak against.
+    """
     ledger = trial.ledger
     oracle = trial.oracle
     ledger.take_back(not_given_again(ledger, scores, decision))
+    ledger.check(decision.checked)  # first, because people must not see the guesses that they check
     ledger.write(decision.hand, asked(trial, decision.hand, Source.QUERY), Source.QUERY, number)
+    decision = decisions.trusted(trial.policy, decision, ledger)
+    ledger.take_back(not_given_again(ledger, scores, decision))
     new = ledger.source[decision.auto] == Source.NONE
     ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)
     if isinstance(oracle, Remembers):
         adopt(ledger, oracle, number)
+    return decision
 
 
 def asked(trial: Trial, index: Array, purpose: Source) -> Array:

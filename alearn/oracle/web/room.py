@@ -201,7 +201,10 @@ class Room:
             return seat.result
 
     def guesses(self, index: list[int]) -> list[dict[str, Any]]:
-        """Return the model's guess and its probability for each image. Leave out images that it has not scored."""
+        """Return the model's guess and its probability for each image.
+
+        Leave out images that it has not scored, and those whose answers check its guesses.
+        """
         with self._change:
             if self._batch is None or self._batch.blind:
                 raise Refused(403, "the model's guesses are hidden during an audit")
@@ -211,7 +214,7 @@ class Room:
             return [
                 {"index": i, "label": classes[g], "probability": -math.expm1(float(ledger.doubt[i]))}
                 for i in index
-                if (g := int(ledger.guess[i])) >= 0
+                if (g := int(ledger.guess[i])) >= 0 and not ledger.checked[i]
             ]
 
     def add_class(self, name: str) -> None:
