@@ -64,6 +64,8 @@ class Ledger:
         guess: int64 [N], the class that this round predicted, -1 if none did. Images with a permanent auto label are
             not scored again, so theirs is the guess that led to the label.
         doubt: float32 [N], log(1 - p_max) in this round, nan if no round scored the image.
+        checked: bool [N], whether the last question about the image checked the auto-label rule: it was drawn at random
+            from the images that the rule took.
         probs: float32 [N, K], all probabilities in this round, nan if no round scored the image; None if the policy
             does not need them.
         forecast: float64 [rounds, 3], only in a trial that ends with an audit. For each round: the number of hand
@@ -79,6 +81,7 @@ class Ledger:
     scored: Array
     guess: Array
     doubt: Array
+    checked: Array
     probs: Array | None = None
     forecast: Array = field(default_factory=lambda: np.zeros((0, 3)))
     audit: Audit | None = None
@@ -94,6 +97,7 @@ class Ledger:
             scored=np.full(total, -1, np.int32),
             guess=np.full(total, -1, np.int64),
             doubt=np.full(total, np.nan, np.float32),
+            checked=np.zeros(total, bool),
         )
 
     def __len__(self) -> int:
@@ -151,6 +155,11 @@ class Ledger:
             if more := probs.shape[1] - self.probs.shape[1]:  # classes that people have added since
                 self.probs = np.pad(self.probs, ((0, 0), (0, more)))
             self.probs[scores.index] = probs
+
+    def check(self, index: Array) -> None:
+        """Record that the next questions about these images check the auto-label rule, and about no other open ones."""
+        self.checked &= self.hand
+        self.checked[index] = True
 
     def take_back(self, index: Array) -> None:
         """Remove the auto labels of images. Raise ValueError if one of them is not auto labeled."""

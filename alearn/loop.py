@@ -9,11 +9,8 @@
 7. Hand label the remaining data, or auto label it, or audit the model's labels: see `alearn.audit.protocol`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -24,7 +21,7 @@ from alearn.audit.protocol import Names, audit, pays, terms
 from alearn.config import Head, Policy, Train
 from alearn.errors import AlearnError
 from alearn.journal import Finished, Journal, Round, RoundStarted
-from alearn.learn.device import Runtime
+from alearn.learn.device import Clock, Runtime
 from alearn.learn.fit import Network, fit
 from alearn.learn.head import fit_head
 from alearn.learn.pool_scores import score_pool
@@ -92,7 +89,7 @@ def label(trial: Trial, journal: Journal) -> Ledger:
         with clock.phase("decide"):
             decision = decide(trial, scores, number)  # 4 and 5
         with clock.phase("ask"):
-            apply(trial, scores, decision, number)
+            decision = apply(trial, scores, decision, number)
         journal.commit(Round(number, ledger, fitted, scores, decision, clock.seconds))
     return finish(trial, journal)  # 7
 
@@ -185,27 +182,36 @@ def decide(trial: Trial, scores: Scores, number: int) -> Decision:
         asks = 0
     if people and asks:
         asks = left(policy, ledger, asks + people.ahead)
-    return decisions.decide(policy, scores, asks, number, rng.generator(trial.seed, number, "query"), stored(trial))
+    draws = [rng.generator(trial.seed, number, purpose) for purpose in ("query", "check")]
+    return decisions.decide(policy, scores, asks, number, *draws, stored(trial))
 
 
-def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> None:
-    """Take back the auto labels that are not repeated, ask the human, and write the labels of the round."""
+def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> Decision:
+    """Take back the auto labels that are not repeated, ask the human, and write the labels of the round.
+
+    Return the decision without the auto labels that the answers speak against.
+    """
     ledger = trial.ledger
     oracle = trial.oracle
-    ledger.take_back(not_given_again(ledger, scores, decision))
+    ledger.check(decision.checked)  # first, because people must not see the guesses that they check
     if people := asks_ahead(oracle):
-        accept(ledger, decision, number)  # first, because people see while they answer what the round has come to
+        decision = decisions.trusted(trial.policy, decision, ledger)
+        accept(ledger, scores, decision, number)  # people see while they answer what the round has come to
         needed = min(len(decision.hand), allowance(trial.policy, ledger, number))
         adopt(ledger, people.ask_ahead(decision.hand, needed), number)
-        return
+        return decision
+    ledger.take_back(not_given_again(ledger, scores, decision))
     ledger.write(decision.hand, asked(trial, decision.hand, Source.QUERY), Source.QUERY, number)
-    accept(ledger, decision, number)
+    decision = decisions.trusted(trial.policy, decision, ledger)
+    accept(ledger, scores, decision, number)
     if isinstance(oracle, Remembers):
         adopt(ledger, oracle.answered(number), number)
+    return decision
 
 
-def accept(ledger: Ledger, decision: Decision, number: int) -> None:
-    """Write the auto labels of a round, except those that stand already."""
+def accept(ledger: Ledger, scores: Scores, decision: Decision, number: int) -> None:
+    """Take back the auto labels that are not repeated, and write those that do not stand already."""
+    ledger.take_back(not_given_again(ledger, scores, decision))
     new = ledger.source[decision.auto] == Source.NONE
     ledger.write(decision.auto[new], decision.auto_label[new], Source.AUTO, number)
 
@@ -278,19 +284,3 @@ def not_given_again(ledger: Ledger, scores: Scores, decision: Decision) -> Array
     again[decision.auto] = decision.auto_label
     changed: Array = scores.index[(ledger.auto & (ledger.label != again))[scores.index]]
     return changed
-
-
-@dataclass
-class Clock:
-    """A clock that measures the seconds of each phase. At the end of a phase it waits for the device."""
-
-    runtime: Runtime
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Measure how long the body of the `with` statement takes."""
-        start = perf_counter()
-        yield
-        self.runtime.synchronize()
-        self.seconds[name] = perf_counter() - start

@@ -126,11 +126,15 @@ class Decision:
         hand: int64, the images that go to the human, in this order.
         auto: int64, the images that get auto labels. None of them is in `hand`.
         auto_label: int64, the labels of `auto`.
+        checked: int64, those of `hand` that check the auto-label rule.
+        threshold: policy.threshold, or a higher one above which the checks trust the model.
     """
 
     hand: Array
     auto: Array
     auto_label: Array
+    checked: Array
+    threshold: float
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,10 @@ FIRST, ROUND = 20, 25
 """First images and questions of a round that takes seconds: a head on pretrained features learns something from so few,
 and new questions are better than old ones."""
 
+CHECKS = 5
+"""Questions of a round that check the auto-label rule. If every second auto label is wrong, five
+answers show it at once in 4 of 5 cases."""
+
 
 class Query(Section):
     """How a round chooses the images for the human."""
@@ -37,11 +41,19 @@ class AutoLabels(Section):
     """rule=count: take this many predictions per round."""
     permanent: bool = False
     """Whether auto labels stay. If not, every round decides all of them anew."""
+    check: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """How many of a round's questions go to random images among those that the rule takes. If more of these guesses are
+    wrong than 1 - policy.threshold allows, only surer predictions become labels, or none (alearn.policy.trust). auto: a
+    tenth of the questions, at most 5; none with train=head, whose confidence held-out answers set."""
 
     def model_post_init(self, context: Any, /) -> None:
         """Check that rule=count has per_round."""
         if self.rule == "count" and self.per_round is None:
             raise ValueError("rule=count needs per_round")
+
+    def checks(self, asks: int) -> int:
+        """Return how many of a round's questions check the rule."""
+        return min(asks // 10, CHECKS) if self.check == "auto" else min(asks, self.check)
 
 
 class Audit(Section):
@@ -179,4 +191,6 @@ class Policy(Section):
         text += f"; {rules.get(self.auto.rule, f'auto labels by {self.auto.rule}')}"
         if self.auto.rule != "none" and not self.auto.permanent:
             text += ", decided anew every round"
+        if self.auto.rule != "none" and self.auto.check:
+            text += ", and checked by answers"
         return text

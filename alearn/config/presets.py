@@ -68,10 +68,10 @@ def _section(group: str, tree: Any, changes: Mapping[str, Any]) -> Any:
     return parse_section(group, _merged(_given(tree[group]), changes))
 
 
-def _given(tree: DictConfig) -> dict[str, Any]:
+def _given(tree: Any) -> dict[str, Any]:
     """Return the values of a tree that come neither from another group nor from the user."""
     keys = [key for key in tree if not OmegaConf.is_interpolation(tree, key) and not OmegaConf.is_missing(tree, key)]
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(tree, keys))
+    plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(tree, keys))
     return {key: _given(tree[key]) if isinstance(value, dict) else value for key, value in plain.items()}
 
 

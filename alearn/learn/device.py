@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import prod
+from time import perf_counter
 
 import torch
 
@@ -48,6 +49,22 @@ class Runtime:
             threads = torch.get_num_threads()
             name = f"{_cpu_name()}, {threads} {'threads' if threads > 1 else 'thread'}"
         return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
+
+
+@dataclass
+class Clock:
+    """A clock that measures the seconds of each phase. At the end of a phase it waits for the device."""
+
+    runtime: Runtime
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure how long the body of the `with` statement takes."""
+        start = perf_counter()
+        yield
+        self.runtime.synchronize()
+        self.seconds[name] = perf_counter() - start
 
 
 def choose(device: str, precision: str, threads: str | int = "auto", job: int = 0) -> Runtime:

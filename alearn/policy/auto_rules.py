@@ -4,10 +4,9 @@ A rule gets the scores of the pool and the limits of the policy, and returns boo
 It is registered with what it needs from `Scores` besides guess, doubt and margin.
 """
 
-import math
-
 import numpy as np
 
+from alearn.policy.trust import above
 from alearn.registry import register_auto_rule
 from alearn.values import Array, Limits, Scores
 
@@ -21,7 +20,7 @@ def none(scores: Scores, limits: Limits) -> Array:
 @register_auto_rule("threshold")
 def threshold(scores: Scores, limits: Limits) -> Array:
     """Take predictions with a probability above the threshold."""
-    return above_threshold(scores, limits.threshold)
+    return above(scores.doubt, limits.threshold)
 
 
 @register_auto_rule("class_threshold")
@@ -40,16 +39,6 @@ def low_entropy(scores: Scores, limits: Limits) -> Array:
 def count(scores: Scores, limits: Limits) -> Array:
     """Take the most certain predictions."""
     return most_certain(scores, limits.per_round or 0)
-
-
-def above_threshold(scores: Scores, threshold: float) -> Array:
-    """Return where p_max > threshold, bool [n]. The comparison is strict, so threshold=1 takes nothing.
-
-    It compares log(1 - p_max) < log(1 - threshold), because fp32 has only 17 values between 0.999999 and 1, and the
-    probabilities of a network are often closer to 1 than most of them.
-    """
-    limit = math.log1p(-threshold) if threshold < 1 else -math.inf
-    return scores.doubt.astype(np.float64) < limit
 
 
 def above_class_threshold(scores: Scores, threshold: float) -> Array:

@@ -1,5 +1,6 @@
 """The decisions of a round: which images to label by hand, and which guesses of the model to accept."""
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -10,7 +11,7 @@ from alearn import rng
 from alearn.config import Policy
 from alearn.errors import AlearnError
 from alearn.ledger import Ledger
-from alearn.policy import query
+from alearn.policy import query, trust
 from alearn.policy.first import typical_images
 from alearn.registry import AUTO_RULES, QUERIES
 from alearn.values import Array, Decision, Images, Limits, Scores
@@ -76,22 +77,51 @@ def decide(
     asks: int,
     round: int,  # noqa: A002
     generator: np.random.Generator,
+    draw: np.random.Generator,
     stored: Images | None = None,
 ) -> Decision:
     """Decide to hand label `asks` of the images, and to auto label those of the others that the rule takes.
 
-    stored: The stored features of all images, float16 [N, F], if there are any.
-
     If both the strategy and the rule take an image, the human labels it, as in the published program.
+
+    Args:
+        policy: The policy.
+        scores: The scores of the pool.
+        asks: How many images the human labels, checks included.
+        round: The number of the round.
+        generator: The source of randomness of the strategy.
+        draw: The source of randomness of the checks.
+        stored: The stored features of all images, float16 [N, F], if there are any.
     """
+    sure = taken(policy, scores, round)
+    candidates = np.flatnonzero(sure)
+    checked = draw.choice(candidates, min(policy.auto.checks(asks), len(candidates)), replace=False)
     if policy.query.pool > 1:
-        candidates = ranked(policy.query.strategy, scores, ceil(policy.query.pool * asks), generator)
-        asked = candidates[query.diverse(_compared(scores, candidates, stored), asks, generator)]
+        wanted = ranked(policy.query.strategy, scores, ceil(policy.query.pool * asks), generator)
+        asked = wanted[query.diverse(_compared(scores, wanted, stored), asks, generator)]
     else:
         asked = ranked(policy.query.strategy, scores, asks, generator)
-    sure = taken(policy, scores, round)
+    asked = np.concatenate([asked[~np.isin(asked, checked)][: asks - len(checked)], checked])
     sure[asked] = False
-    return Decision(hand=scores.index[asked], auto=scores.index[sure], auto_label=scores.guess[sure])
+    return Decision(
+        hand=scores.index[asked],
+        auto=scores.index[sure],
+        auto_label=scores.guess[sure],
+        checked=scores.index[checked],
+        threshold=policy.threshold,
+    )
+
+
+def trusted(policy: Policy, decision: Decision, ledger: Ledger) -> Decision:
+    """Leave out the auto labels that the answers speak against, see `alearn.policy.trust`.
+
+    The ledger must have the scores and the answers of the round.
+    """
+    threshold = trust.trusted(policy.threshold, *trust.evidence(ledger))
+    if threshold == policy.threshold:
+        return decision
+    kept = trust.above(ledger.doubt[decision.auto], threshold)
+    return replace(decision, auto=decision.auto[kept], auto_label=decision.auto_label[kept], threshold=threshold)
 
 
 def _compared(scores: Scores, candidates: Array, stored: Images | None) -> Tensor:

@@ -48,7 +48,9 @@ def left(policy: Policy, ledger: Ledger, most: int) -> int:
 def hand_yield(ledger: Ledger, round: int) -> float:  # noqa: A002
     """Return the share of a round's queries that the model had guessed wrong, or 1 for a round without queries.
 
-    A hand label of the next round is worth at most this much, because each round asks where the model is weakest.
+    A hand label of the next round is worth at most this much, because each round asks where the model is weakest. The
+    checks of auto labels do not count: they ask where it is strongest.
     """
-    asked: Array = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.round == round) & ~ledger.aside)
+    queries = (ledger.source == Source.QUERY) & ~ledger.checked & ~ledger.aside
+    asked: Array = np.flatnonzero(queries & (ledger.round == round))
     return float(np.mean(ledger.guess[asked] != ledger.label[asked])) if len(asked) else 1.0

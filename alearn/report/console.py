@@ -23,6 +23,7 @@ from alearn.journal import (
     ScoreProgress,
 )
 from alearn.ledger import Ledger
+from alearn.policy import trust
 from alearn.trial import measure
 from alearn.trial.metric import Metric, Unit
 from alearn.trial.metrics import ESTIMATES, METRICS, outcome
@@ -55,6 +56,8 @@ class Console:
         ledger: Ledger,
         classes: Sequence[str],
         heading: Sequence[str],
+        threshold: float,
+        trusted: float,
         out: rich_console.Console | None = None,
     ) -> None:
         """Print the heading.
@@ -63,10 +66,14 @@ class Console:
             ledger: The ledger of the trial, which changes while it runs.
             classes: The names of the classes.
             heading: Sentences to show before the first round.
+            threshold: The probability above which the policy accepts predictions.
+            trusted: The same in the last round, see `alearn.policy.trust`.
             out: Where to print.
         """
         self._ledger = ledger
         self._classes = classes
+        self._threshold = threshold
+        self._trusted = trusted
         self._out = out or rich_console.Console(highlight=False, soft_wrap=True)
         self._last = monotonic()
         self._doing = ""
@@ -135,6 +142,10 @@ class Console:
             self._say(_line({metric: metric.column for metric in COLUMNS}))
             self._headed = True
         self._say(_line({metric: _cell(metric, metrics) for metric in COLUMNS}))
+        before = self._trusted
+        self._trusted = metrics["trusted_threshold"]
+        if text := trust.news(before, self._trusted, self._threshold, metrics["checked"], metrics["wrong_checked"]):
+            self._say(text)
 
     def _progress(self, text: str, share: float | None) -> None:
         self._bar.update(self._task, description=text, total=None if share is None else 1.0, completed=share or 0.0)

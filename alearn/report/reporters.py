@@ -20,7 +20,10 @@ from alearn.trial.run import prepare, run
 
 def reporters(setting: Setting) -> Sequence[Reporter]:
     """Return the reporters of a trial. The console comes last, because it names the files that the others write."""
-    lines = console.Console(setting.state.ledger, setting.pool.classes, heading(setting))
+    state = setting.state
+    threshold = setting.config.policy.threshold
+    trusted = state.history[-1]["trusted_threshold"] if state.history else threshold
+    lines = console.Console(state.ledger, setting.pool.classes, heading(setting), threshold, trusted)
     return TensorBoard(setting), Report(setting), lines
 
 

@@ -16,6 +16,7 @@ from alearn.journal import Round
 from alearn.learn.device import Runtime
 from alearn.learn.score import accuracy, score
 from alearn.ledger import Ledger, Source
+from alearn.policy import trust
 from alearn.values import Array
 
 CLASS_ERRORS = ("worst_class_error", "mean_class_error", "per_class")
@@ -34,6 +35,7 @@ def of_round(entry: Round, truth: Array | None, test: ImageSet, runtime: Runtime
     """
     start = perf_counter()
     metrics = labels(entry.ledger, truth, entry.number) | by_class(entry.ledger, truth, test.classes)
+    metrics["trusted_threshold"] = entry.decision.threshold
     metrics |= {"test_accuracy": _test(entry.fitted.model, test, runtime)} | _training(entry)
     seconds = entry.seconds | {"measure": perf_counter() - start}
     return metrics | {f"seconds_{phase}": value for phase, value in seconds.items()}
@@ -76,6 +78,8 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
         guessed = slips + int(wrong.sum() + (ledger.guess[rest] != truth[rest]).sum())
     result |= {"wrong_if_finished": guessed, "mislabeled_if_finished": None if guessed is None else guessed / total}
     result["estimated_mislabeled_auto"] = estimated(ledger)
+    _, right = trust.evidence(ledger)
+    result |= {"checked": len(right), "wrong_checked": int((~right).sum())}
     forecast = ledger.forecast[-1].tolist() if len(ledger.forecast) else [None, None, None]
     result |= dict(zip(("forecast_hand", "expected_wrong", "expected_hand"), forecast, strict=True))
     if round is not None:

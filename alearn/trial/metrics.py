@@ -83,6 +83,22 @@ METRICS = (
         in_row=True, summary=True, stands_in_for="mislabeled_auto", line="soft",
         curve=Curve("labels/mislabeled_auto_estimated", topic=Topic.MISLABELS),
     ),
+    Metric(
+        "checked", "checked auto labels", Unit.COUNT,
+        "The latest answers that check what the auto-label rule takes, at most 20 (policy.auto.check).",
+        in_row=True, summary=True, rare=True,
+    ),
+    Metric(
+        "wrong_checked", "wrong checked auto labels", Unit.COUNT,
+        "How many of the checked predictions were wrong.",
+        in_row=True, summary=True, rare=True, curve=Curve("auto_labels/wrong_checked"),
+    ),
+    Metric(
+        "trusted_threshold", "trusted threshold", Unit.SHARE,
+        "The probability above which predictions may become auto labels: policy.threshold, or a higher one if the "
+        "checks have refuted it. 1 means that there are none.",
+        curve=Curve("auto_labels/trusted_threshold"),
+    ),
     Metric("wrong_new_auto", "wrong auto labels (in the round)", Unit.COUNT, "Wrong auto labels of the round."),
     Metric(
         "mislabeled_new_auto", "mislabeled (of the round's auto)", Unit.SHARE,

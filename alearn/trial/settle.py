@@ -97,10 +97,17 @@ def unhurried(oracle: Oracle, train: Train | Head) -> Oracle:
 
 
 def paced(policy: Policy, train: Train | Head) -> Policy:
-    """Return a policy with its pace chosen."""
-    if policy.pace != "auto":
-        return policy
-    return policy.model_copy(update={"pace": "quick" if isinstance(train, Head) else "slow"})
+    """Return a policy with its pace chosen, and the number of checks of a head.
+
+    Held-out answers set the confidence of a head in every round, so it needs no questions of its own for that.
+    """
+    head = isinstance(train, Head)
+    changes: dict[str, Any] = {}
+    if policy.pace == "auto":
+        changes["pace"] = "quick" if head else "slow"
+    if policy.auto.check == "auto" and head:
+        changes["auto"] = policy.auto.model_copy(update={"check": 0})
+    return policy.model_copy(update=changes)
 
 
 def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime: Runtime) -> tuple[Model, list[str]]:

@@ -1,11 +1,8 @@
-from fractions import Fraction
-
 import numpy as np
-import pytest
 import torch
 from scipy.stats import entropy as scipy_entropy
 
-from alearn.policy.auto_rules import above_class_threshold, above_threshold, below_entropy, entropy, most_certain
+from alearn.policy.auto_rules import above_class_threshold, below_entropy, entropy, most_certain
 from alearn.policy.decide import taken
 from alearn.values import Scores
 from tests.conftest import compose
@@ -22,23 +19,6 @@ def of_probabilities(probs) -> Scores:
     return Scores(
         np.arange(len(p)), p.argmax(1), np.log1p(-p.max(1)), p.max(1), probs=torch.from_numpy(p.astype(np.float32))
     )
-
-
-@pytest.mark.parametrize("threshold", [0.5, 0.99, 0.9999, 0.999999, 0.999999999])
-def test_it_agrees_with_exact_arithmetic_on_both_sides_of_the_threshold(threshold):
-    factors = (0.5, 0.99, 1.01, 2)
-    doubts = [np.log((1 - threshold) * factor) for factor in factors]
-    exact = [1 - Fraction(1 - threshold) * Fraction(factor) > Fraction(threshold) for factor in factors]
-    assert above_threshold(scores(doubts), threshold).tolist() == exact == [True, True, False, False]
-
-
-def test_one_takes_nothing_not_even_certainty():
-    assert not above_threshold(scores([-200, -np.inf, -1]), 1.0).any()
-
-
-def test_strictly_above():
-    """This uses the only threshold whose logarithm is exact."""
-    assert above_threshold(scores([0.0, -1e-6]), 0.0).tolist() == [False, True]
 
 
 def test_a_class_that_is_known_less_well_has_a_lower_threshold():

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
 from alearn import rng
 from alearn.errors import AlearnError
@@ -16,6 +19,10 @@ IMAGES = torch.zeros(1000, 1, 16, 16, dtype=torch.uint8)
 def scores(index, guess, p_max) -> Scores:
     p = np.array(p_max)
     return Scores(np.array(index), np.array(guess), np.log1p(-p).astype(np.float32), 2 * p - 1)
+
+
+def decide(policy, seen, asks, seed=0):
+    return decisions.decide(policy, seen, asks, 1, rng.generator(seed, "query"), rng.generator(seed, "check"))
 
 
 def first(policy, images, seed, ledger=None, count=None):
@@ -84,10 +91,10 @@ def test_the_human_is_asked_before_anything_is_auto_labeled():
     """The threshold is below all probabilities, so the rule takes every image that the human does not get."""
     policy = compose("policy.threshold=0.1").policy
     seen = scores([3, 4, 7, 8, 9], [1, 0, 2, 1, 1], [0.9, 0.3, 0.99, 0.2, 0.8])
-    decision = decisions.decide(policy, seen, 2, 1, rng.generator(0))
+    decision = decide(policy, seen, 2)
     assert decision.hand.tolist() == [8, 4]
     assert (decision.auto.tolist(), decision.auto_label.tolist()) == ([3, 7, 9], [1, 2, 1])
-    assert decisions.decide(policy, seen, 0, 1, rng.generator(0)).auto.tolist() == [3, 4, 7, 8, 9]
+    assert decide(policy, seen, 0).auto.tolist() == [3, 4, 7, 8, 9]
 
 
 def test_diverse_queries_do_not_take_the_same_image_twice_over():
@@ -97,10 +104,79 @@ def test_diverse_queries_do_not_take_the_same_image_twice_over():
     p = np.array([0.5] * 8 + [0.9] * 8)
     heaps = torch.tensor([[0.0, 0.0]] * 5 + [[9.0, 9.0]] * 3 + [[5.0, 0.0]] * 8) + torch.rand(16, 2) * 0.01
     seen = Scores(np.arange(16), np.zeros(16, np.int64), np.log1p(-p).astype(np.float32), 2 * p - 1, features=heaps)
-    asked = decisions.decide(policy, seen, 4, 1, rng.generator(0)).hand
+    asked = decide(policy, seen, 4).hand
     assert set(asked) <= set(range(8))
     assert len(set(asked)) == 4
     assert {0, 1} == {int(i > 4) for i in asked}
+
+
+def unsure_and_sure(sure: int = 300) -> Scores:
+    """Return the scores of 1,000 images, of which the last `sure` are above 0.9."""
+    p_max = np.concatenate([np.linspace(0.3, 0.8, 1000 - sure), np.linspace(0.91, 0.99, sure)])
+    return scores(np.arange(5000, 6000), np.arange(1000) % 3, p_max)
+
+
+@pytest.mark.parametrize(
+    ("check", "asks", "sure", "checks"),
+    [
+        (0, 50, 300, 0),
+        (7, 50, 300, 7),
+        (7, 5, 300, 5),  # all questions
+        (7, 50, 3, 3),  # the rule takes no more
+        (7, 50, 0, 0),
+        (7, 0, 300, 0),
+        ("auto", 138, 300, 5),
+        ("auto", 25, 300, 2),
+        ("auto", 9, 300, 0),
+    ],
+)
+def test_some_questions_check_what_the_rule_takes_and_the_others_are_the_strategy_s(check, asks, sure, checks):
+    policy = compose("policy=frugal", "policy.threshold=0.9", f"policy.auto.check={check}").policy
+    decision = decide(policy, unsure_and_sure(sure), asks)
+    assert len(decision.checked) == checks
+    assert (decision.checked >= 6000 - sure).all()
+    assert decision.hand.tolist() == [*range(5000, 5000 + asks - checks), *decision.checked], "the most doubtful"
+    assert sorted([*decision.auto, *decision.checked]) == list(range(6000 - sure, 6000))
+
+
+def test_checks_are_drawn_evenly_though_the_strategy_wants_some_of_them():
+    """The rule takes all 1,000 images, so the 50 most doubtful ones are among those that are drawn."""
+    policy = compose("policy=frugal", "policy.threshold=0.1", "policy.auto.check=20").policy
+    seen = unsure_and_sure()
+    drawn = [decide(policy, seen, 50, seed) for seed in range(200)]
+    assert all(len(set(decision.hand)) == 50 for decision in drawn)
+    place = np.concatenate([decision.checked for decision in drawn]) - 5000
+    assert kstest(place / 1000, "uniform").pvalue > 0.01
+    assert (place < 50).mean() == pytest.approx(0.05, abs=0.015)
+    again = decide(policy, seen, 50, 7)
+    assert again.checked.tolist() == drawn[7].checked.tolist()
+
+
+@pytest.mark.parametrize("rule", ["threshold", "class_threshold", "entropy", "count"])
+def test_what_the_answers_speak_against_is_left_out_whatever_the_rule(rule):
+    policy = compose("policy=frugal", "policy.threshold=0.9", f"policy.auto.rule={rule}", "policy.auto.per_round=300",
+                     "policy.auto.entropy=3").policy  # fmt: skip
+    seen = unsure_and_sure()
+    probs = np.stack([-np.expm1(seen.doubt), *np.tile(np.exp(seen.doubt) / 2, (2, 1))], 1)
+    seen = replace(seen, probs=torch.from_numpy(probs))
+    ledger = Ledger.empty(6000)
+    ledger.note(seen, 1)
+    decision = decide(policy, seen, 0)
+    assert len(decision.auto) >= 300
+    assert decisions.trusted(policy, decision, ledger) is decision, "no answers, no doubts"
+    index = np.arange(20)
+    ledger.check(index)
+    ledger.guess[index] = 1
+    ledger.doubt[index] = np.log(np.where(index < 8, 0.09, 0.04))
+    ledger.write(index, np.where(index < 8, 0, 1), Source.QUERY, 1)
+    kept = decisions.trusted(policy, decision, ledger)
+    assert kept.threshold == pytest.approx(0.95)
+    assert kept.auto.tolist() == [i for i in decision.auto if ledger.doubt[i] < np.log(0.05)]
+    assert (kept.auto_label == ledger.guess[kept.auto]).all()
+    assert 100 < len(kept.auto) < 200
+    ledger.label[index] = 0
+    off = decisions.trusted(policy, decision, ledger)
+    assert (off.threshold, len(off.auto), len(off.auto_label)) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("key", ["init_fraction", "hand_fraction"])
@@ -167,17 +243,17 @@ def test_a_strategy_that_returns_no_positions_is_named(monkeypatch, returned, me
     monkeypatch.setitem(QUERIES._records, "theirs", RegisteredQuery(lambda scores, count, draw: np.array(returned)))
     policy = compose("policy.query.strategy=theirs").policy
     with pytest.raises(AlearnError, match=f"^policy.query.strategy=theirs: .*{message}"):
-        decisions.decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2, 1, rng.generator(0))
+        decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2)
 
 
 def test_a_rule_that_returns_no_choice_is_named_and_what_it_returns_is_not_changed(monkeypatch):
     returned = np.ones(2, bool)
     monkeypatch.setitem(AUTO_RULES._records, "theirs", RegisteredAutoRule(lambda scores, limits: returned))
     policy = compose("policy.auto.rule=theirs").policy
-    decision = decisions.decide(policy, scores([4, 5], [0, 1], [0.5, 0.6]), 1, 1, rng.generator(0))
+    decision = decide(policy, scores([4, 5], [0, 1], [0.5, 0.6]), 1)
     assert (decision.hand.tolist(), decision.auto.tolist(), returned.tolist()) == ([4], [5], [True, True])
     with pytest.raises(AlearnError, match=r"^policy\.auto\.rule=theirs: must return bool \(3,\), but returned bool"):
-        decisions.decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2, 1, rng.generator(0))
+        decide(policy, scores([4, 5, 6], [0, 0, 1], [0.5, 0.6, 0.7]), 2)
 
 
 def test_rules_and_strategies_say_what_they_need():

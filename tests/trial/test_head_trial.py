@@ -80,7 +80,8 @@ def test_a_few_answers_label_all_images(trial):
     assert (row["config"]["train.name"], row["config"]["policy.pace"]) == ("head", "quick")
     assert (row["first"], row["hand"] <= 60, row["hand"] + row["auto"]) == (20, True, 240)
     assert row["mislabeled_total"] < 0.05
-    assert all(line["label"] == Path(name).parent.name for name, line in trial.labels.items() if line["source"] == "hand")
+    by_hand = {name: line["label"] for name, line in trial.labels.items() if line["source"] == "hand"}
+    assert by_hand == {name: Path(name).parent.name for name in by_hand}
     assert load(trial.folder / "config.yaml").train == Head()
 
 

@@ -29,7 +29,8 @@ def version(batch: Batch) -> str:
 
 def guessed(batch: Batch, insight: Insight) -> list[int]:
     """Return the images of a batch whose guesses people may see."""
-    return [] if batch.blind else [i for i in batch.index.tolist() if insight.ledger.guess[i] >= 0]
+    ledger = insight.ledger
+    return [] if batch.blind else [i for i in batch.index.tolist() if ledger.guess[i] >= 0 and not ledger.checked[i]]
 
 
 def tasks(

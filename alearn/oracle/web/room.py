@@ -209,7 +209,10 @@ class Room:
             return seat.result
 
     def guesses(self, index: list[int]) -> list[dict[str, Any]]:
-        """Return the model's guess and its probability for each image. Leave out images that it has not scored."""
+        """Return the model's guess and its probability for each image.
+
+        Leave out images that it has not scored, and those whose answers check its guesses.
+        """
         with self._change:
             if self._batch is None or self._batch.blind:
                 raise Refused(403, "the model's guesses are hidden during an audit")

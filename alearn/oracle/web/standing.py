@@ -25,6 +25,7 @@ class Standing:
         }
         self._guess = ledger.guess.copy()
         self._doubt = ledger.doubt.copy()
+        self._checked = ledger.checked.copy()
 
     def with_answers(self, batch: Batch, answered: int) -> dict[str, Any]:
         """Return the counts with the answers of a batch, which the ledger did not have yet. answered: their number."""
@@ -35,9 +36,12 @@ class Standing:
         return self.counts | {"hand": self.counts["hand"] + new, "unlabeled": self.counts["unlabeled"] - less}
 
     def guesses(self, index: Sequence[int], classes: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the model's guess and its probability for each image. Leave out images that it has not scored."""
+        """Return the model's guess and its probability for each image.
+
+        Leave out images that it has not scored, and those whose guess the answer checks.
+        """
         return [
             {"index": i, "label": classes[g], "probability": -math.expm1(float(self._doubt[i]))}
             for i in index
-            if (g := int(self._guess[i])) >= 0
+            if (g := int(self._guess[i])) >= 0 and not self._checked[i]
         ]

@@ -11,6 +11,7 @@ import numpy as np
 from alearn.audit import statement
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL, Ledger
+from alearn.policy import trust
 from alearn.report.html import page
 from alearn.report.html.class_tables import CLASSES, HAND, class_errors, classes, confusion, pairs
 from alearn.report.html.curves import Chart, Series, lines, stacked
@@ -54,6 +55,7 @@ def content(
         "sentence": sentence(row, *standing),
         "resume": f"alearn resume={quote(str(folder.absolute()))}",
         "tiles": tiles(row),
+        "checks": checks(row, state.history),
         "curves": curves(row, state.history, standing[0] is Status.FINISHED),
         "asking": asking(ledger),
         "forecast": forecast(ledger),
@@ -114,6 +116,16 @@ def tiles(row: dict[str, Any]) -> list[tuple[str, str, str]]:
         )
         for metric in outcome(row)
     ]
+
+
+def checks(row: dict[str, Any], history: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a sentence for each round in which answers changed the trust in the model's confidence."""
+    trusted = [row["threshold"], *(metrics.get("trusted_threshold", row["threshold"]) for metrics in history)]
+    sentences = []
+    for before, now, metrics in zip(trusted, trusted[1:], history, strict=False):
+        if text := trust.news(before, now, row["threshold"], metrics["checked"], metrics["wrong_checked"]):
+            sentences.append(f"Round {metrics['round']}: {text}.")
+    return sentences
 
 
 def curves(row: dict[str, Any], history: Sequence[dict[str, Any]], finished: bool) -> list[Chart]:

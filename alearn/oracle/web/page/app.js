@@ -285,7 +285,7 @@ function captions() {
   text("caption", grid || !shown.length ? "" : $("frame").firstChild.dataset.id);
   const known = !grid && guessing && shown.length ? guesses.get(shown[0]) : undefined;
   show("guess", !grid && shown.length > 0 && !view.blind); // even while it is empty, so that the image does not move
-  if (!known) text("guess", known === null ? "The model has not scored this image yet." : "");
+  if (!known) text("guess", known === null ? "The model has not scored this image yet, or its guess is being checked." : "");
   else $("guess").replaceChildren("The model's guess: ", make("b", known.label), `, ${percent(known.probability)}`);
 }
 
