@@ -176,14 +176,14 @@ def decide(trial: Trial, scores: Scores, number: int) -> Decision:
         adopt(ledger, people.answered(number), number)
         scores = scores.of(~ledger.hand[scores.index])
         if not len(scores):
-            return Decision(scores.index, scores.index, scores.guess)
+            return Decision(scores.index, scores.index, scores.guess, scores.index, policy.threshold)
     asks = allowance(policy, ledger, number)
     if policy.finish == "audit" and not pays(terms(policy), ledger, asks):
         asks = 0
     if people and asks:
         asks = left(policy, ledger, asks + people.ahead)
-    draws = [rng.generator(trial.seed, number, purpose) for purpose in ("query", "check")]
-    return decisions.decide(policy, scores, asks, number, *draws, stored(trial))
+    draw, check_draw = (rng.generator(trial.seed, number, purpose) for purpose in ("query", "check"))
+    return decisions.decide(policy, scores, asks, number, draw, check_draw, stored(trial))
 
 
 def apply(trial: Trial, scores: Scores, decision: Decision, number: int) -> Decision:
