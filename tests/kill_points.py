@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm  # noqa: F401  # so that no fork has to
 import torch
 from torch import nn
 
