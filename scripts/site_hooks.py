@@ -119,7 +119,7 @@ def presets(group: str) -> Callable[[], str]:
             for key in configs[0]
             if key.startswith(("policy.", "train.")) and len({str(config.get(key)) for config in configs}) > 1
         ]
-        lines = ((code(key), *(code(config[key]) if key in config else "-" for config in configs)) for key in differ)
+        lines = ((code(key), *(code(config[key]) if key in config else "" for config in configs)) for key in differ)
         return table(["key", *(code(f"{group}={name}") for name in names)], lines)
 
     return build

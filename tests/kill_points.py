@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm  # noqa: F401  # so that no fork has to
 import torch
 from torch import nn
 
@@ -25,6 +26,7 @@ from alearn.data.imageset import ImageSet
 from alearn.files import atomic
 from alearn.journal import EpochDone, ScoreProgress
 from alearn.learn import pool_scores
+from alearn.learn.head import fit_head
 from alearn.models.classifier import Classifier
 from alearn.oracle.context import ask_people
 from alearn.oracle.store import Store
@@ -42,6 +44,7 @@ CASES = {
     "source": ("policy.threshold=0.99", "policy.stop_fraction=0.3"),
     "frugal": ("policy=frugal", *FEW, "policy.memory_from=1"),
     "audit": (*AUDIT, "policy.threshold=0.9"),
+    "head": ("policy=own", "train=head", *FEW[:3], "model=pretrained", "model.name=test_resnet", "model.weights=null"),
     "people": ("policy=own", "model=small_cnn", *FEW, "policy.stop_yield=null", "oracle=web"),
 }
 FILES = ("labels.csv", "metrics.jsonl", "certificate.json", "audit.csv", "frozen.csv")
@@ -84,11 +87,14 @@ class SteppedChannel(Channel):
             self._step(f"{batch.purpose.name} answers")
 
 
-def images(people: bool) -> tuple[ImageSet, ImageSet]:
-    """Return a pool of the scripted images, and an empty test set."""
+def images(people: bool, features: bool) -> tuple[ImageSet, ImageSet]:
+    """Return a pool of the scripted images, with features if a head needs them, and an empty test set."""
     pixels = torch.zeros(TOTAL, 1, 1, 1, dtype=torch.uint8)
     ids = tuple(f"image {i}" for i in range(TOTAL))
-    pool = ImageSet(pixels, ids, [] if people else tuple(KINDS), None if people else TRUTH)
+    random = np.random.default_rng(0)
+    stored = np.eye(len(KINDS), 8)[TRUTH] * 3 + random.normal(size=(TOTAL, 8))
+    made = torch.from_numpy(stored).half() if features else None
+    pool = ImageSet(pixels, ids, [] if people else tuple(KINDS), None if people else TRUTH, features=made)
     return pool, pool.subset(np.zeros(0, np.int64))
 
 
@@ -115,7 +121,17 @@ def live(config: Config, folder: Path, step: Steps) -> None:
         doubt, margin = np.log1p(-p_max).astype(np.float32), 2 * p_max - 1
         return Scores(index, guess, doubt, margin, probs=torch.from_numpy(probs).float() if "probs" in want else None)
 
-    sources.load = lambda data, seed: images(people)
+    def fit_a_head(*args, on_progress, **options):
+        step("inside fit")
+        return fit_head(*args, **options)
+
+    def score_by_head(*args):
+        step("inside score")
+        return score_by_model(*args)
+
+    head = config.train.name == "head"
+    score_by_model = pool_scores.score
+    sources.load = lambda data, seed, extractor: images(people, head)
     atomic.replace = step.after(lambda path, _: path.name, atomic.replace)
     metrics_jsonl.append = step.after(lambda *_: "a line of metrics.jsonl", metrics_jsonl.append)
 
@@ -148,7 +164,8 @@ def live(config: Config, folder: Path, step: Steps) -> None:
             pass
 
     loop.fit = fit
-    pool_scores.score = score
+    loop.fit_head = fit_a_head
+    pool_scores.score = score_by_head if head else score
     registered = ORACLES.get
     ORACLES.get = lambda name: replace(registered(name), build=build)
     run(prepare(config, folder), reporters=lambda setting: [Watching()])

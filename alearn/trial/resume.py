@@ -13,6 +13,7 @@ from alearn.errors import AlearnError
 from alearn.files import labels_csv
 from alearn.ledger import Source
 from alearn.trial import checkpoint
+from alearn.trial.settle import paced
 
 MISSING = "???"
 """The value that Hydra has for a key that must be given."""
@@ -101,8 +102,8 @@ def as_before(config: Config, folder: Path) -> Config:
     data = {key: getattr(before.data, key, "auto") for key in ("layout", "size", "channels", "augment")}
     data = {key: value for key, value in data.items() if getattr(config.data, key, None) == "auto"}
     changed: dict[str, Any] = {"data": config.data.model_copy(update=data)}
-    if config.policy.pace == "auto":
-        changed["policy"] = config.policy.model_copy(update={"pace": before.policy.pace})
+    if not isinstance(before.train, AutoTrain):
+        changed["policy"] = paced(config.policy, before.train)
     for option in _recipes(config.train, before.train):
         if option == before.train:
             changed["train"] = option

@@ -115,7 +115,8 @@ def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime
 
     Args:
         auto: The networks to choose from.
-        train: How to train. One from scratch gets no pretrained network; head and finetune get no other.
+        train: How to train. A recipe that trains from scratch gets no pretrained network. Those that need one get no
+            other.
         plain: Why the images need no network that knows photographs; None if they do.
         small: Whether the images have at most SMALL pixels a side.
         runtime: What there is to compute with.

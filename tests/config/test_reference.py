@@ -6,7 +6,7 @@ from alearn.config.reference import keys
 
 ALL = list(keys())
 NETWORKS = ("model.small", "model.large", "model.backbone", "model.backbone_gpu")
-ONE = ("folder", "head", "auto")
+ONE = ("folder", "head", "auto", "finetune")
 """Options with a class of their own."""
 
 
@@ -62,13 +62,13 @@ def test_every_key_is_explained_in_sentences(key):
     ],
 )
 def test_values_and_defaults_are_in_words(name, values, default):
-    (key,) = [key for key in ALL if key.name == name]
-    assert (key.values, key.default) == (values, default)
+    found = {(key.values, key.default) for key in ALL if key.name == name}
+    assert found == {(values, default)}
 
 
 def test_options_with_other_keys_are_told_apart():
     found = {key.options for key in ALL if key.group == "train"}
-    assert found == {("augmented", "fast", "frugal", "source"), ("auto",), ("head",)}
+    assert found == {("augmented", "fast", "frugal", "source"), ("auto",), ("finetune",), ("head",)}
     assert [(key.name, key.options) for key in ALL if key.name.endswith("penalty")] == [
         ("train.head.penalty", ("auto",)),
         ("train.penalty", ("head",)),

@@ -60,7 +60,7 @@ def test_scores_do_not_depend_on_chunks_and_keep_the_data_sets_indices(monkeypat
     index = np.arange(3, 500, 2)
     runtime = Runtime(torch.device("cpu"), bf16=False)
     whole = score(runtime, model, images.images, index)
-    monkeypatch.setattr(Runtime, "chunk", 7)
+    monkeypatch.setattr(Runtime, "chunk", lambda self, shape: 7)
     progress, chunked = watched(score, runtime, model, images.images, index)
     assert (chunked.index == index).all()
     assert (chunked.guess == whole.guess).all()
@@ -157,7 +157,7 @@ def test_information_grows_with_dropout_and_is_never_negative():
 
 @pytest.mark.slow
 def test_it_repeats_whatever_its_listeners_draw_and_follows_the_seed(monkeypatch):
-    monkeypatch.setattr(Runtime, "chunk", 5)
+    monkeypatch.setattr(Runtime, "chunk", lambda self, shape: 5)
     model, found = dropping(), []
     for seed, noise in ((0, 0), (0, 3), (1, 0)):
 
@@ -170,7 +170,7 @@ def test_it_repeats_whatever_its_listeners_draw_and_follows_the_seed(monkeypatch
 
 
 def test_what_has_no_dropout_is_computed_once_a_chunk_and_stays_in_evaluation_mode(monkeypatch):
-    monkeypatch.setattr(Runtime, "chunk", 64)
+    monkeypatch.setattr(Runtime, "chunk", lambda self, shape: 64)
     torch.manual_seed(0)
     model = small_cnn(SmallCnn(width=4, dropout=0.5), (1, 20, 20), 3).train()
     runs = {"conv": 0, "dropout": 0, "head": 0}

@@ -127,3 +127,56 @@ def test_typical_digits_teach_more_than_random_ones(mnist_root):
         random.append(accuracy(draws.choice(len(pool), 100, replace=False)))
     assert np.mean(typical) > np.mean(random) + 0.07
     assert min(typical) > max(random)
+
+
+def described(sizes: list[int]) -> tuple[torch.Tensor, np.ndarray]:
+    """Return features of clusters as a backbone makes them, float16 [n, 32], and the cluster of each image. Images of a
+    cluster point in one direction; their lengths mean nothing.
+    """
+    random = generator(2)
+    kind = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    way = np.eye(len(sizes), 32)[kind] + random.normal(size=(len(kind), 32)) * 0.05
+    return torch.from_numpy(way * random.uniform(0.1, 50, (len(kind), 1))).half(), kind
+
+
+def test_features_take_the_place_of_the_pixels():
+    features, kind = described([40, 100, 60, 80])
+    pool = np.arange(280)
+    picked = first.typical_images(features, pool, pool[:0], 4, generator())
+    assert kind[picked].tolist() == [1, 3, 2, 0], "one of each cluster, the largest first, whatever the lengths"
+    unit = F.normalize(features.float())
+    for at in picked:
+        others = np.flatnonzero(kind == kind[at])
+        assert neighbourhood(unit, kind, at) == min(neighbourhood(unit, kind, other) for other in others)
+
+
+def test_of_the_features_only_the_pool_is_chosen_from_and_what_is_labeled_counts():
+    features, kind = described([40, 100, 60, 80])
+    labeled = np.array([np.flatnonzero(kind == 1)[0], np.flatnonzero(kind == 3)[0]])
+    pool = np.setdiff1d(np.arange(280), labeled)[1::2]
+    picked = first.typical_images(features, pool, labeled, 2, generator())
+    assert kind[picked].tolist() == [2, 0], "clusters without a label"
+    everything = first.typical_images(features, pool, labeled, len(pool), generator())
+    assert sorted(everything.tolist()) == pool.tolist()
+
+
+def test_many_features_are_compared_by_a_sample(monkeypatch):
+    monkeypatch.setattr(first, "FEATURES", 120)
+    features, kind = described([400, 300, 500])
+    seen = []
+    typical = first.typical
+    monkeypatch.setattr(first, "typical", lambda points, *rest: seen.append(len(points)) or typical(points, *rest))
+    pool = np.arange(1200)[::-1].copy()
+    picked = first.typical_images(features, pool, pool[:0], 3, generator())
+    assert sorted(kind[picked]) == [0, 1, 2]
+    assert picked.tolist() == first.typical_images(features, pool, pool[:0], 3, generator()).tolist()
+    assert len(first.typical_images(features, pool, pool[:0], 150, generator())) == 150, "as many as are asked for"
+    assert seen == [120, 120, 150]
+
+
+def test_pixels_are_compared_by_their_components():
+    images = shapes(120).images
+    index, generator_ = np.arange(60, 120), generator()
+    points = first.pixel_features(images, generator_)
+    expected = index[first.typical(points[60:], 5, generator_, points[:9])]
+    assert first.typical_images(images, index, np.arange(9), 5, generator()).tolist() == expected.tolist()
