@@ -108,7 +108,7 @@ def network(auto: Auto, train: AnyTrain, plain: str | None, small: bool, runtime
 
     Args:
         auto: The networks to choose from.
-        train: How to train. A recipe that trains from scratch gets no pretrained network; head and finetune get no other.
+        train: How to train. From scratch no pretrained network is chosen, for a head and for fine-tuning no other one.
         plain: Why the images need no network that knows photographs; None if they do.
         small: Whether the images have at most SMALL pixels a side.
         runtime: What there is to compute with.
