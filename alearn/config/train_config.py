@@ -68,6 +68,8 @@ class Finetune(Train):
     """How a pretrained network is trained in every round, from its pretrained weights. It needs model=pretrained."""
 
     name: Literal["finetune"] = "finetune"
+    lr: Annotated[float, Field(gt=0)] = 0.0005
+    """Peak learning rate of the head and of the last layer."""
     layer_decay: Share = 0.9
     """Factor between the learning rates of a layer and of the next one, the last of which has lr. The first layers of a
     pretrained network need the least change."""

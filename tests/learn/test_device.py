@@ -56,3 +56,10 @@ def test_jobs_take_the_gpus_in_turn(monkeypatch):
     chosen = [device.choose("auto", "auto", job=job).device for job in (0, 1, 6)]
     assert chosen == taken == [torch.device("cuda", index) for index in (0, 1, 2)]
     assert device.choose("cpu", "auto", job=1).device.type == "cpu"
+
+
+def test_a_forward_pass_takes_as_many_images_as_memory_allows():
+    cpu, gpu = (device.Runtime(torch.device(name), bf16=False) for name in ("cpu", "cuda"))
+    assert [cpu.chunk(shape) for shape in ((1, 28, 28), (3, 64, 64), (3, 224, 224), (512,))] == [256, 256, 27, 256]
+    assert [gpu.chunk(shape) for shape in ((1, 28, 28), (3, 64, 64), (3, 224, 224), (512,))] == [4096, 4096, 445, 4096]
+    assert cpu.chunk((3, 2048, 2048)) == 1

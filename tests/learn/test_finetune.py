@@ -147,16 +147,16 @@ class Stop:
 @pytest.mark.slow
 def test_a_trial_that_is_interrupted_ends_with_the_same_labels_and_its_model_predicts_them(quick, network, tmp_path):
     words = [word for word in quick if not word.startswith(("model", "train"))]
-    words += [*network, "data.size=32", "train.steps=10", "policy.threshold=0.9", "policy.max_rounds=30"]
+    words += [*network, "data.size=32", "train.steps=10", "policy.threshold=0.9999", "policy.stop_fraction=0.5"]
     config = compose(*words)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     run.run(run.prepare(config, whole))
     with pytest.raises(KeyboardInterrupt):
-        run.run(run.prepare(config, stopped), reporters=lambda setting: [Stop(2)])
+        run.run(run.prepare(config, stopped), reporters=lambda setting: [Stop(1)])
     run.run(run.prepare(config, stopped))
     assert (whole / "labels.csv").read_text() == (stopped / "labels.csv").read_text()
     row = json.loads((whole / "row.json").read_text())
-    assert row["rounds"] > 2
+    assert row["rounds"] > 1
     assert (row["config"]["train.name"], row["config"]["train.layer_decay"]) == ("finetune", 0.9)
     one, two = (model_file.load(folder).network for folder in (whole, stopped))
     x = torch.rand(4, 1, 32, 32)

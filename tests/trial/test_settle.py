@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from alearn.config import Auto, AutoTrain, Head, Train
+from alearn.config import Auto, AutoTrain, Finetune, Head, Train
 from alearn.data import choose, decode, standard
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
@@ -166,23 +166,25 @@ def test_what_is_named_wins(config, tmp_path, weights):
     assert found.notes[-1] == "weights: tf_efficientnet_lite0"
 
 
-def test_a_head_needs_a_pretrained_network(config, tmp_path, weights):
+@pytest.mark.parametrize("recipe", [Head(), Finetune()], ids=["head", "finetune"])
+def test_a_head_and_fine_tuning_need_a_pretrained_network(config, tmp_path, weights, recipe):
+    train = f"train={recipe.name}"
     put(tmp_path, [np.zeros((20, 20), np.uint8)] * 3)
-    found = settled(config, tmp_path, "train=head", runtime=CPU)
+    found = settled(config, tmp_path, train, runtime=CPU)
     assert found.model.name == "tf_efficientnet_lite0", "whatever the images are"
+    assert getattr(found.train, "lr", 0.0005) == 0.0005, "not that of model=auto"
+    assert found.policy.pace == ("quick" if recipe.name == "head" else "slow")
     with pytest.raises(
-        AlearnError, match=r"^train=head: .*, and model=resnet model.width=\d+ is none; give model=pret"
+        AlearnError, match=rf"^{train}: .*, and model=resnet model.width=[0-9]+ is none; give model=pret"
     ):
-        settled(config, tmp_path, "train=head", "model=resnet")
-    with pytest.raises(
-        AlearnError, match=r"^train=head: .*, and the model is none; give model=pretrained, or train=fr"
-    ):
-        settle.recipe(Head(), None)
+        settled(config, tmp_path, train, "model=resnet")
+    with pytest.raises(AlearnError, match=rf"^{train}: .*, and the model is none; give model=pretrained, or train=fr"):
+        settle.recipe(recipe, None)
     weights.clear()
     with pytest.raises(AlearnError) as error:
-        settled(config, tmp_path, "train=head")
+        settled(config, tmp_path, train)
     assert str(error.value).splitlines() == [
-        f"train=head: model=pretrained model.name={name} is not available: model.name={name}: no weights here"
+        f"{train}: model=pretrained model.name={name} is not available: model.name={name}: no weights here"
         for name in (DINO, "tf_efficientnet_lite0")
     ]
 
