@@ -191,7 +191,7 @@ def test_the_key_changes_with_everything_that_features_depend_on(tmp_path, monke
     def key(shape=shape, **changes):
         return backbone(config.model_copy(update=changes), shape).key
 
-    keys = [key(), key(weights=two), key(views=1), key((3, 40, 40)), key((1, 32, 32)), key(weights=None)]
+    keys = [key(), key(weights=two), key(views=2), key((3, 40, 40)), key((1, 32, 32)), key(weights=None)]
     (tmp_path / "there").mkdir()
     elsewhere = weights_of("test_resnet", tmp_path / "there" / "1.pth")
     assert key(weights=elsewhere) == keys[0], "the same weights in another place"
