@@ -21,11 +21,19 @@ AUDIT = (
     "policy.threshold=0.9",
 )  # fmt: skip
 FEW = ("policy.init_count=20", "policy.hand_per_round=30", "policy.hand_budget=150", "policy.views=0", "train=fast")
-OWN = ("policy=own", "data=mnist", "model=small_cnn", "train=fast", "policy.views=0", "policy.stop_yield=null")
+OWN = (
+    "policy=own",
+    "policy.auto.check=0",
+    "data=mnist",
+    "model=small_cnn",
+    "train=fast",
+    "policy.views=0",
+    "policy.stop_yield=null",
+)
 CASES = {
     "source": (),
     "source, auto labels at the end": ("policy.finish=auto", "policy.threshold=0.99"),
-    "frugal": ("policy=frugal", *FEW, "policy.threshold=0.9", "policy.memory_from=1"),
+    "frugal": ("policy=frugal", "policy.auto.check=0", *FEW, "policy.threshold=0.9", "policy.memory_from=1"),
     "margin": ("policy=margin", *FEW),
     "random": ("policy=random", *FEW),
     "ceal": ("policy=ceal", *FEW),

@@ -12,6 +12,7 @@ from alearn.errors import AlearnError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, MemoryJournal, Round
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
+from tests import scripted as scripted_module
 from tests.conftest import shapes, trial
 from tests.scripted import CLASSES, TOTAL, TRUTH, Person, probabilities, run, script, scripted_trial
 
@@ -132,7 +133,7 @@ def test_shares_that_hold_no_image_are_refused_before_anybody_is_asked(config, s
 
 FRUGAL = (
     "policy=frugal", "policy.init_count=20", "policy.hand_per_round=30", "policy.hand_budget=150",
-    "policy.threshold=0.9", "policy.memory_from=1", "policy.views=0", "train=fast",
+    "policy.threshold=0.9", "policy.memory_from=1", "policy.views=0", "policy.auto.check=0", "train=fast",
 )  # fmt: skip
 
 
@@ -169,6 +170,63 @@ def test_auto_labels_are_decided_anew_until_the_budget_is_spent_and_its_last_lab
     assert ledger.rounds == len(trainings) == 6, "five that ask 30, 30, 30, 30, 10, and one that learns from the last"
     rounds = [event for event in events if isinstance(event, Round)]
     assert [len(event.decision.hand) for event in rounds] == [30, 30, 30, 30, 10, 0]
+
+
+CHECKED = (
+    *FRUGAL, "policy.auto.check=5", "policy.hand_budget=null", "policy.stop_rounds=12", "policy.memory=0",
+    "policy.threshold=0.95",
+)  # fmt: skip
+
+
+def overconfident(monkeypatch, until: int) -> None:
+    """Let the model be surer than 0.95 of 400 images, every second of them wrong, until it knows better in a round."""
+
+    def sure(number: int) -> tuple[np.ndarray, np.ndarray]:
+        random = np.random.default_rng(number)
+        p_max = np.where(np.arange(TOTAL) < 600, random.uniform(0.3, 0.9, TOTAL), random.uniform(0.96, 0.999, TOTAL))
+        wrong = np.arange(TOTAL) % 2 == 0
+        return np.where(wrong & (number < until), (TRUTH + 1) % CLASSES, TRUTH), p_max
+
+    monkeypatch.setattr(scripted_module, "probabilities", sure)
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+def test_auto_labels_of_an_overconfident_model_stop_with_the_first_checks_and_come_back(
+    config, scripted, monkeypatch, permanent
+):
+    overconfident(monkeypatch, until=4)
+    person = Person()
+    ledger, events = run(config(*CHECKED, f"policy.auto.permanent={permanent}"), person)
+    assert ledger.paid == sum(len(index) for _, index in person.asked) == 350
+    rounds = [event for event in events if isinstance(event, Round)]
+    assert [len(event.decision.hand) for event in rounds] == [30] * 11 + [0], "checks cost no further questions"
+    later = [0] * 5 if permanent else [5] * 5  # once they are permanent, the rule takes no others
+    assert [len(event.decision.checked) for event in rounds] == [5] * 6 + later + [0]
+    learned = [sum(not hand for hand in training[3]) for training in scripted]
+    assert learned[:6] == [0] * 6, "the model has never learned from a wrong auto label"
+    assert min(learned[6:]) > 300
+    thresholds = [event.decision.threshold for event in rounds]
+    assert thresholds == [1.0] * 5 + [0.95] * 7, "in round 6, the last 20 checks are of rounds 3 to 6"
+    assert all((TRUTH[event.decision.auto] == event.decision.auto_label).all() for event in rounds)
+
+
+def test_without_checks_the_same_model_learns_its_own_mistakes(config, scripted, monkeypatch):
+    overconfident(monkeypatch, until=4)
+    run(config(*CHECKED, "policy.auto.check=0"))
+    assert [sum(not hand for hand in training[3]) for training in scripted][:2] == [0, 391]
+
+
+@pytest.mark.parametrize("after", [1, 3, 7, 11])
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_checked_trial_goes_on_from_any_round(config, scripted, monkeypatch, after, permanent):
+    overconfident(monkeypatch, until=4)
+    settings = config(*CHECKED, f"policy.auto.permanent={permanent}")
+    whole, _ = run(settings)
+    ledger = run_until(settings, Round, after)
+    again, _ = run(settings, ledger=Ledger(**{k: v.copy() for k, v in ledger.arrays().items()}))
+    assert again.checked.sum() == (30 if permanent else 55)
+    for name, column in whole.arrays().items():
+        np.testing.assert_array_equal(column, again.arrays()[name])
 
 
 @pytest.mark.parametrize("after", [1, 3, 5, 6])

@@ -91,13 +91,13 @@ METRICS = (
     Metric(
         "wrong_checked", "wrong checked auto labels", Unit.COUNT,
         "How many of the checked predictions were wrong.",
-        in_row=True, summary=True, rare=True, curve=Curve("auto_labels/wrong_checked"),
+        in_row=True, summary=True, rare=True, curve=Curve("model/wrong_checked_auto_labels"),
     ),
     Metric(
         "trusted_threshold", "trusted threshold", Unit.SHARE,
         "The probability above which predictions may become auto labels: policy.threshold, or a higher one if the "
         "checks have refuted it. 1 means that there are none.",
-        curve=Curve("auto_labels/trusted_threshold"),
+        curve=Curve("model/trusted_threshold"),
     ),
     Metric("wrong_new_auto", "wrong auto labels (in the round)", Unit.COUNT, "Wrong auto labels of the round."),
     Metric(

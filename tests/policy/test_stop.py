@@ -78,3 +78,9 @@ def test_a_few_late_answers_do_not_start_the_questions_again():
 def test_yield_is_the_share_of_answers_that_corrected_the_model():
     assert hand_yield(after_a_round(wrong=3), 1) == 0.3
     assert hand_yield(after_a_round(), 2) == 1, "nothing was asked: nothing is known"
+
+
+def test_checks_do_not_count_for_the_yield():
+    ledger = after_a_round(wrong=3)
+    ledger.checked[14:20] = True  # right guesses
+    assert hand_yield(ledger, 1) == 0.75

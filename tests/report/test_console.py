@@ -12,7 +12,7 @@ from alearn.report import console
 METRICS = {
     "round": 1, "epochs": 12, "hand": 1200, "auto": 36_071, "unlabeled": 22_729, "wrong_auto": 524,
     "mislabeled_auto": 0.01453, "val_accuracy": None, "test_accuracy": 0.8955,
-    "seconds_fit": 30.04, "seconds_score": 14.1,
+    "seconds_fit": 30.04, "seconds_score": 14.1, "trusted_threshold": 0.95, "checked": 10, "wrong_checked": 1,
 }  # fmt: skip
 DONE = Round(1, None, None, None, None, {}, METRICS)
 
@@ -24,10 +24,10 @@ def labeled(*classes: int) -> Ledger:
     return book
 
 
-def show(events, terminal: bool, ledger: Ledger | None = None) -> str:
+def show(events, terminal: bool, ledger: Ledger | None = None, trusted: float = 0.95) -> str:
     text = io.StringIO()
     out = RichConsole(file=text, force_terminal=terminal, width=160, highlight=False, soft_wrap=True)
-    reporter = console.Console(ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), ("one", "two"), out=out)
+    reporter = console.Console(ledger or labeled(0, 1, 2), ("cat", "dog", "cow"), ("one", "two"), 0.95, trusted, out)
     for event in events:
         (reporter.progress if isinstance(event, Progress) else reporter.committed)(event)
     reporter.close()
@@ -78,6 +78,23 @@ def test_classes_that_nobody_has_shown_the_model_are_a_warning_every_round_until
     text = show(rounds(), terminal=False, ledger=ledger)
     seen = [line.partition(":")[2].partition(":")[0] for line in text.splitlines() if line.startswith("warning: ")]
     assert seen == [" no hand label yet of classes cat, cow", " no hand label yet of class cow"]
+
+
+def checked(threshold: float, answers: int, wrong: int) -> Round:
+    metrics = METRICS | {"trusted_threshold": threshold, "checked": answers, "wrong_checked": wrong}
+    return Round(1, None, None, None, None, {}, metrics)
+
+
+def test_a_change_of_trust_is_said_once():
+    rounds = [checked(0.95, 5, 1), checked(1.0, 9, 5), checked(1.0, 14, 5), checked(0.95, 20, 2), checked(0.95, 20, 1)]
+    assert [line for line in show(rounds, terminal=False).splitlines() if "checked" in line] == [
+        "5 of the last 9 checked auto labels were wrong: no auto labels before the end, unless later checks are better",
+        "2 of the last 20 checked auto labels were wrong: auto labels are given again",
+    ]
+    resumed = show(rounds[2:], terminal=False, trusted=1.0)
+    assert [line for line in resumed.splitlines() if "checked" in line] == [
+        "2 of the last 20 checked auto labels were wrong: auto labels are given again"
+    ]
 
 
 def test_a_long_round_says_that_it_lives(monkeypatch):

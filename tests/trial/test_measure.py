@@ -24,7 +24,7 @@ def test_counts_and_wrong_labels_in_all_and_in_a_round():
     expected = {
         "hand": 3, "auto": 5, "unlabeled": 2, "hand_share": 0.3, "auto_share": 0.5, "unlabeled_share": 0.2,
         "first": 2, "query": 1, "rest": 0, "audit": 0, "given": 0, "aside": 0,
-        "estimated_mislabeled_auto": None, "wrong_auto": 2, "wrong_hand": 0,
+        "estimated_mislabeled_auto": None, "wrong_auto": 2, "wrong_hand": 0, "checked": 0, "wrong_checked": 0,
             "forecast_hand": None, "expected_wrong": None, "expected_hand": None,
             "mislabeled_auto": 0.4, "mislabeled_total": 0.2,
         "round": 2, "new_hand": 0, "new_auto": 3, "wrong_new_auto": 1, "mislabeled_new_auto": pytest.approx(1 / 3),
@@ -39,6 +39,15 @@ def test_no_auto_labels_have_no_rate():
     found = measure.labels(book, TRUTH, None)
     assert (found["wrong_auto"], found["mislabeled_auto"], found["mislabeled_total"]) == (0, None, 0)
     assert "round" not in found
+
+
+def test_checks_are_counted_without_the_truth():
+    book = ledger()
+    book.check(np.array([8, 9]))
+    book.guess[8:], book.doubt[8:] = [1, 0], -5
+    book.write(np.array([8, 9]), np.array([1, 1]), Source.QUERY, 2)
+    found = measure.labels(book, None, 2)
+    assert (found["checked"], found["wrong_checked"], found["query"]) == (2, 1, 3)
 
 
 def test_without_truth_counts_remain():

@@ -66,7 +66,8 @@ def trial(tmp_path):
 
 
 def test_what_is_missing_is_written_to_import(tmp_path):
-    trial = Trial(tmp_path, guesses={4: (2, 0.75)})
+    trial = Trial(tmp_path, guesses={4: (2, 0.75), 6: (1, 0.99)})
+    trial.channel._insight.ledger.checked[6] = True  # people must not see the guess that they check
     tasks, why = trial.waits(5, 4, 6)
     trial.store.close()
     assert why.startswith(f"3 images wait for labels in Label Studio. Import {tmp_path}/labelstudio/tasks.json")

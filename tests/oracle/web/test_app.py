@@ -214,10 +214,11 @@ def test_fixed_classes_stay_as_they_are(fixed):
 def test_guesses_are_told_on_request_with_their_probability(trial):
     browser = Browser(trial)
     trial.ledger.guess[1] = -1
+    trial.ledger.checked[2] = True  # people must not see what they check
     asked(trial, browser)
     assert "guess" not in json.dumps(browser.sync())
     trial.ledger.guess[:] = 0  # the model is learning: what it guessed when it asked is what people see
-    reply = browser.post("/api/guess", {"images": [0, 1]})
+    reply = browser.post("/api/guess", {"images": [0, 1, 2]})
     assert reply.json["guesses"] == [
         {"index": 0, "label": CLASSES[trial.pool.truth[0]], "probability": pytest.approx(0.9)}
     ]

@@ -71,6 +71,22 @@ def test_grammar_of_few_mistakes_and_a_class_that_is_missing(config, tmp_path, w
     assert [CLASSES[2], "0", "", "0", "0", "0", "0", "0", "0", "-"] in page.rows
 
 
+def test_a_change_of_trust_is_told_with_its_round(config, tmp_path):
+    images = pool(50)
+    book = labeled(images, np.zeros(50, np.int64))
+    counts = measure.labels(book, images.truth, 1) | {"test_accuracy": None, "val_accuracy": None}
+    trust = [(0.95, 5, 1), (1.0, 9, 5), (1.0, 14, 5), (0.975, 20, 5)]
+    history = [
+        counts | {"round": number, "trusted_threshold": threshold, "checked": answers, "wrong_checked": wrong}
+        for number, (threshold, answers, wrong) in enumerate(trust, 1)
+    ]
+    page = made(config("policy=frugal"), tmp_path, images, book, history)
+    assert "Round 2: 5 of the last 9 checked auto labels were wrong: no auto labels before the end" in page.text
+    assert "Round 4: 5 of the last 20 checked auto labels were wrong: only predictions above 0.975" in page.text
+    assert "Round 1:" not in page.text
+    assert "Round 3:" not in page.text
+
+
 def test_mislabels_by_true_class(config, tmp_path):
     images, guess = pool(50), np.zeros(50, np.int64)
     images = replace(images, truth=np.repeat([0, 1, 2], [30, 20, 0]))
