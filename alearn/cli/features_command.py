@@ -49,7 +49,8 @@ def run(args: Namespace) -> int:
     sources.check(config.data)
     runtime = device.choose(config.device, config.precision, config.threads)
     settled = settle(config.data, config.model, config.train, config.policy, runtime)  # as a trial does
-    print(*settled.notes, sep="\n", flush=True)
+    for note in settled.notes:
+        print(note, flush=True)
     if not isinstance(settled.model, Pretrained):
         raise AlearnError(f"model={settled.model.name}: has no pretrained features; give model=pretrained")
     data = settled.data

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from alearn.data import sources
-from alearn.learn import extract
 from tests.command import alearn
 
-NETWORK = ("model.name=test_efficientnet", "model.weights=null", "model.views=1")
+NETWORK = ("model=pretrained", "model.name=test_efficientnet", "model.weights=null", "model.views=1")
 
 
 @pytest.fixture
@@ -21,20 +20,15 @@ def words(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((32, 32, 3), number, np.uint8)).save(path)
     (tmp_path / "images" / "a" / "bad.png").write_text("no image")
-    folder = (f"data.root='{tmp_path}/images'", f"data.cache='{tmp_path}/cache'", "data.size=32")
+    folder = (
+        f"data.root='{tmp_path}/images'",
+        f"data.cache='{tmp_path}/cache'",
+        "data.size=48",
+        "data.layout=classes",
+        "data.channels=3",
+        "data.augment=none",
+    )
     return (*folder, *NETWORK, "device=cpu", "precision=fp32")
-
-
-@pytest.fixture(autouse=True)
-def same_weights(monkeypatch):
-    """Give every network the same random weights."""
-    seeded = extract.pretrained.backbone
-
-    def backbone(*args):
-        extract.torch.manual_seed(0)
-        return seeded(*args)
-
-    monkeypatch.setattr(extract.pretrained, "backbone", backbone)
 
 
 def test_it_says_what_it_computed_and_finds_it_again(words, tmp_path):
@@ -45,8 +39,8 @@ def test_it_says_what_it_computed_and_finds_it_again(words, tmp_path):
     assert lines[0] == "12 images: 12 computed, the others were there already; 1 file skipped"
     assert re.fullmatch(r"[\d.]+ s on .*, fp32, [\d,]+ images a second", lines[1])
     assert re.fullmatch(rf"{re.escape(str(folder))}: 1,136 features an image, [\d.]+ MB", lines[2])
-    assert (folder / "features.f16").stat().st_size == 12 * 256 * 2
-    code, out, _ = alearn("features", "data=folder", "model=pretrained", *words)
+    assert (folder / "features.f16").stat().st_size == 12 * 1136 * 2
+    code, out, _ = alearn("features", "data=folder", *words)
     assert out.splitlines()[0] == "12 images: 0 computed, the others were there already; 1 file skipped"
 
 
@@ -56,7 +50,7 @@ def test_a_mistake_is_one_message(words, tmp_path):
         (("data.rot=x",), 1, "data.rot: there is no such key; did you mean data.root?"),
         ((f"data.root={tmp_path}/none",), 1, f"data.root={tmp_path}/none: there is no such folder"),
         ((*words, "model=small_cnn"), 1, ""),
-        (("data=mnist", "model=small_cnn"), 1, "model=small_cnn: features are those of a pretrained model"),
+        (("data=mnist", "model=small_cnn"), 1, "model=small_cnn: has no pretrained features; give model=pretrained"),
     ):
         found, out, err = alearn("features", *args)
         assert (found, out) == (code, "")
@@ -71,4 +65,4 @@ def test_an_interruption_says_how_to_go_on(words, monkeypatch):
     code, _, err = alearn("features", *words)
     assert code == 143
     assert "interrupted; to go on: alearn features " in err
-    assert "data.size=32" in err
+    assert "data.size=48" in err

@@ -42,7 +42,7 @@ def pool(total: int = 400, seed: int = 0) -> ImageSet:
 
 @pytest.fixture
 def data(monkeypatch) -> ImageSet:
-    monkeypatch.setattr(sources, "load", lambda data, seed: (pool(), pool(60, 1)))
+    monkeypatch.setattr(sources, "load", lambda data, seed, extractor=None: (pool(), pool(60, 1)))
     return pool()
 
 
@@ -51,7 +51,7 @@ def finished(tmp_path_factory):
     """Run a trial to its end, and return its folder."""
     folder = tmp_path_factory.mktemp("finished") / "it is here"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "load", lambda data, seed: (pool(), pool(60, 1)))
+        patch.setattr(sources, "load", lambda data, seed, extractor=None: (pool(), pool(60, 1)))
         run(compose(*WORDS), folder, row.Origin(("trial.name='a b'", "seed=0")))
     return folder
 
@@ -222,7 +222,7 @@ def test_the_folder_of_a_running_trial(finished, data, tmp_path):
 
 
 def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkeypatch, tmp_path):
-    def gone(data, seed):
+    def gone(data, seed, extractor=None):
         raise AlearnError("the disk is <gone>")
 
     monkeypatch.setattr(sources, "load", gone)
@@ -245,7 +245,7 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
         assert f"Interrupted after round {found['rounds']}" in page.text
         assert len(page.all("svg")) == 5, "the rounds are in metrics.jsonl"
         assert not page.all("img")
-        monkeypatch.setattr(sources, "load", lambda data, seed: (pool(), pool()))  # the checkpoint is still damaged
+        monkeypatch.setattr(sources, "load", lambda data, seed, extractor=None: (pool(), pool()))  # the checkpoint is still damaged
 
 
 def test_the_command(finished, data):
