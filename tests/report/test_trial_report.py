@@ -245,7 +245,9 @@ def test_without_the_images_or_the_checkpoint_the_rest_is_there(finished, monkey
         assert f"Interrupted after round {found['rounds']}" in page.text
         assert len(page.all("svg")) == 5, "the rounds are in metrics.jsonl"
         assert not page.all("img")
-        monkeypatch.setattr(sources, "load", lambda data, seed, extractor=None: (pool(), pool()))  # the checkpoint is still damaged
+        monkeypatch.setattr(
+            sources, "load", lambda data, seed, extractor=None: (pool(), pool())
+        )  # the checkpoint is still damaged
 
 
 def test_the_command(finished, data):
