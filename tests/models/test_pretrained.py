@@ -398,7 +398,13 @@ def test_a_trial_with_pretrained_weights_records_them_and_goes_on_with_no_others
     file = weights_of("test_efficientnet", tmp_path / "w.pth")
     out = tmp_path / "out"
     words = [word for word in quick if not word.startswith("model")]
-    words += ["model=pretrained", "model.name=test_efficientnet", f"model.weights='{file}'", f"hydra.run.dir='{out}'"]
+    words += [
+        "data.size=48",
+        "model=pretrained",
+        "model.name=test_efficientnet",
+        f"model.weights='{file}'",
+        f"hydra.run.dir='{out}'",
+    ]
     code, shown, err = alearn(*words)
     assert code == 0, err
     row = json.loads((out / "row.json").read_text())
