@@ -20,6 +20,7 @@ from alearn.errors import AlearnError
 from alearn.journal import Entry, OnProgress, Round, ignore
 from alearn.learn import device as devices
 from alearn.learn.device import Runtime
+from alearn.learn.embedding import on_pixels, prepared
 from alearn.learn.extract import extraction
 from alearn.learn.fit import Network
 from alearn.ledger import CANNOT_TELL, Ledger, Source
@@ -166,7 +167,10 @@ def label(
     if isinstance(recipe, Head):
         assert isinstance(made, Pretrained)  # settle.recipe has checked it
         cache = Path(Standard().root).expanduser()
-        pool = features.added(pool, extraction(made, Standard(), runtime), cache, "ALEARN_DATA")
+        extractor = extraction(made, Standard(), runtime)
+        pool = features.added(pool, extractor, cache, "ALEARN_DATA").to(runtime.device)
+        components, embedding = prepared(pool.inputs, recipe.smooth)
+        pool = replace(pool, features=components)
     elif not isinstance(train, Train):
         recipe = recipe.model_copy(update=changes | {"augment": augment})
     pool = pool.to(runtime.device)
@@ -190,7 +194,13 @@ def label(
         ),
         journal,
     )
-    return Labeling(ledger, tuple(pool.classes), tuple(pool.ids), journal.model)
+    trained = journal.model
+    if isinstance(recipe, Head) and trained is not None:  # a head on features; give the user a model of images
+        weights = on_pixels(extractor.backbone, embedding, trained.state_dict())
+        trained = Classifier(extractor.backbone, extractor.width, len(weights["head.bias"]))
+        trained.load_state_dict(weights)
+        trained.to(runtime.device).eval()
+    return Labeling(ledger, tuple(pool.classes), tuple(pool.ids), trained)
 
 
 class _LastRound:

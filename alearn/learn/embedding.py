@@ -3,6 +3,7 @@
 Shape letters: N images, F features, D dimensions, k neighbours, B images of a chunk.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alearn.learn import device
+from alearn.models.backbone import Backbone
 from alearn.values import Images
 
 MOST = 100_000
@@ -67,6 +69,36 @@ class Embedding:
         """Return the weights [K, F] and biases [K] of a head on features, given those of a head on components."""
         weight_kf = weight_kd @ self.axes_fd.T.to(weight_kd.device)
         return weight_kf, bias_k - weight_kf @ self.mean_f.to(weight_kd.device)
+
+
+def prepared(features_nf: Images, smooth: bool) -> tuple[Images, Embedding | None]:
+    """Prepare the features of a data set for a head. Return them and what was done; it can be done to others, too.
+
+    Args:
+        features_nf: The features, float16 [N, F]. More than MOST of them stay as they are.
+        smooth: Whether to draw similar images together. This is for the pool only: a head labels new images one by one.
+    """
+    if len(features_nf) > MOST:
+        return features_nf, None
+    embedding = Embedding.of(features_nf)
+    components_nd = embedding(features_nf)
+    return (smoothed(components_nd) if smooth else components_nd), embedding
+
+
+def on_pixels(backbone: Backbone, embedding: Embedding | None, head: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a `Classifier` that maps pixels to the logits of a head on prepared features.
+
+    Args:
+        backbone: The network that has computed the features.
+        embedding: What was done to the features; None if nothing was.
+        head: The weights of the head, "head.weight" and "head.bias".
+    """
+    weight = head["head.weight"].cpu()
+    bias = head["head.bias"].cpu()
+    if embedding is not None:
+        weight, bias = embedding.unfolded(weight, bias)
+    body = {f"body.{name}": value for name, value in backbone.state_dict().items()}
+    return body | {"head.weight": weight, "head.bias": bias}
 
 
 def smoothed(x_nd: Tensor) -> Tensor:

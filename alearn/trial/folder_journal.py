@@ -15,7 +15,7 @@ from alearn.data.imageset import ImageSet
 from alearn.files import labels_csv
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Finished, Progress, Round
 from alearn.learn.device import Runtime
-from alearn.learn.embedding import Embedding
+from alearn.learn.embedding import Embedding, on_pixels
 from alearn.models.backbone import Backbone
 from alearn.trial import checkpoint, measure, metrics_jsonl, model_file, row
 from alearn.trial.checkpoint import State
@@ -148,10 +148,7 @@ class FolderJournal:
         backbone = setting.backbone
         shape = tuple(setting.pool.images.shape[1:])
         if backbone is not None:
-            if setting.embedding is not None:
-                weight_kf, bias_k = setting.embedding.unfolded(weights["head.weight"], weights["head.bias"])
-                weights = {"head.weight": weight_kf, "head.bias": bias_k}
-            weights = {f"body.{name}": value for name, value in backbone.state_dict().items()} | weights
+            weights = on_pixels(backbone, setting.embedding, weights)
             shape = (backbone.channels, backbone.size, backbone.size)
         model_file.save(setting.folder, setting.config.model, weights, setting.pool.classes, shape)
 

@@ -18,7 +18,6 @@ from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables
 from alearn.journal import Asked
 from alearn.learn import device
-from alearn.learn.embedding import MOST, Embedding, smoothed
 from alearn.learn.extract import extraction
 from alearn.models import build
 from alearn.models.pretrained import Pretrained
@@ -141,8 +140,11 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     pool = pool.to(runtime.device)
     test = replace(test.to(runtime.device), classes=pool.classes)
     embedding = None
-    if isinstance(config.train, Head) and len(pool) <= MOST:
-        pool, test, embedding = _embedded(pool, test, config.train.smooth)
+    if isinstance(config.train, Head):
+        pool_features, embedding = prepared(pool.inputs, config.train.smooth)
+        pool = replace(pool, features=pool_features)
+        if embedding is not None:
+            test = replace(test, features=embedding(test.inputs))
     log.info("%s", row.versions())
 
     human = _oracle(config, folder, pool, state, lambda done, total: journal.progress(Asked(done, total, where)))
@@ -157,16 +159,6 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     end.callback(journal.close)
     loop.label(_trial(setting, human), journal)
     return journal.row
-
-
-def _embedded(pool: ImageSet, test: ImageSet, smooth: bool) -> tuple[ImageSet, ImageSet, Embedding]:
-    """Prepare the features for a head. Only those of the pool are smoothed: a head must label new images one by one."""
-    assert pool.features is not None
-    assert test.features is not None
-    embedding = Embedding.of(pool.features)
-    components_nd = embedding(pool.features)
-    pool = replace(pool, features=smoothed(components_nd) if smooth else components_nd)
-    return pool, replace(test, features=embedding(test.features)), embedding
 
 
 def _trial(setting: Setting, human: Oracle) -> loop.Trial:
