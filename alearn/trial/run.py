@@ -141,7 +141,7 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     test = replace(test.to(runtime.device), classes=pool.classes)
     embedding = None
     if isinstance(config.train, Head):
-        pool_features, embedding = prepared(pool.inputs, config.train.smooth)
+        pool_features, embedding = embed.prepared(pool.inputs, config.train.smooth)
         pool = replace(pool, features=pool_features)
         if embedding is not None:
             test = replace(test, features=embedding(test.inputs))
