@@ -18,6 +18,7 @@ from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables
 from alearn.journal import Asked
 from alearn.learn import device
+from alearn.learn import embedding as embed
 from alearn.learn.extract import extraction
 from alearn.models import build
 from alearn.models.pretrained import Pretrained
