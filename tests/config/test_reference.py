@@ -50,7 +50,6 @@ def test_every_key_is_explained_in_sentences(key):
         ("data.size", "whole number >= 8 and <= 1024 | auto", "auto"),
         ("data.classes", "list of at least 2 | null", "null"),
         ("data.cache", "text", "$ALEARN_DATA or ~/.cache/alearn"),
-        ("train.lr", "number > 0", "${model.lr}"),
         ("train.network.lr", "number > 0", "${model.lr}"),
         ("train.head.penalty", "number > 0", "0.01"),
         ("policy.pace", "quick | slow | auto", "slow"),
