@@ -227,7 +227,8 @@ def test_python_gives_the_labels_of_the_command(trial, tmp_path, monkeypatch):
     assert done.hand_labels <= 60
     assert len(done.wrong(names)) < 12
     with torch.inference_mode():
-        guess = done.model(torch.as_tensor(images) / 255).argmax(1).numpy()  # it maps images, not features
+        pixels = torch.as_tensor(images).permute(0, 3, 1, 2) / 255
+        guess = done.model(pixels).argmax(1).numpy()  # it maps images, not features
     assert np.mean(guess != truth) < 0.1
     assert (tmp_path / "features").is_dir()
     again = api.label(images, api.Truth(names), train="head", **settings)
