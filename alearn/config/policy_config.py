@@ -13,8 +13,8 @@ FIRST, ROUND = 20, 25
 and new questions are better than old ones."""
 
 CHECKS = 5
-"""Questions of a round that check the auto-label rule. If every second auto label is wrong, five
-answers show it at once in 4 of 5 cases."""
+"""Questions of a round that check the auto-label rule. If every second auto label is wrong, five answers show
+it at once in 4 of 5 cases."""
 
 
 class Query(Section):
