@@ -279,6 +279,7 @@ def test_a_digit_is_pressed_for_a_digit(tmp_path, person):
     try:
         trial.ask(range(3))
         ann = person(trial)
+        assert ann.shown() == [0]
         assert ann.page.locator("#classes kbd").all_inner_texts() == ["7", "1", "a"]
         ann.press("2")
         assert ann.next("1") == 1

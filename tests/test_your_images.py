@@ -22,6 +22,7 @@ from tests.waiting import LIMIT
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [*NEEDS_CHROMIUM, pytest.mark.slow]
 SMALL = (
+    "train=frugal",
     "train.steps=25",
     "train.batch=64",
     "train.consistency_batch=32",

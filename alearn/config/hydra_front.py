@@ -147,7 +147,11 @@ def explain(error: Exception) -> str:
     message = str(error)
     key = getattr(error.__cause__ or error.__context__, "full_key", None)
     if "Could not override" in message and key:
-        near = get_close_matches(key, _keys(), n=1)
+        known = _keys()
+        if key in known:  # another option of its group has it
+            group = key.partition(".")[0]
+            return f"{key}: the chosen {group} has no such key; give {group}=NAME, too (alearn --help lists the names)"
+        near = get_close_matches(key, known, n=1)
         return f"{key}: there is no such key" + (f"; did you mean {near[0]}?" if near else "; alearn --help lists all")
     plugin = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", message)
     if plugin and any(part in plugin[1] for part in EXTRAS):

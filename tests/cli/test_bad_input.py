@@ -7,6 +7,7 @@ from tests.command import alearn
 FILE_IN_THE_WAY = "hydra.run.dir=/dev/null/x"
 BAD = {
     "policy.treshold=0.9": "policy.treshold: there is no such key; did you mean policy.threshold?",
+    "policy=own train.steps=9": "train.steps: the chosen train has no such key; give train=NAME, too",
     "+policy.more=1": "policy.more: there is no such key",
     "trial=t9": "Could not find 'trial/t9'",
     "policy.threshold=1.5": "policy.threshold=1.5: must be less than or equal to 1",

@@ -245,7 +245,7 @@ def test_killed_at_any_moment_it_goes_on_with_the_right_pixels(files):
         process.until_printed(many)
         process.kill()
     assert files.load()[0] == {f"x{value:03}": value for value in range(80)}
-    assert len(files.decoded) < 40, "what was committed is kept"
+    assert len(files.decoded) <= 80 - 8 - 24, "kept is all but the chunk being written and the one being decoded"
 
 
 @pytest.mark.slow
