@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 IMAGES = shapes(400)
 SETTINGS = (
     "policy=own", "train=frugal", "model=small_cnn", "model.width=4", "train.steps=30", "train.batch=32",
-    "train.augment=none", "data=mnist", "precision=fp32", "policy.stop_yield=null", "policy.memory_from=1", "policy.auto.rule=none",
+    "train.augment=none", "data=mnist", "precision=fp32", "policy.stop_yield=null", "policy.memory_from=1",
+    "policy.auto.rule=none",
 )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ IMAGES = shapes(150)
 KIND = [IMAGES.classes[k] for k in IMAGES.truth]
 OVERRIDES = (
     "data=folder", "policy=own", "train=frugal", "train.steps=30", "train.batch=32", "precision=fp32", "device=cpu",
-    "model=small_cnn", "model.width=4", "train.augment=none", "policy.init_count=20", "policy.hand_per_round=10", "policy.hand_budget=40",
+    "model=small_cnn", "model.width=4", "train.augment=none",
+    "policy.init_count=20", "policy.hand_per_round=10", "policy.hand_budget=40",
     "policy.auto.rule=none", "policy.memory_from=1", "policy.stop_yield=null",
 )  # fmt: skip
 
