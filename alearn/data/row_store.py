@@ -4,8 +4,8 @@ A row is the pixels of an image, uint8 [C, H, W], or the features that an extrac
 source of images, with its size and channels and with the key of the extractor, has a folder. The folder holds one array
 of rows, and an index. For each image, the index records the size and the time of the last change of its file, the hash
 of its content, and either its row or the reason why it has none. Rows are on disk before the index refers to them, so a
-crash at any moment loses at most the chunk that was being computed. A row is reused only while nobody reads the array:
-readers hold a lock.
+crash at any moment loses at most the chunk that was being computed and the one that was being read. A row is reused
+only while nobody reads the array: readers hold a lock.
 
 Shape letters: n images, C channels, H height, W width, F features.
 """
