@@ -33,6 +33,14 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 
 
+LONGEST = ("test_kill.py", "test_launchers.py", "test_web_browser.py", "test_end_to_end.py", "test_head_trial.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first, so that no process ends with one of them while the others have nothing to do."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def compose(*overrides: str) -> Config:
     """The config that a command line gives: of the published policy's second row, which most tests are about, unless it
     names a policy, a trial or an experiment.

@@ -167,6 +167,19 @@ def stacked(title: str, series: Sequence[Series], first: int = 1, last: str = ""
     return _chart(title, draw, series, "round")
 
 
+def scatter(title: str, series: Sequence[Series], note: str) -> Chart:
+    """Draw points, the later series over the earlier ones, on axes without numbers."""
+
+    def draw(axes: Axes) -> None:
+        for layer in series:
+            assert layer.x is not None
+            axes.plot(_floats(layer.x), _floats(layer.y), ".", color=LIGHT[layer.colour], markersize=3)
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+    return _chart(title, draw, series, "", note)
+
+
 def _rounds(axes: Axes, first: int, last: int, name: str = "") -> None:
     """Write whole numbers on the x axis. If `name` is not empty, it replaces the last number."""
     step = max(1, math.ceil((last - first + 1) / 10))

@@ -15,6 +15,7 @@ from alearn.policy import trust
 from alearn.report.html import page
 from alearn.report.html.class_tables import CLASSES, HAND, class_errors, classes, confusion, pairs
 from alearn.report.html.curves import Chart, Series, lines, stacked
+from alearn.report.html.feature_map import feature_map
 from alearn.report.html.page import certainty, count, percent
 from alearn.report.html.thumbnails import Picture, strip
 from alearn.trial import measure
@@ -46,6 +47,7 @@ def content(
     truth = None if pool is None else pool.truth
     numbered = tuple(map(str, range(int(ledger.label.max(initial=-1)) + 1)))
     names = pool.classes if pool is not None else state.classes or numbered
+    wrong = np.arange(0) if truth is None else measure.wrong(ledger, truth)
     matrix = None if truth is None or not ledger.auto.any() else measure.confusion(ledger, truth, len(names))
     return {
         "title": f"{row['trial']}, seed {row['seed']}",
@@ -59,6 +61,7 @@ def content(
         "curves": curves(row, state.history, standing[0] is Status.FINISHED),
         "asking": asking(ledger),
         "forecast": forecast(ledger),
+        "map": None if pool is None else feature_map(ledger, pool, wrong),
         "groups": groups(folder),
         "strips": [] if pool is None else strips(ledger, pool, names),
         "classes": classes(ledger, names, truth),
