@@ -18,7 +18,7 @@ def load(data: Data, seed: int, extractor: Extractor | None = None) -> tuple[Ima
     """Load the pool and the test set on the CPU.
 
     Args:
-        data: Where the images are. `alearn.data.choose.settle` must have replaced every auto.
+        data: Where the images are. `alearn.trial.settle` must have replaced every auto.
         seed: The seed of the draws of data.limit and data.imbalance.
         extractor: What makes the features of both sets. If None, they have none.
 

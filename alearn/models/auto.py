@@ -8,5 +8,5 @@ from alearn.registry import register_model
 
 @register_model("auto", Auto)
 def auto(config: Auto, shape: tuple[int, int, int], classes: int) -> NoReturn:
-    """Raise AssertionError: `alearn.data.choose` must choose a network before anything is built."""
+    """Raise AssertionError: `alearn.trial.settle` must choose a network before anything is built."""
     raise AssertionError("model=auto was not replaced by one of its networks")
