@@ -16,8 +16,9 @@ from alearn.models.backbone import Backbone
 from alearn.values import Images
 
 MOST = 100_000
-"""The most images that are embedded. The time to find their neighbours grows with the square of their number; for so
-many it is estimated at a minute of a CPU core, from 10,000 images. The features of more images stay as they are, on disk."""
+"""The most images that are embedded. The time to find their neighbours grows with the square of their number. For so
+many it should be a minute of a CPU core, judging by 10,000 images. The features of more images stay as they are, on
+disk."""
 
 DIMS = 512
 """D. Fewer dimensions make everything after the embedding faster, and lose nothing that can be measured."""
