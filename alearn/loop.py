@@ -30,7 +30,7 @@ from alearn.ledger import Ledger, Source
 from alearn.oracle import Oracle, Remembers, ask, asks_ahead
 from alearn.policy import decide as decisions
 from alearn.policy.stop import allowance, finished, left
-from alearn.values import Array, Decision, Fitted, Images, Scores
+from alearn.values import Array, Decision, Fitted, Images, Scores, Weights
 
 MORE = 10
 """How many more first images to ask about at a time, until the first labels have at least two classes."""
@@ -52,6 +52,7 @@ class Trial:
         seed: Every random draw follows from it.
         distortion: Random distortions that do not change the classes of these images, a key of
             `alearn.data.augment.AUGMENT`.
+        start: The weights of the last round's model, if there was a round before.
     """
 
     images: Images
@@ -64,6 +65,7 @@ class Trial:
     runtime: Runtime
     seed: int
     distortion: str = "none"
+    start: Weights | None = None
 
 
 def label(trial: Trial, journal: Journal) -> Ledger:
@@ -78,12 +80,14 @@ def label(trial: Trial, journal: Journal) -> Ledger:
     policy = trial.policy
     ledger = trial.ledger
     check(policy, len(ledger), ledger.count(Source.GIVEN))
+    weights = trial.start
     ask_first(trial)  # 1
     while ledger.audit is None and not finished(policy, ledger):  # 6; no training after an audit has begun
         number = start_round(trial, journal)
         clock = Clock(trial.runtime)
         with clock.phase("fit"):
-            fitted = fit_labeled(trial, number, journal)  # 2
+            fitted = fit_labeled(trial, number, weights, journal)  # 2
+            weights = fitted.model.state_dict()
         with clock.phase("score"):
             scores = score_unlabeled(trial, fitted, number, journal)  # 3
         with clock.phase("decide"):
@@ -129,10 +133,11 @@ def start_round(trial: Trial, journal: Journal) -> int:
     return number
 
 
-def fit_labeled(trial: Trial, number: int, journal: Journal) -> Fitted:
-    """Train a new model on all labeled images."""
+def fit_labeled(trial: Trial, number: int, weights: Weights | None, journal: Journal) -> Fitted:
+    """Train a model on all labeled images. weights: those of the round before, None in the first round."""
     train = trial.train
-    learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, trial.network)
+    net = trial.network
+    learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, net, start=weights)
     return learn(
         trial.images,
         TrainingSet.of(trial.ledger),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Array = npt.NDArray[Any]
+Weights = Mapping[str, "Tensor"]
+"""The state of a model by the names of its tensors, as `nn.Module.state_dict` returns it."""
 
 
 class Images(Protocol):

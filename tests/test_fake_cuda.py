@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from alearn.config import Head, Model
 from alearn.data.augment import AUGMENT, _basis
-from alearn.learn import fit, head, score
+from alearn.learn import batches, fit, head, score
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.extract import Extraction
@@ -166,7 +166,7 @@ def test_decisions(name, numbers, monkeypatch):
 
 
 def test_batches_without_a_budget():
-    epoch = next(fit.epochs(compose("train=source").train, torch.ones(100, dtype=torch.bool, device=CUDA)))
+    epoch = next(batches.epochs(compose("train=source").train, torch.ones(100, dtype=torch.bool, device=CUDA)))
     assert {batch.device for batch in epoch} == {CUDA}
 
 

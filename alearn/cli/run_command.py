@@ -22,6 +22,7 @@ from alearn.cli.exit_codes import DONE, report
 from alearn.config.hydra_front import explain, in_process
 from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
+from alearn.config.usual_policy import usual_policy
 from alearn.errors import AlearnError, WaitingError
 from alearn.sweep import running_sweep
 from alearn.sweep.running_sweep import RunningSweep
@@ -38,10 +39,12 @@ def run(args: Sequence[str]) -> int:
     threading.excepthook = _in_thread
     with running_sweep.owned() as sweep:
         try:
-            sys.argv = ["alearn", *with_resumed(list(args))]  # Hydra reads its arguments from there
-            refuse_old_overrides(sys.argv[1:])
+            overrides = with_resumed(list(args))
+            overrides += usual_policy(overrides)
+            sys.argv = ["alearn", *overrides]  # Hydra reads its arguments from there
+            refuse_old_overrides(overrides)
             if {"--help", "-h"} & set(args):
-                print(help_page.text([arg for arg in args if not arg.startswith("-")]))
+                print(help_page.text([arg for arg in overrides if not arg.startswith("-")]))
                 return DONE
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
         except AlearnError as error:

@@ -82,7 +82,7 @@ class Audit(Section):
 class Policy(Section):
     """What a human labels, what the model labels, and when labeling ends."""
 
-    name: str = "frugal"
+    name: str = "quick"
     """Name of the preset."""
     init: Literal["first", "random", "typical"] = "random"
     """Which images the human labels before the first round: the first ones in file order, a random draw, or typical and
@@ -113,7 +113,7 @@ class Policy(Section):
     memory: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Weight of the earlier rounds in the probabilities for decisions: P = memory P + (1 - memory) P_new. With
     train=head there is nothing to average."""
-    memory_from: Count = 3
+    memory_from: Count = 2
     """First round whose probabilities later rounds use."""
     views: Annotated[int, Field(ge=0)] = 8
     """Average the probabilities of unsure images over this many distorted copies (data.augment). With train=head,

@@ -7,11 +7,14 @@ from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from alearn.config.section import Augment, Count, Section, Share
 
+LEAST_STEPS = 10
+"""The fewest steps in which a learning rate can rise and fall."""
+
 
 class Train(Section):
     """How a network is trained in every round: from scratch, or from the weights that the model names."""
 
-    name: str = "frugal"
+    name: str = "quick"
     """Name of the recipe."""
     optimizer: Literal["adadelta", "adamw"] = "adamw"
     """How the weights are updated."""
@@ -21,20 +24,26 @@ class Train(Section):
     """Weight decay of the optimizer."""
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     """How the learning rate changes. one_cycle: it rises to lr and falls to zero."""
-    batch: Count = 256
+    batch: Count = 192
     """Number of labeled images in a step."""
-    steps: Count | None = 150
+    steps: Count | None = 400
     """Number of training steps; null trains until `patience` runs out."""
-    steps_per_hand: Annotated[float, Field(ge=0)] = 0.5
+    steps_per_hand: Annotated[float, Field(ge=0)] = 0.0
     """Additional steps per hand label, because longer training is useful with more labels."""
-    hand_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    warm_start: Annotated[float, Field(ge=0, le=1)] = 0.375
+    """Rounds after the first one go on from the weights of the round before, and take this share of the steps. 0 trains
+    from scratch in every round."""
+    hand_share: Annotated[float, Field(ge=0, lt=1)] = 0.33
     """Share of each batch that is drawn from the hand labels, even if they are few. 0 draws equally from all labels."""
+    focus: Annotated[float, Field(ge=0)] = 0.5
+    """How much more often a step shows unsure images than sure ones, among those without a hand label: an image has the
+    weight (1 - p) ^ focus, where p is the probability of its guess in the last round. 0 shows all alike."""
     consistency: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the consistency loss on images without a hand label. If the model is sure about an image, this loss
     teaches it the same class for a distorted copy. 0 leaves the loss out."""
-    consistency_batch: Count = 128
+    consistency_batch: Count = 64
     """Number of images for the consistency loss in a step."""
-    confidence: Share = 0.95
+    confidence: Share = 0.8
     """The consistency loss uses an image if the probability of the model's guess is strictly above this."""
     patience: Count | None = None
     """Stop after this many epochs without a better validation accuracy, and keep the best weights. This replaces
@@ -56,12 +65,20 @@ class Train(Section):
             raise ValueError("hand_share needs steps")
         if self.steps_per_hand and self.steps is None:
             raise ValueError("steps_per_hand needs steps")
-        if self.schedule == "one_cycle" and (self.steps is None or self.steps < 10):
-            raise ValueError("schedule=one_cycle needs steps, at least 10")
+        if self.warm_start and self.steps is None:
+            raise ValueError("warm_start needs steps")
+        if self.schedule == "one_cycle" and (self.steps is None or self.steps < LEAST_STEPS):
+            raise ValueError(f"schedule=one_cycle needs steps, at least {LEAST_STEPS}")
 
-    def budget(self, hand: int) -> int | None:
-        """Return the number of steps for a training with `hand` hand labels, or None if it is not fixed."""
-        return None if self.steps is None else self.steps + round(self.steps_per_hand * hand)
+    def budget(self, hand: int, warm: bool = False) -> int | None:
+        """Return the number of steps for a training with `hand` hand labels, or None if it is not fixed.
+
+        warm: whether the training goes on from the weights of an earlier round.
+        """
+        if self.steps is None:
+            return None
+        steps = self.steps + round(self.steps_per_hand * hand)
+        return max(LEAST_STEPS, round(steps * self.warm_start)) if warm else steps
 
 
 class Finetune(Train):

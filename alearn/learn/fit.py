@@ -5,10 +5,8 @@ The images stay on the device as uint8. A batch is an index into them.
 Shape letters: N data set, B batch, C channels, H height, W width.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
-from itertools import islice
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,15 +20,12 @@ from alearn.config import Finetune, Train
 from alearn.data.augment import AUGMENT
 from alearn.errors import AlearnError
 from alearn.journal import EpochDone, OnProgress, ignore
-from alearn.learn import device, finetune
+from alearn.learn import batches, device, finetune
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
 from alearn.learn.training_set import TrainingSet
 from alearn.models.classifier import to_float
-from alearn.values import Array, Fitted, Images
-
-MIN_STEPS = 20
-"""The fewest steps of an epoch if the number of steps is fixed. See `epochs`."""
+from alearn.values import Array, Fitted, Images, Weights
 
 Network = Callable[[tuple[int, int, int], int], nn.Module]
 """A function that makes a freshly initialised model from the shape of an image (C, H, W) and the number K of classes.
@@ -48,6 +43,7 @@ def fit(
     runtime: Runtime,
     seed: int,
     round: int,  # noqa: A002
+    start: Weights | None = None,
     on_progress: OnProgress = ignore,
 ) -> Fitted:
     """Train a new model, and report progress after every epoch.
@@ -61,6 +57,7 @@ def fit(
         runtime: The device and the precision.
         seed: Every random draw follows from the seed and the round.
         round: The number of the round.
+        start: The weights of the round before, for train.warm_start; None if there are none.
         on_progress: Called with an `EpochDone` after every epoch.
 
     Raises:
@@ -86,10 +83,17 @@ def fit(
         known = labeled.hand & ~held
         answers = labeled.index[known], labeled.label[known]
         finetune.start(model, images_nchw, *answers, classes, runtime=runtime, seed=seed, round=round)
+    warm = start is not None and train.warm_start > 0
+    if start is not None and warm:
+        go_on(model, start)
     consistent = None
     if train.consistency and len(labeled.pool):
-        consistent = Consistency(train, runtime, model, _to(on, labeled.pool))
-    budget = train.budget(int(labeled.hand.sum()))
+        if labeled.hand.all():
+            train = batches.without_auto_labels(train)
+        consistent = Consistency(
+            train, runtime, model, _to(on, labeled.pool), batches.drawn(train, labeled, labeled.pool, on)
+        )
+    budget = train.budget(int(labeled.hand.sum()), warm)
     step = Step(train, runtime, model, budget, consistent)
 
     best: dict[str, Tensor] | None = None
@@ -98,12 +102,14 @@ def fit(
     steps = 0
     samples = 0
     curve: list[tuple[int, float, float | None]] = []
-    for epoch, batches in enumerate(epochs(train, _to(on, labeled.hand[~held])), start=1):
+    auto = labeled.index[~held & ~labeled.hand]
+    parts = batches.epochs(train, _to(on, labeled.hand[~held]), batches.drawn(train, labeled, auto, on))
+    for epoch, steps_of_epoch in enumerate(parts, start=1):
         device.seed(rng.derive(seed, round, "epoch", epoch))  # listeners may have drawn numbers meanwhile
         model.train()
         total = torch.zeros((), device=on)  # summed on the device: reading the loss of a step would wait for the GPU
         seen = 0
-        for batch in batches:
+        for batch in steps_of_epoch:
             total += step(images_nchw, train_i[batch], train_y[batch]) * len(batch)
             seen += len(batch)
             steps += 1
@@ -133,6 +139,14 @@ def fit(
     if best is not None:
         model.load_state_dict(best)
     return Fitted(model, epoch, steps, samples, loss, best_accuracy if best is not None else accuracy, tuple(curve))
+
+
+def go_on(model: nn.Module, start: Weights) -> None:
+    """Give a new model the weights of an earlier round. Classes that people have added since keep their new weights."""
+    with torch.no_grad():
+        for name, weight in model.state_dict().items():
+            before = start[name]
+            (weight[: len(before)] if weight.shape != before.shape else weight).copy_(before)
 
 
 def split(train: Train, hand: Array, generator: np.random.Generator) -> Array:
@@ -216,49 +230,6 @@ def measure(runtime: Runtime, model: nn.Module, images_nchw: Images, index_n: Te
         for i, y in zip(torch.split(index_n, chunk), torch.split(label_n, chunk), strict=True):
             right += (model(to_float(images_nchw[i])).argmax(1) == y).sum()
     return int(right) / len(index_n)
-
-
-def epochs(train: Train, hand_n: Tensor) -> Iterator[Iterator[Tensor]]:
-    """Yield endless epochs. Each epoch yields batches, which are positions among the n training images.
-
-    If train.steps is None, an epoch goes through all images once in random order, and its last batch can be smaller.
-
-    If train.steps is set, all batches are full. The share `train.hand_share` of each batch is drawn from the hand
-    labels, and the rest from the other labels. Both parts go through their images in one random order after another. An
-    epoch has at least MIN_STEPS batches, because the loss is read once per epoch, which must not slow down training.
-
-    Nothing is drawn before the first batch of an epoch is requested.
-
-    Args:
-        train: The recipe.
-        hand_n: bool [n], on the device, whether a human labeled the image.
-    """
-    total = len(hand_n)
-    on = hand_n.device
-    if train.steps is None:
-        while True:
-            yield _shuffled(total, train.batch, on)
-    everything, hand, others = (mask.nonzero().squeeze(1) for mask in (hand_n | True, hand_n, ~hand_n))
-    fixed = round(train.batch * train.hand_share) if len(hand) and len(others) else 0
-    parts = [_cycle(hand, fixed), _cycle(others, train.batch - fixed)] if fixed else [_cycle(everything, train.batch)]
-    stream = (torch.cat(batch) for batch in zip(*parts, strict=True))
-    while True:
-        yield islice(stream, max(MIN_STEPS, ceil(total / train.batch)))
-
-
-def _shuffled(total: int, size: int, on: torch.device) -> Iterator[Tensor]:
-    """Yield the numbers from 0 to total - 1 in random order, `size` at a time. The last batch can be smaller."""
-    yield from torch.split(torch.randperm(total, device=on), size)
-
-
-def _cycle(positions: Tensor, size: int) -> Iterator[Tensor]:
-    """Yield `size` positions at a time, without end. Every position comes once before any position comes again."""
-    left = positions[:0]
-    while True:
-        while len(left) < size:
-            left = torch.cat([left, positions[torch.randperm(len(positions), device=positions.device)]])
-        yield left[:size]
-        left = left[size:]
 
 
 def _to(on: torch.device, array: Array) -> Tensor:

@@ -18,18 +18,22 @@ class TrainingSet:
         label: int64 [n], their classes.
         hand: bool [n], whether a human labeled the image.
         pool: int64 [p], the images without a hand label, for train.consistency.
+        doubt: float32 [N], log(1 - p_max) of each image of the data set in the last round that scored it, nan if none
+            did; None if nothing is known.
     """
 
     index: Array
     label: Array
     hand: Array
     pool: Array
+    doubt: Array | None = None
 
     @classmethod
     def of(cls, ledger: Ledger) -> Self:
         """Return the training set of everything that is labeled in the ledger."""
         labeled = ledger.labeled
-        return cls(labeled, ledger.label[labeled], ledger.hand[labeled], np.flatnonzero(~ledger.hand))
+        pool = np.flatnonzero(~ledger.hand)
+        return cls(labeled, ledger.label[labeled], ledger.hand[labeled], pool, ledger.doubt)
 
     def __len__(self) -> int:
         return len(self.index)

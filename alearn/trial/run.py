@@ -177,6 +177,7 @@ def _trial(setting: Setting, human: Oracle) -> loop.Trial:
         runtime=setting.runtime,
         seed=config.seed,
         distortion=config.data.augment,
+        start=setting.state.model,
     )
 
 

@@ -36,7 +36,7 @@ def test_a_preset_of_how_to_label_gives_the_trial_its_name(group, name):
 @pytest.mark.parametrize(
     ("overrides", "policy", "train"),
     [
-        ([], "frugal", "frugal"),
+        ([], "quick", "quick"),
         (["policy=frugal"], "frugal", "frugal"),
         (["policy=own"], "own", "auto"),
         (["data=folder"], "own", "auto"),

@@ -69,7 +69,7 @@ def test_the_environment_says_where_data_sets_lie(monkeypatch):
 
 @pytest.mark.parametrize(
     "overrides",
-    [["model=source_cnn"], ["data=cifar10"], ["policy=margin", "train=frugal"], ["data=svhn", "model=resnet"]],
+    [["model=source_cnn"], ["data=cifar10"], ["policy=margin", "train=quick"], ["data=svhn", "model=resnet"]],
 )
 def test_what_follows_from_another_group_follows_in_python_too(overrides):
     config = composed(*overrides)

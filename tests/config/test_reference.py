@@ -67,7 +67,7 @@ def test_values_and_defaults_are_in_words(name, values, default):
 
 def test_options_with_other_keys_are_told_apart():
     found = {key.options for key in ALL if key.group == "train"}
-    assert found == {("augmented", "fast", "frugal", "source"), ("auto",), ("finetune",), ("head",)}
+    assert found == {("augmented", "fast", "frugal", "quick", "source"), ("auto",), ("finetune",), ("head",)}
     assert [(key.name, key.options) for key in ALL if key.name.endswith("penalty")] == [
         ("train.head.penalty", ("auto",)),
         ("train.penalty", ("head",)),

@@ -1,5 +1,3 @@
-from itertools import islice
-
 import numpy as np
 import pytest
 import torch
@@ -19,13 +17,13 @@ IMAGES = shapes(300)
 CPU = Runtime(torch.device("cpu"), bf16=False)
 
 
-def train(*overrides: str, index=None, label=None, hand=None, number: int = 1):
+def train(*overrides: str, index=None, label=None, hand=None, number: int = 1, start=None):
     config = compose(*SMALL, *overrides)
     index = np.arange(200) if index is None else index
     label = IMAGES.truth[index] if label is None else label
     hand = np.ones(len(index), bool) if hand is None else hand
     pool = np.setdiff1d(np.arange(len(IMAGES)), index)
-    return watched(fitted, config, CPU, IMAGES.images, TrainingSet(index, label, hand, pool), 3, number)
+    return watched(fitted, config, CPU, IMAGES.images, TrainingSet(index, label, hand, pool), 3, number, start=start)
 
 
 def test_a_model_learns_what_can_be_learned():
@@ -44,6 +42,37 @@ def test_hand_labels_lengthen_a_training_auto_labels_do_not():
     epochs, trained = train("train.steps=20", "train.steps_per_hand=0.5", "train.validation=0", hand=hand)
     assert trained.steps == 20 + 50 * 0.5
     assert epochs[-1].share == 1
+
+
+def test_a_warm_start_goes_on_from_the_weights_of_the_round_before_for_a_share_of_the_steps():
+    """With a learning rate near 0 the weights stay, and the running statistics of batch norm go on."""
+    _, first = train("train.steps=40", "train.warm_start=0.5")
+    again = ("train.steps=40", "train.warm_start=0.5", "train.lr=1e-9", "train.weight_decay=0")
+    _, second = train(*again, number=2, start=first.model.state_dict())
+    assert (first.steps, second.steps) == (40, 20)
+    for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+    _, cold = train("train.steps=40", "train.warm_start=0", number=2, start=first.model.state_dict())
+    _, fresh = train("train.steps=40", "train.warm_start=0", number=2)
+    assert cold.steps == 40
+    assert torch.equal(cold.model.head.weight, fresh.model.head.weight)
+
+
+def test_a_warm_start_does_not_change_the_weights_it_starts_from():
+    _, first = train("train.steps=20", "train.warm_start=0.5")
+    before = {name: weight.clone() for name, weight in first.model.state_dict().items()}
+    train("train.steps=20", "train.warm_start=0.5", number=2, start=first.model.state_dict())
+    assert all(torch.equal(before[name], weight) for name, weight in first.model.state_dict().items())
+
+
+def test_a_class_that_people_have_added_since_starts_with_new_weights():
+    _, first = train("train.steps=20")
+    torch.manual_seed(1)
+    model = small_cnn(SmallCnn(width=4), (1, 20, 20), 4)
+    new = model.head.weight[3].clone()
+    fit.go_on(model, first.model.state_dict())
+    assert torch.equal(model.head.weight[:3], first.model.head.weight)
+    assert torch.equal(model.head.weight[3], new)
 
 
 @pytest.mark.parametrize("recipe", [["train=fast"], ["train=source", "train.steps=null", "train.patience=2"]])
@@ -151,35 +180,6 @@ def test_a_step_returns_the_loss_before_it_and_follows_the_schedule():
         step(IMAGES.images, index, label)
     assert max(rates) == pytest.approx(0.01)
     assert rates[-1] < 1e-3
-
-
-def test_an_epoch_without_a_budget_is_every_image_once():
-    """The last batch is smaller, as in Keras."""
-    first, second = islice(fit.epochs(settings(batch=32), torch.ones(100, dtype=torch.bool)), 2)
-    batches = list(first)
-    assert [len(batch) for batch in batches] == [32, 32, 32, 4]
-    assert sorted(torch.cat(batches).tolist()) == list(range(100))
-    assert torch.cat(batches).tolist() != torch.cat(list(second)).tolist()
-
-
-def fixed(**changes) -> Train:
-    return settings(steps=1000, patience=None, batch=32, **changes)
-
-
-def test_with_a_budget_batches_are_full_and_all_images_come_equally_often():
-    batches = [batch for epoch in islice(fit.epochs(fixed(), torch.ones(96, dtype=torch.bool)), 3) for batch in epoch]
-    assert {len(batch) for batch in batches} == {32}
-    assert len(batches) == 3 * fit.MIN_STEPS
-    assert torch.bincount(torch.cat(batches)).tolist() == [3 * fit.MIN_STEPS * 32 // 96] * 96
-
-
-def test_a_share_of_each_batch_is_hand_labels():
-    hand = torch.arange(1000) % 50 == 0
-    for batch in next(fit.epochs(fixed(hand_share=0.25), hand)):
-        assert hand[batch].sum() == 8
-        assert len(batch) == 32
-    for alone in (hand | True, hand & False):  # without auto labels, or without hand labels
-        assert {len(batch) for batch in next(fit.epochs(fixed(hand_share=0.25), alone))} == {32}
 
 
 def test_augmentation_is_used_in_training_only(monkeypatch):
