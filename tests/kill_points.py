@@ -102,11 +102,13 @@ def live(config: Config, folder: Path, step: Steps) -> None:
     """Run or resume a trial in a folder until it ends or is killed."""
     people = config.oracle.name == "web"
 
-    def fit(train, network, images, labeled, classes, *, runtime, seed, round, on_progress):  # noqa: A002
+    def fit(train, network, images, labeled, classes, *, runtime, seed, round, on_progress, start):  # noqa: A002
         on_progress(EpochDone(1, 0.1, None, 0.5))
         step("inside fit")
         torch.manual_seed(round)
         model = Classifier(nn.Flatten(), 1, max(classes, 2))
+        if start is not None:  # a resumed trial must start from the weights that the undisturbed one has
+            model.head.bias.data += start["head.bias"].sum()
         model.number = round
         return Fitted(model, 1, 1, len(labeled), 0.1, None, ((1, 0.1, None),))
 

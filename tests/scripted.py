@@ -43,7 +43,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int], list[i
     trainings: list[tuple[int, list[int], list[int], list[bool]]] = []
     known = [CLASSES]
 
-    def fit(train, network, images, labeled, classes, *, runtime, seed, round, on_progress):  # noqa: A002
+    def fit(train, network, images, labeled, classes, *, runtime, seed, round, on_progress, start):  # noqa: A002
         trainings.append((round, labeled.index.tolist(), labeled.label.tolist(), labeled.hand.tolist()))
         known[0] = max(classes, 2)
         return Fitted(torch.nn.Identity(), 1, 1, len(labeled), 0.1, None, ())

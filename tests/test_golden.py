@@ -33,7 +33,14 @@ OWN = (
 CASES = {
     "source": (),
     "source, auto labels at the end": ("policy.finish=auto", "policy.threshold=0.99"),
-    "frugal": ("policy=frugal", "policy.auto.check=0", *FEW, "policy.threshold=0.9", "policy.memory_from=1"),
+    "frugal": (
+        "policy=frugal",
+        "policy.auto.check=0",
+        *FEW,
+        "policy.threshold=0.9",
+        "policy.memory=0.5",
+        "policy.memory_from=1",
+    ),
     "margin": ("policy=margin", *FEW),
     "random": ("policy=random", *FEW),
     "ceal": ("policy=ceal", *FEW),
