@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from alearn import loop
 from alearn.audit.protocol import Names
-from alearn.config import AnyTrain, Auto, Folder, Head, Model, Policy, Standard, Train, preset, training
+from alearn.config import AnyTrain, Auto, Folder, Head, Model, Policy, Standard, Train, preset, training, usual_policy
 from alearn.data import choose, features, sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
@@ -102,7 +102,7 @@ def label(
     *,
     classes: Sequence[str] | None = None,
     model: str | Model | Factory = "auto",
-    policy: str | Policy = "frugal",
+    policy: str | Policy | None = None,
     train: str | Train | Head | None = None,
     augment: str = "auto",
     given: Labels | None = None,
@@ -125,7 +125,8 @@ def label(
         model: A network by name; its config, e.g. `alearn.preset("model", "small_cnn", width=32)`; or a function that
             makes an `nn.Module` from the shape of an image (C, H, W) and the number of classes. The module maps float
             images in [0, 1] to logits. "auto" chooses one of ours from the images.
-        policy: How to label: the name of a preset, or e.g. `alearn.Policy.preset("frugal", hand_budget=300)`.
+        policy: How to label: the name of a preset, e.g. "frugal", where answers are dear, or "quick", where time is;
+            or e.g. `alearn.preset("policy", "frugal", hand_budget=300)`. None takes frugal on a GPU, else quick.
         train: How to train: the name of a preset, a `Train`, or None for the one that suits the policy.
         augment: Random distortions that do not change classes: none, digits, numbers, objects or clothes. "auto"
             chooses from the images.
@@ -145,6 +146,8 @@ def label(
         AlearnError: Settings do not fit the images or each other, or training fails.
     """
     runtime = devices.choose(device, precision, "auto" if threads is None else threads)
+    if policy is None:
+        policy = usual_policy.on(gpu=runtime.device.type == "cuda")
     rules = preset("policy", policy) if isinstance(policy, str) else policy
     recipe: AnyTrain
     if train is None:

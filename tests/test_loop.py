@@ -133,7 +133,8 @@ def test_shares_that_hold_no_image_are_refused_before_anybody_is_asked(config, s
 
 FRUGAL = (
     "policy=frugal", "policy.init_count=20", "policy.hand_per_round=30", "policy.hand_budget=150",
-    "policy.threshold=0.9", "policy.memory_from=1", "policy.views=0", "policy.auto.check=0", "train=fast",
+    "policy.threshold=0.9", "policy.memory=0.5", "policy.memory_from=1", "policy.views=0", "policy.auto.check=0",
+    "train=fast",
 )  # fmt: skip
 
 

@@ -19,10 +19,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from alearn.cli import help_page
 from alearn.cli.exit_codes import DONE, report
+from alearn.config import usual_policy
 from alearn.config.hydra_front import explain, in_process
 from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
-from alearn.config.usual_policy import usual_policy
 from alearn.errors import AlearnError, WaitingError
 from alearn.sweep import running_sweep
 from alearn.sweep.running_sweep import RunningSweep
@@ -40,7 +40,7 @@ def run(args: Sequence[str]) -> int:
     with running_sweep.owned() as sweep:
         try:
             overrides = with_resumed(list(args))
-            overrides += usual_policy(overrides)
+            overrides += usual_policy.override(overrides)
             sys.argv = ["alearn", *overrides]  # Hydra reads its arguments from there
             refuse_old_overrides(overrides)
             if {"--help", "-h"} & set(args):

@@ -11,13 +11,18 @@ DRIVERS = ("/proc/driver/nvidia", "/dev/dxg", "/dev/kfd")
 """One of these exists on Linux where a driver of GPUs is loaded: NVIDIA's, that of WSL, or AMD's."""
 
 
-def usual_policy(overrides: Sequence[str]) -> list[str]:
-    """Return the override that chooses the policy for this machine, or nothing if conf/config.yaml's suits it.
+def on(gpu: bool) -> str:
+    """Return the name of the policy that suits a GPU or a CPU."""
+    return "frugal" if gpu else "quick"
+
+
+def override(overrides: Sequence[str]) -> list[str]:
+    """Return the override that chooses the policy for a GPU, or nothing if there is none or the policy is chosen.
 
     The override becomes a part of the trial, so that a trial that is resumed on another machine keeps its policy.
     """
     chosen = any(override.lstrip("+").startswith(CHOOSES) for override in overrides)
-    return [] if chosen or "device=cpu" in overrides or not _gpu() else ["policy=frugal"]
+    return [] if chosen or "device=cpu" in overrides or not _gpu() else [f"policy={on(gpu=True)}"]
 
 
 def _gpu() -> bool:

@@ -157,7 +157,7 @@ def test_what_is_named_wins(config, tmp_path, weights):
     assert (found.train.augment, found.policy.pace) == ("objects", "slow")
     assert not any("pretrained" in note for note in found.notes), "weights are of no use, and are not looked for"
     found = settled(config, tmp_path, "model=resnet")
-    assert (found.model.name, found.train.name, found.data.size) == ("resnet", "frugal", 64)
+    assert (found.model.name, found.train.name, found.data.size) == ("resnet", "quick", 64)
     found = settled(config, tmp_path, "model=pretrained", "train=frugal", "policy.pace=quick")
     assert (found.model.name, found.model.license) == ("tf_efficientnet_lite0", "mit")
     assert (found.train.name, found.train.augment, found.policy.pace) == ("frugal", "objects", "quick")
