@@ -157,7 +157,7 @@ def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal)
         trial.images,
         trial.ledger,
         pool(trial),
-        decisions.wanted(trial.policy, stored(trial) is not None),
+        decisions.wanted(trial.policy, stored(trial) is not None, number),
         runtime=trial.runtime,
         distortion=trial.distortion,
         seed=trial.seed,

@@ -11,7 +11,7 @@ from alearn import rng
 from alearn.config import Policy
 from alearn.errors import AlearnError
 from alearn.ledger import Ledger
-from alearn.policy import query, trust
+from alearn.policy import cover, query, trust
 from alearn.policy.first import typical_images
 from alearn.registry import AUTO_RULES, QUERIES
 from alearn.values import Array, Decision, Images, Limits, Scores
@@ -35,12 +35,13 @@ def check(policy: Policy, total: int, given: int = 0) -> None:
         )
 
 
-def wanted(policy: Policy, stored: bool) -> frozenset[str]:
-    """Return what the strategy and the rule need about each image besides guess, doubt and margin.
+def wanted(policy: Policy, stored: bool, round: int) -> frozenset[str]:  # noqa: A002
+    """Return what a round needs to know about each image besides guess, doubt and margin.
 
     See `alearn.learn.score.score`. stored: whether there are stored features, which need not be computed.
     """
-    diverse: set[str] = {"features"} if policy.query.pool > 1 and not stored else set()
+    compares = policy.query.pool > 1 or policy.query.covers(round) > 0
+    diverse: set[str] = {"features"} if compares and not stored else set()
     return frozenset(diverse.union(QUERIES.get(policy.query.strategy).needs, AUTO_RULES.get(policy.auto.rule).needs))
 
 
@@ -94,8 +95,10 @@ def decide(
         stored: The stored features of all images, float16 [N, F], if there are any.
     """
     sure = taken(policy, scores, round)
-    candidates = np.flatnonzero(sure)
-    checked = draw.choice(candidates, min(policy.auto.checks(asks), len(candidates)), replace=False)
+    checked = _unlike(policy, scores, sure, min(policy.query.covers(round), asks), generator)
+    candidates = np.setdiff1d(np.flatnonzero(sure), checked)
+    size = min(policy.auto.checks(asks), len(candidates), asks - len(checked))
+    checked = np.concatenate([checked, draw.choice(candidates, size, replace=False)])
     if policy.query.pool > 1:
         wanted = ranked(policy.query.strategy, scores, ceil(policy.query.pool * asks), generator)
         asked = wanted[query.diverse(_compared(scores, wanted, stored), asks, generator)]
@@ -110,6 +113,16 @@ def decide(
         checked=scores.index[checked],
         threshold=policy.threshold,
     )
+
+
+def _unlike(policy: Policy, scores: Scores, sure: Array, count: int, generator: np.random.Generator) -> Array:
+    """Return the sure images that the human labels because they are unlike all with a hand label, as positions."""
+    positions = np.flatnonzero(sure)
+    labeled = scores.labeled_features
+    if not count or not len(positions) or scores.features is None or labeled is None or not len(labeled):
+        return positions[:0]
+    features = scores.features[torch.from_numpy(positions).to(scores.features.device)]
+    return positions[cover.unlike(features, labeled, count, generator)]
 
 
 def trusted(policy: Policy, decision: Decision, ledger: Ledger) -> Decision:

@@ -97,9 +97,9 @@ def unhurried(oracle: Oracle, train: Train | Head) -> Oracle:
 
 
 def paced(policy: Policy, train: Train | Head) -> Policy:
-    """Return a policy with its pace chosen, and the number of checks of a head.
+    """Return a policy with its pace chosen, and without questions that a head does not need.
 
-    Held-out answers set the confidence of a head in every round, so it needs no questions of its own for that.
+    Held-out answers set the confidence of a head in every round, and it does not learn from its own guesses.
     """
     head = isinstance(train, Head)
     changes: dict[str, Any] = {}
@@ -107,6 +107,8 @@ def paced(policy: Policy, train: Train | Head) -> Policy:
         changes["pace"] = "quick" if head else "slow"
     if policy.auto.check == "auto" and head:
         changes["auto"] = policy.auto.model_copy(update={"check": 0})
+    if head:
+        changes["query"] = policy.query.model_copy(update={"cover": 0})
     return policy.model_copy(update=changes)
 
 
