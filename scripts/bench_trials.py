@@ -1,9 +1,9 @@
 """Measure how much sooner the default labels MNIST as well as the published training does.
 
-Both label the 60,000 images, one after the other, each in a fresh process with the same device and threads. The published
-training (train=source) runs to its end. The default is followed until finishing there would leave no greater share of wrong
-labels. The seconds are those of all rounds up to there: training, scoring, questions and measuring. They leave out
-imports and loading, which take the same time for both.
+Both label the 60,000 images, one after the other, each in a fresh process on the same device with the same threads. The
+published training (train=source) runs to its end. The default is followed until finishing there would leave no greater
+share of wrong labels. The seconds are those of all rounds up to there: training, scoring, questions and measuring. They
+leave out imports and loading, which take the same time for both.
 """
 
 import argparse

@@ -21,9 +21,9 @@ farthest tenth, and filled one of ten clusters there."""
 def unlike(features_nf: Tensor, labeled_mf: Tensor, count: int, generator: np.random.Generator) -> Array:
     """Return typical images of those that are least like all labeled ones, one from each of `count` clusters.
 
-    A network that has learned from a few labels takes a kind of images that none of them shows for whatever is nearest to
-    it, and learns that from its own guesses. It is sure then, so no question about doubtful images and hardly a random
-    one finds this kind. But its features still tell these images apart.
+    A network that has learned from a few labels takes a kind of images that none of them shows for whatever is nearest
+    to it, and learns that from its own guesses. It is sure then, so no question about doubtful images and hardly a
+    random one finds this kind. But its features still tell these images apart.
 
     Args:
         features_nf: The features of images that the model is sure of, float32 [n, F].
