@@ -64,8 +64,8 @@ class Ledger:
         guess: int64 [N], the class that this round predicted, -1 if none did. Images with a permanent auto label are
             not scored again, so theirs is the guess that led to the label.
         doubt: float32 [N], log(1 - p_max) in this round, nan if no round scored the image.
-        checked: bool [N], whether the last question about the image checked the auto-label rule: it was drawn at random
-            from the images that the rule took.
+        checked: bool [N], whether the last question about the image checked the auto-label rule: it was drawn from the
+            images that the rule took, at random or because it was unlike all images with a hand label.
         probs: float32 [N, K], all probabilities in this round, nan if no round scored the image; None if the policy
             does not need them.
         forecast: float64 [rounds, 3], only in a trial that ends with an audit. For each round: the number of hand

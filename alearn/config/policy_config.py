@@ -99,21 +99,20 @@ class Policy(Section):
     """How many images the human labels before the first round, as a share of the data set. null takes init_count."""
     init_count: Count | Literal["auto"] | None = 100
     """How many images the human labels before the first round. auto: a twentieth of the data set, but 20 to 100; 20
-    with pace=quick."""
+    with pace=seconds."""
     query: Query = Query()
     """How a round chooses the images for the human."""
     hand_fraction: Share | None = None
     """How many images the human labels in a round, as a share of the data set. null takes hand_per_round."""
     hand_per_round: Count | Literal["auto"] | None = 138
     """How many images the human labels in a round. auto: a twentieth of the data set, but 10 to 138; 25 with
-    pace=quick."""
+    pace=seconds."""
     hand_budget: Count | Literal["auto"] | None = 650
     """How many images the human labels in total; the model labels the others. null means no limit. auto: enough for the
-    first images and four rounds, and with pace=quick a tenth of the data set, but 100 to 1,000; no limit with
+    first images and four rounds, and with pace=seconds a tenth of the data set, but 100 to 1,000; no limit with
     finish=audit, which ends the rounds when they are not worth it."""
-    pace: Literal["quick", "slow", "auto"] = "slow"
-    """How long a round takes, which decides the numbers that are auto. quick: seconds. slow: minutes. auto: quick with
-    train=head."""
+    pace: Literal["seconds", "minutes", "auto"] = "minutes"
+    """How long a round takes, which decides the numbers that are auto. auto: seconds with train=head, else minutes."""
     auto: AutoLabels = AutoLabels()
     """Which predictions become labels before the end."""
     threshold: Share = 0.95
@@ -155,7 +154,7 @@ class Policy(Section):
         assert self.init_count is not None
         if self.init_count != "auto":
             return self.init_count
-        return min(total, FIRST if self.pace == "quick" else max(20, min(100, total // 20)))
+        return min(total, FIRST if self.pace == "seconds" else max(20, min(100, total // 20)))
 
     def round_size(self, total: int) -> int:
         """Return the number of hand labels in a round."""
@@ -164,7 +163,7 @@ class Policy(Section):
         assert self.hand_per_round is not None
         if self.hand_per_round != "auto":
             return self.hand_per_round
-        return ROUND if self.pace == "quick" else max(10, min(138, total // 20))
+        return ROUND if self.pace == "seconds" else max(10, min(138, total // 20))
 
     def budget(self, total: int) -> int | None:
         """Return the total number of hand labels, or None if there is no limit."""
@@ -172,7 +171,7 @@ class Policy(Section):
             return self.hand_budget
         if self.finish == "audit":
             return None
-        if self.pace == "quick":
+        if self.pace == "seconds":
             return min(total, max(100, min(1000, total // 10)))
         return min(total, self.init_size(total) + 4 * self.round_size(total))
 

@@ -1,8 +1,8 @@
 """Check confidence against answers: how sure the model must be for its predictions to become labels.
 
-A network may be sure and wrong. So some of a round's questions go to images drawn at random from those that the
-auto-label rule takes (policy.auto.check). policy.threshold promises that at most 1 - threshold of their guesses are
-wrong; here the answers are compared with that promise.
+A network may be sure and wrong. So some of a round's questions go to images that the auto-label rule takes: to some at
+random (policy.auto.check), and to some that are unlike all labeled ones (policy.query.cover), of which more are wrong.
+policy.threshold promises that at most 1 - threshold of the guesses are wrong; here the answers are compared with that.
 """
 
 import math

@@ -104,7 +104,7 @@ def paced(policy: Policy, train: Train | Head) -> Policy:
     head = isinstance(train, Head)
     changes: dict[str, Any] = {}
     if policy.pace == "auto":
-        changes["pace"] = "quick" if head else "slow"
+        changes["pace"] = "seconds" if head else "minutes"
     if policy.auto.check == "auto" and head:
         changes["auto"] = policy.auto.model_copy(update={"check": 0})
     if head:

@@ -52,7 +52,7 @@ def test_every_key_is_explained_in_sentences(key):
         ("data.cache", "text", "$ALEARN_DATA or ~/.cache/alearn"),
         ("train.network.lr", "number > 0", "${model.lr}"),
         ("train.head.penalty", "number > 0", "0.01"),
-        ("policy.pace", "quick | slow | auto", "slow"),
+        ("policy.pace", "seconds | minutes | auto", "minutes"),
         ("model.large", "the keys of a model", "small_cnn"),
         ("model.backbone", "the keys of a model", "tf_efficientnet_lite0"),
         ("oracle.names", "list", "[]"),

@@ -48,7 +48,7 @@ def test_every_round_asks_half_as_many():
 
 
 def decided(number: int, policy: Policy, labeled: torch.Tensor | None) -> np.ndarray:
-    """Return the images that a round asks about and marks: 1,000 sure images, of which the last 10 are unlike the rest."""
+    """Return the images that a round marks as checked, among 1,000 of which the last 10 are unlike the others."""
     n = 1000
     features = torch.cat([around(0, 1, each=495), around(5, each=10)])
     doubt = np.full(n, -6.0, np.float32)

@@ -88,7 +88,7 @@ def trial(tmp_path_factory) -> Trial:
 
 def test_a_few_answers_label_all_images(trial):
     row = json.loads((trial.folder / "row.json").read_text())
-    assert (row["config"]["train.name"], row["config"]["policy.pace"]) == ("head", "quick")
+    assert (row["config"]["train.name"], row["config"]["policy.pace"]) == ("head", "seconds")
     assert (row["first"], row["hand"] <= 60, row["hand"] + row["auto"]) == (20, True, 240)
     assert row["mislabeled_total"] < 0.05
     by_hand = {name: line["label"] for name, line in trial.labels.items() if line["source"] == "hand"}

@@ -88,7 +88,7 @@ def test_photographs_get_a_pretrained_network_and_a_head(config, tmp_path, weigh
     found = settled(config, tmp_path)
     assert (found.data.size, found.data.channels, found.data.augment) == (224, 3, "objects")
     assert (found.model.name, found.model.sha256, found.model.license) == (DINO, "0" * 64, "mit")
-    assert (found.train, found.policy.pace) == (Head(), "quick")
+    assert (found.train, found.policy.pace) == (Head(), "seconds")
     assert found.notes == [
         "data.layout=unlabeled: images lie in the folder itself, so no folder is taken as a class",
         "data.channels=3: 200 of 200 sampled images have colour",
@@ -140,7 +140,7 @@ def test_without_weights_a_network_is_trained_from_scratch(config, tmp_path, wit
     composed = config(*WORDS)
     assert (found.data.size, found.model) == (64, composed.model.large)
     assert found.train == composed.train.network.model_copy(update={"augment": "objects"})
-    assert found.policy.pace == "slow"
+    assert found.policy.pace == "minutes"
     assert found.notes[-1] == "data.size=64: the images are 64 x 48 in the median"
     slow = settled(config, tmp_path, runtime=CPU)
     assert (slow.data.size, slow.model) == (48, composed.model.small)
@@ -154,15 +154,15 @@ def test_what_is_named_wins(config, tmp_path, weights):
     put(tmp_path, things(np.random.default_rng(0), 12))
     found = settled(config, tmp_path, "train=frugal")
     assert (found.model, found.train.name) == (config(*WORDS).model.large, "frugal")
-    assert (found.train.augment, found.policy.pace) == ("objects", "slow")
+    assert (found.train.augment, found.policy.pace) == ("objects", "minutes")
     assert not any("pretrained" in note for note in found.notes), "weights are of no use, and are not looked for"
     found = settled(config, tmp_path, "model=resnet")
     assert (found.model.name, found.train.name, found.data.size) == ("resnet", "quick", 64)
-    found = settled(config, tmp_path, "model=pretrained", "train=frugal", "policy.pace=quick")
+    found = settled(config, tmp_path, "model=pretrained", "train=frugal", "policy.pace=seconds")
     assert (found.model.name, found.model.license) == ("tf_efficientnet_lite0", "mit")
-    assert (found.train.name, found.train.augment, found.policy.pace) == ("frugal", "objects", "quick")
-    found = settled(config, tmp_path, "model=pretrained", "data.size=96", "policy.pace=slow")
-    assert (found.train, found.data.size, found.policy.pace) == (Head(), 96, "slow")
+    assert (found.train.name, found.train.augment, found.policy.pace) == ("frugal", "objects", "seconds")
+    found = settled(config, tmp_path, "model=pretrained", "data.size=96", "policy.pace=minutes")
+    assert (found.train, found.data.size, found.policy.pace) == (Head(), 96, "minutes")
     assert found.notes[-1] == "weights: tf_efficientnet_lite0"
 
 
@@ -173,7 +173,7 @@ def test_a_head_and_fine_tuning_need_a_pretrained_network(config, tmp_path, weig
     found = settled(config, tmp_path, train, runtime=CPU)
     assert found.model.name == "tf_efficientnet_lite0", "whatever the images are"
     assert getattr(found.train, "lr", 0.0005) == 0.0005, "not that of model=auto"
-    assert found.policy.pace == ("quick" if recipe.name == "head" else "slow")
+    assert found.policy.pace == ("seconds" if recipe.name == "head" else "minutes")
     with pytest.raises(
         AlearnError, match=rf"^{train}: .*, and model=resnet model.width=[0-9]+ is none; give model=pret"
     ):
@@ -309,7 +309,7 @@ def test_what_is_given_is_left_alone_and_unread(config, tmp_path, weights, monke
         "data.layout=classes",
         "train=frugal",
         "model=resnet",
-        "policy.pace=slow",
+        "policy.pace=minutes",
     )
     train = given.train.model_copy(update={"augment": "clothes"})
     assert of(given) == Settled(given.data, given.model, train, given.policy, [])
