@@ -136,6 +136,8 @@ def start_round(trial: Trial, journal: Journal) -> int:
 def fit_labeled(trial: Trial, number: int, weights: Weights | None, journal: Journal) -> Fitted:
     """Train a model on all labeled images. weights: those of the round before, None in the first round."""
     train = trial.train
+    if decisions.surprised(trial.policy, trial.ledger, number - 1):
+        weights = None
     net = trial.network
     learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, net, start=weights)
     return learn(
@@ -162,6 +164,7 @@ def score_unlabeled(trial: Trial, fitted: Fitted, number: int, journal: Journal)
         distortion=trial.distortion,
         seed=trial.seed,
         round=number,
+        forget=decisions.surprised(trial.policy, trial.ledger, number - 1),
         on_progress=journal.progress,
     )
     trial.ledger.note(scores, number)

@@ -27,6 +27,7 @@ def score_pool(
     distortion: str,
     seed: int,
     round: int,  # noqa: A002
+    forget: bool = False,
     on_progress: OnProgress = ignore,
 ) -> Scores:
     """Score the images of the pool. The ledger is read, not written.
@@ -45,6 +46,7 @@ def score_pool(
         distortion: A key of `alearn.data.augment.AUGMENT`, for the second look.
         seed: Every random draw follows from the seed and the round.
         round: The number of the round.
+        forget: Whether to leave out the scores of earlier rounds.
         on_progress: Called with the progress of scoring.
     """
     trained = images_nchw.dtype == torch.uint8
@@ -60,4 +62,4 @@ def score_pool(
         scores = look_again(
             policy.views, distortion, model, images_nchw, scores, runtime=runtime, seed=draws, on_progress=on_progress
         )
-    return averaged(policy, scores, ledger)
+    return scores if forget else averaged(policy, scores, ledger)

@@ -128,13 +128,25 @@ def _unlike(policy: Policy, scores: Scores, sure: Array, count: int, generator: 
 def trusted(policy: Policy, decision: Decision, ledger: Ledger) -> Decision:
     """Leave out the auto labels that the answers speak against, see `alearn.policy.trust`.
 
-    The ledger must have the scores and the answers of the round.
+    A round that finds an unseen kind of images gives no auto labels. The ledger must have the scores and the answers of
+    the round.
     """
-    threshold = trust.trusted(policy.threshold, *trust.evidence(ledger))
+    threshold = 1.0 if surprised(policy, ledger, ledger.rounds) else None
+    if threshold is None:
+        threshold = trust.trusted(policy.threshold, *trust.evidence(ledger))
     if threshold == policy.threshold:
         return decision
     kept = trust.above(ledger.doubt[decision.auto], threshold)
     return replace(decision, auto=decision.auto[kept], auto_label=decision.auto_label[kept], threshold=threshold)
+
+
+def surprised(policy: Policy, ledger: Ledger, round: int) -> bool:  # noqa: A002
+    """Return whether a round that looked for kinds of images which no label shows has found one.
+
+    The model was sure of something wrong then, and learns it again from its own guesses. So the next round forgets: it
+    trains from scratch, without auto labels, and its probabilities are not averaged with earlier ones.
+    """
+    return round > 0 and policy.query.covers(round) > 0 and trust.contradicted(ledger, round)
 
 
 def _compared(scores: Scores, candidates: Array, stored: Images | None) -> Tensor:

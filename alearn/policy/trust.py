@@ -67,6 +67,12 @@ def trusted(threshold: float, doubt_n: Array, right_n: Array) -> float:
     return 1.0
 
 
+def contradicted(ledger: Ledger, round: int) -> bool:  # noqa: A002
+    """Return whether a checked guess of a round was wrong."""
+    checked = ledger.checked & ledger.hand & ~ledger.aside & (ledger.round == round)
+    return bool(np.any(checked & (ledger.guess != ledger.label)))
+
+
 def refuted(checked: int, wrong: int, share: float) -> bool:
     """Return whether P[Bin(checked, share) >= wrong] < LEVEL: whether more guesses are wrong than promised."""
     tail = sum(math.comb(checked, k) * share**k * (1 - share) ** (checked - k) for k in range(wrong, checked + 1))
@@ -86,7 +92,7 @@ def news(before: float, now: float, threshold: float, checked: int, wrong: int) 
     if now == before:
         return ""
     if now == 1:
-        then = "no auto labels before the end, unless later checks are better"
+        then = "no auto labels until later checks are better"
     elif now == threshold:
         then = "auto labels are given again"
     else:

@@ -88,7 +88,7 @@ def checked(threshold: float, answers: int, wrong: int) -> Round:
 def test_a_change_of_trust_is_said_once():
     rounds = [checked(0.95, 5, 1), checked(1.0, 9, 5), checked(1.0, 14, 5), checked(0.95, 20, 2), checked(0.95, 20, 1)]
     assert [line for line in show(rounds, terminal=False).splitlines() if "checked" in line] == [
-        "5 of the last 9 checked auto labels were wrong: no auto labels before the end, unless later checks are better",
+        "5 of the last 9 checked auto labels were wrong: no auto labels until later checks are better",
         "2 of the last 20 checked auto labels were wrong: auto labels are given again",
     ]
     resumed = show(rounds[2:], terminal=False, trusted=1.0)
