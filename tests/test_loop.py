@@ -10,6 +10,7 @@ from alearn import loop, rng
 from alearn.audit import rules
 from alearn.errors import AlearnError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, MemoryJournal, Round
+from alearn.learn import pool_scores
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
 from tests import scripted as scripted_module
@@ -238,6 +239,32 @@ def test_a_frugal_trial_goes_on_from_any_round(config, scripted, after):
     again, _ = run(settings, ledger=Ledger(**{k: v.copy() for k, v in ledger.arrays().items()}))
     for name, column in whole.arrays().items():
         np.testing.assert_array_equal(column, again.arrays()[name])
+
+
+def test_after_a_wrong_guess_of_a_sure_image_a_round_starts_from_scratch_and_forgets(config, scripted, monkeypatch):
+    """The script is wrong for one sure image in 20. Twenty checks a round find that in some rounds."""
+    settings = config(*FRUGAL, "policy.auto.check=20", "policy.memory=0")
+    plain, starts, forgot = loop.fit, [], []
+
+    def fit(*args, start, **options):
+        starts.append(start)
+        return plain(*args, start=start, **options)
+
+    def score_pool(*args, forget, **options):
+        forgot.append(forget)
+        return pool_scores.score_pool(*args, forget=forget, **options)
+
+    monkeypatch.setattr(loop, "fit", fit)
+    monkeypatch.setattr(loop, "score_pool", score_pool)
+    ledger, _ = run(settings)
+    wrong = ledger.checked & (ledger.guess != ledger.label)
+    surprised = [number <= 4 and bool((wrong & (ledger.round == number)).any()) for number in range(ledger.rounds)]
+    assert 1 <= sum(surprised) < len(surprised) - 1
+    assert forgot == surprised
+    assert [start is None for start in starts] == [number == 0 or each for number, each in enumerate(surprised)]
+    for (_, _, _, hand), forget in zip(scripted, surprised, strict=True):
+        if forget:
+            assert all(hand), "no auto label that the round before has given"
 
 
 def test_an_auto_label_that_stays_keeps_its_round(config, scripted):

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from alearn.config import Policy, preset
+from alearn.ledger import Ledger, Source
 from alearn.policy import cover, decide
-from alearn.values import Scores
+from alearn.values import Decision, Scores
 
 DIRECTIONS = torch.eye(8)
 
@@ -72,3 +73,23 @@ def test_a_round_asks_about_sure_images_that_are_unlike_the_labeled_ones_and_che
 
 def test_without_labeled_images_to_compare_with_all_questions_are_as_before():
     assert len(decided(1, preset("policy", "frugal"), None)) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "surprised"), [(2, 1, True), (2, 0, False), (2, -1, False), (5, 1, False)]
+)
+def test_a_wrong_guess_of_a_sure_image_is_a_surprise_in_the_rounds_that_look_for_unseen_kinds(
+    number, answer, surprised
+):
+    """The rounds after the fourth look for none. An answer that nobody can tell says nothing."""
+    policy = preset("policy", "frugal")
+    ledger = Ledger.empty(50)
+    index = np.arange(50)
+    ledger.note(Scores(index, np.zeros(50, np.int64), np.full(50, -6.0), np.ones(50)), number)
+    ledger.check(index[:3])
+    ledger.write(index[:3], np.array([0, 0, answer]), Source.QUERY, number)
+    assert decide.surprised(policy, ledger, number) == surprised
+    assert not decide.surprised(policy, ledger, number - 1)
+    given = Decision(index[:3], index[3:], np.zeros(47, np.int64), index[:3], policy.threshold)
+    kept = decide.trusted(policy, given, ledger)
+    assert (len(kept.auto), kept.threshold) == ((0, 1.0) if surprised else (47, policy.threshold))

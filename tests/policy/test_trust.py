@@ -116,8 +116,7 @@ def test_a_check_that_got_no_answer_is_forgotten():
     [
         (0.95, 0.95, ""),
         (1.0, 1.0, ""),
-        (0.95, 1.0, "5 of the last 9 checked auto labels were wrong: no auto labels before the end, unless later "
-         "checks are better"),
+        (0.95, 1.0, "5 of the last 9 checked auto labels were wrong: no auto labels until later checks are better"),
         (1.0, 0.975, "5 of the last 9 checked auto labels were wrong: only predictions above 0.975 become auto labels"),
         (0.975, 0.95, "5 of the last 9 checked auto labels were wrong: auto labels are given again"),
     ],

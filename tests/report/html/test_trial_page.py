@@ -81,7 +81,10 @@ def test_a_change_of_trust_is_told_with_its_round(config, tmp_path):
         for number, (threshold, answers, wrong) in enumerate(trust, 1)
     ]
     page = made(config("policy=frugal"), tmp_path, images, book, history)
-    assert "Round 2: 5 of the last 9 checked auto labels were wrong: no auto labels until later checks are better" in page.text
+    assert (
+        "Round 2: 5 of the last 9 checked auto labels were wrong: no auto labels until later checks are better"
+        in page.text
+    )
     assert "Round 4: 5 of the last 20 checked auto labels were wrong: only predictions above 0.975" in page.text
     assert "Round 1:" not in page.text
     assert "Round 3:" not in page.text
