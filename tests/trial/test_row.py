@@ -44,9 +44,9 @@ def test_other_settings_have_no_published_row(config):
 
 def test_counts_are_shares_in_the_columns_and_any_policy_has_the_published_best_beside_it(config):
     found = row.build(config("policy=frugal"), row.UNKNOWN, HISTORY, FINAL, CPU)
-    assert (found["init_fraction"], found["hand_fraction"]) == (0.001667, 0.000417)
+    assert (found["init_fraction"], found["hand_fraction"]) == (0.000833, 0.000417)
     assert (found["published"]["hand"], found["published"]["mislabeled"]) == (6000, 0.0041)
-    words = "100 images by hand first (random), then 25 a round (margin), 400 in all; auto labels > 0.95"
+    words = "50 images by hand first (random), then 25 a round (margin), 400 in all; auto labels > 0.95"
     assert found["settings"] == f"{words}, decided anew every round, and checked by answers"
     assert row.build(config("policy=frugal", "data.limit=500"), row.UNKNOWN, HISTORY, FINAL, CPU)["published"] is None
 
