@@ -96,6 +96,21 @@ def test_a_training_step(model, recipe, monkeypatch):
         step(images(), index, label.cpu())
 
 
+def test_a_weighted_draw_and_the_weights_of_the_round_before():
+    draw = batches.Draw(np.ones(200), CUDA)
+    assert (draw(8).device, draw(8).shape, draw(8).dtype) == (CUDA, (8,), torch.int64)
+    config = compose("policy=frugal")
+    classifier = network(config.model).train()
+    pool = torch.arange(200, device=CUDA)
+    loss = Consistency(config.train, Runtime(CUDA, bf16=False), classifier, pool, draw)(images())
+    assert (loss.device, loss.shape) == (CUDA, ())
+    with unset_fake_temporarily():
+        before = build(config.model, (1, 28, 28), 10).state_dict()
+    start = {name: torch.empty(weight.shape, dtype=weight.dtype) for name, weight in before.items()}
+    fit.go_on(classifier, start)  # a trial that is resumed has them on the CPU
+    assert {weight.device for weight in classifier.state_dict().values()} == {CUDA}
+
+
 def test_a_step_of_fine_tuning(monkeypatch):
     config = compose(
         "model=pretrained", "model.name=test_efficientnet", "model.weights=null", "train=finetune",
