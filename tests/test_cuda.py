@@ -15,7 +15,7 @@ from alearn.learn.training_set import TrainingSet
 from alearn.models.build import build
 from alearn.models.pretrained import Pretrained, backbone
 from alearn.models.small_cnn import SmallCnn, small_cnn
-from alearn.policy import first, query
+from alearn.policy import cover, first, query
 from alearn.registry import QUERIES, Need
 from alearn.report.reporters import run_shown
 from tests.conftest import compose, fitted, shapes
@@ -44,7 +44,7 @@ def test_training_and_scoring_on_the_gpu_repeat_and_agree_with_the_cpu(model, pr
     assert min(accuracy for _, accuracy in results) > 0.95
 
 
-@pytest.mark.parametrize("name", [*QUERIES.names(), "diverse", "first"])
+@pytest.mark.parametrize("name", [*QUERIES.names(), "diverse", "first", "cover"])
 def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
     runtime = device.choose("cuda", "auto")
     images = shapes(3000).to(runtime.device).images
@@ -57,6 +57,8 @@ def test_decisions_on_the_gpu_repeat_bit_for_bit(name):
         scores = score(runtime, model, images, np.arange(100, 3000), want, np.arange(100))
         if name == "first":
             found.append(first.typical(first.pixel_features(images, random), 300, random))
+        elif name == "cover":
+            found.append(cover.unlike(scores.features, scores.labeled_features, 10, random))
         elif name == "diverse":
             ranked = torch.from_numpy(query.entropy(scores, 500, random)).to(scores.features.device)
             found.append(query.diverse(scores.features[ranked], 100, random))
