@@ -30,7 +30,7 @@ class Train(Section):
     """Number of training steps; null trains until `patience` runs out."""
     steps_per_hand: Annotated[float, Field(ge=0)] = 0.0
     """Additional steps per hand label, because longer training is useful with more labels."""
-    warm_start: Annotated[float, Field(ge=0, le=1)] = 0.5
+    warm_start: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Rounds after the first one go on from the weights of the round before, and take this share of the steps. 0 trains
     from scratch in every round."""
     hand_share: Annotated[float, Field(ge=0, lt=1)] = 0.33
