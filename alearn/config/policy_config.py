@@ -25,7 +25,7 @@ class Query(Section):
     pool: Annotated[float, Field(ge=1)] = 1
     """Size of the candidate set, as a multiple of the number of queries. Above 1, a round chooses diverse images among
     the candidates; 1 takes the images as the strategy ranks them."""
-    cover: Annotated[int, Field(ge=0)] = 0
+    cover: Annotated[int, Field(ge=0)] = 10
     """How many questions of the first round go to images that the auto-label rule takes, but that are unlike all images
     with a hand label (alearn.policy.cover); every later round asks half as many. They find kinds of images that the
     model takes for another class without doubt. 0 with train=head."""

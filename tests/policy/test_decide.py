@@ -131,7 +131,9 @@ def unsure_and_sure(sure: int = 300) -> Scores:
     ],
 )
 def test_some_questions_check_what_the_rule_takes_and_the_others_are_the_strategy_s(check, asks, sure, checks):
-    policy = compose("policy=frugal", "policy.threshold=0.9", f"policy.auto.check={check}").policy
+    policy = compose(
+        "policy=quick", "policy.query.cover=0", "policy.threshold=0.9", f"policy.auto.check={check}"
+    ).policy
     decision = decide(policy, unsure_and_sure(sure), asks)
     assert len(decision.checked) == checks
     assert (decision.checked >= 6000 - sure).all()
@@ -141,7 +143,7 @@ def test_some_questions_check_what_the_rule_takes_and_the_others_are_the_strateg
 
 def test_checks_are_drawn_evenly_though_the_strategy_wants_some_of_them():
     """The rule takes all 1,000 images, so the 50 most doubtful ones are among those that are drawn."""
-    policy = compose("policy=frugal", "policy.threshold=0.1", "policy.auto.check=20").policy
+    policy = compose("policy=quick", "policy.query.cover=0", "policy.threshold=0.1", "policy.auto.check=20").policy
     seen = unsure_and_sure()
     drawn = [decide(policy, seen, 50, seed) for seed in range(200)]
     assert all(len(set(decision.hand)) == 50 for decision in drawn)
@@ -154,7 +156,7 @@ def test_checks_are_drawn_evenly_though_the_strategy_wants_some_of_them():
 
 @pytest.mark.parametrize("rule", ["threshold", "class_threshold", "entropy", "count"])
 def test_what_the_answers_speak_against_is_left_out_whatever_the_rule(rule):
-    policy = compose("policy=frugal", "policy.threshold=0.9", f"policy.auto.rule={rule}", "policy.auto.per_round=300",
+    policy = compose("policy=quick", "policy.query.cover=0", "policy.threshold=0.9", f"policy.auto.rule={rule}", "policy.auto.per_round=300",
                      "policy.auto.entropy=3").policy  # fmt: skip
     seen = unsure_and_sure()
     probs = np.stack([-np.expm1(seen.doubt), *np.tile(np.exp(seen.doubt) / 2, (2, 1))], 1)
