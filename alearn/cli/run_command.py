@@ -40,7 +40,8 @@ def run(args: Sequence[str]) -> int:
     with running_sweep.owned() as sweep:
         try:
             overrides = with_resumed(list(args))
-            overrides += usual_policy.override(overrides)
+            if overrides == list(args):  # a trial that is resumed keeps its policy, whatever the machine
+                overrides += usual_policy.override(overrides)
             sys.argv = ["alearn", *overrides]  # Hydra reads its arguments from there
             refuse_old_overrides(overrides)
             if {"--help", "-h"} & set(args):

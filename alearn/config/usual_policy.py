@@ -19,7 +19,7 @@ def on(gpu: bool) -> str:
 def override(overrides: Sequence[str]) -> list[str]:
     """Return the override that chooses the policy for a GPU, or nothing if there is none or the policy is chosen.
 
-    The override becomes a part of the trial, so that a trial that is resumed on another machine keeps its policy.
+    The override becomes a part of the trial. So a trial that is resumed on a machine without a GPU keeps its policy.
     """
     chosen = any(override.lstrip("+").startswith(CHOOSES) for override in overrides)
     return [] if chosen or "device=cpu" in overrides or not _gpu() else [f"policy={on(gpu=True)}"]

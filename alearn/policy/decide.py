@@ -131,8 +131,9 @@ def trusted(policy: Policy, decision: Decision, ledger: Ledger) -> Decision:
     A round that finds an unseen kind of images gives no auto labels. The ledger must have the scores and the answers of
     the round.
     """
-    threshold = 1.0 if surprised(policy, ledger, ledger.rounds) else None
-    if threshold is None:
+    if surprised(policy, ledger, ledger.rounds):
+        threshold = 1.0
+    else:
         threshold = trust.trusted(policy.threshold, *trust.evidence(ledger))
     if threshold == policy.threshold:
         return decision

@@ -41,3 +41,11 @@ def test_the_command_takes_it(gpu, capsys):
     assert "hand_per_round: 25" in capsys.readouterr().out
     assert main(["device=cpu", "--help"]) == 0
     assert "hand_per_round: 138" in capsys.readouterr().out
+
+
+def test_a_resumed_trial_keeps_its_policy(gpu, tmp_path, capsys):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "overrides.yaml").write_text("- seed=3\n")
+    (tmp_path / ".hydra" / "hydra.yaml").write_text("hydra:\n  mode: RUN\n")
+    assert main([f"resume={tmp_path}", "--help"]) == 0
+    assert "hand_per_round: 138" in capsys.readouterr().out
