@@ -138,8 +138,7 @@ def fit_labeled(trial: Trial, number: int, weights: Weights | None, journal: Jou
     train = trial.train
     if decisions.surprised(trial.policy, trial.ledger, number - 1):
         weights = None
-    net = trial.network
-    learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, net, start=weights)
+    learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, trial.network, start=weights)
     return learn(
         trial.images,
         TrainingSet.of(trial.ledger),

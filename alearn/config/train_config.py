@@ -12,7 +12,7 @@ LEAST_STEPS = 10
 
 
 class Train(Section):
-    """How a network is trained in every round: from scratch, or from the weights that the model names."""
+    """How a network is trained in a round: from scratch, or from the weights of the round before or of the model."""
 
     name: str = "quick"
     """Name of the recipe."""

@@ -1,4 +1,4 @@
-"""The policy of a command line that names none: frugal on a GPU, where its long training takes seconds, else quick."""
+"""The policy of a command line that names none: frugal, which trains long, if there is a GPU, else quick."""
 
 import sys
 from collections.abc import Sequence

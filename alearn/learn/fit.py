@@ -46,7 +46,7 @@ def fit(
     start: Weights | None = None,
     on_progress: OnProgress = ignore,
 ) -> Fitted:
-    """Train a new model, and report progress after every epoch.
+    """Train a model, and report progress after every epoch.
 
     Args:
         train: The recipe.
@@ -83,9 +83,9 @@ def fit(
         known = labeled.hand & ~held
         answers = labeled.index[known], labeled.label[known]
         finetune.start(model, images_nchw, *answers, classes, runtime=runtime, seed=seed, round=round)
-    warm = start is not None and train.warm_start > 0
-    if start is not None and warm:
-        go_on(model, start)
+    warm = start if train.warm_start else None
+    if warm is not None:
+        go_on(model, warm)
     consistent = None
     if train.consistency and len(labeled.pool):
         if labeled.hand.all():
@@ -93,7 +93,7 @@ def fit(
         consistent = Consistency(
             train, runtime, model, _to(on, labeled.pool), batches.drawn(train, labeled, labeled.pool, on)
         )
-    budget = train.budget(int(labeled.hand.sum()), warm)
+    budget = train.budget(int(labeled.hand.sum()), warm=warm is not None)
     step = Step(train, runtime, model, budget, consistent)
 
     best: dict[str, Tensor] | None = None
