@@ -33,19 +33,19 @@ class Audit:
     Attributes:
         item: int64 [n], the images that no human had labeled, from most to least trusted.
         label: int64 [n], their frozen labels.
-        stages: int64 [S, 3], for each stage: (group, labels checked so far, errors tolerated). For groups see
-            `alearn.audit.rules.places`.
-        allowed: int64 [groups], how many wrong labels may be left in each group.
+        stages: int64 [S, 4], for each stage: (group, labels checked so far, errors tolerated, wrong labels allowed).
+            For groups see `alearn.audit.rules.places`.
         seed: uint8, the text of the seed in UTF-8, empty before the draw.
-        first: int64 [n], the first answer if the human was asked twice (-2 for "cannot tell"), otherwise -1.
+        first: int64 [n], the first answer if the human was asked twice (UNSURE for "cannot tell"), otherwise -1.
+        second: int64 [n], the second answer, likewise.
     """
 
     item: Array
     label: Array
     stages: Array
-    allowed: Array
     seed: Array
     first: Array
+    second: Array
 
 
 @dataclass

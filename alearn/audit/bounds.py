@@ -1,37 +1,47 @@
-"""Compute how many labels to check, where to cut, and what is certain then.
+"""Compute what is certain after an audit: how many labels may be wrong, and where to cut.
 
-A labeling is frozen: N items that no human labeled have one label each. They are in one total order, from most to least
-trusted. m of them are drawn uniformly without replacement, and a human labels these blind. Then:
+A labeling is frozen: N items that no human labeled have one label each. They are in one total order, from most to
+least trusted. m of them are drawn uniformly without replacement, and a human labels these blind. Sampled errors are
+corrected.
 
-    Theorem. Let A be the number of wrong labels that may be delivered, and k* the largest k with
-    P[Hypergeometric(N, A + 1, m) <= k] <= risk. Accept the labels before the (k* + 1)-th sampled error in the order, or
-    all labels if there are fewer sampled errors. The probability that more than A accepted labels are wrong is at most
-    `risk`.
+    Theorem. Let A be the number of wrong labels that may be delivered, and k such that
+    P[Hypergeometric(N, A + 1 + k, m) <= k] <= risk. Accept the labels before the (k + 1)-th sampled error in the order,
+    or all labels if there are fewer sampled errors. The probability that more than A delivered labels are wrong is at
+    most `risk`.
 
-    Proof. Let j be the first place up to which A + 1 labels are wrong. It is fixed before the draw. To accept more than
-    A wrong labels, place j must be accepted, which requires at most k* sampled errors among the first j places. Their
-    number is Hypergeometric(N, A + 1, m). The number of wrong labels up to a place grows with the place, so only place
-    j matters and no union bound is needed.
+    Proof. Which labels are wrong is fixed before the draw. Let B be the first A + 1 + k wrong labels in the order.
+    Suppose that more than A labels are wrong among those that are accepted and not corrected.
+    - If there is a cut, exactly k sampled errors lie before it. So at least A + 1 + k wrong labels do, B is among them,
+      and at most k of B were sampled.
+    - If there is none, x <= k wrong labels were sampled in all, and at least A + 1 + x labels are wrong. If B exists,
+      at most x of it were sampled. If not, at most k - x right labels complete it. Of these A + 1 + k labels, at most
+      x + (k - x) = k were sampled.
+    So at most k of the A + 1 + k labels of a fixed set were sampled. Their number is Hypergeometric(N, A + 1 + k, m).
+    No union bound over places is needed, because the number of wrong labels up to a place only grows with the place.
 
-This is the scheme of Candes, Ilyas and Zrnic, "Probably Approximately Correct Labels" (2025), with the exact
-distribution in place of their bounds. It assumes nothing about the model, its calibration, or the origin of the items.
+Cutting at a place is the scheme of Candes, Ilyas and Zrnic, "Probably Approximately Correct Labels" (2025). Their
+bounds are replaced by the exact distribution, and labels that the audit corrects do not count as delivered errors. The
+theorem assumes nothing about the model, its calibration, or the origin of the items.
 
 An audit can also proceed in stages: it checks the first m_1 labels in the order of the draw, then up to m_2, and so on.
 Each stage s offers the labels before the (k_s + 1)-th error found so far, and the audit may stop at any stage, for any
-reason. By the same proof, more than A accepted labels are wrong only if, at some stage, at most k_s errors were found
-among the first j places. `missed` is the probability of that. `stages` chooses sizes for which it is at most `risk`.
+reason. By the same proof, too many labels are wrong only if at some stage at most k_s of the first A + 1 + k_s wrong
+labels were found. `missed` is the exact probability of that, in the worst case. It need not be small stage by stage.
 
-`martingale` needs no number of stages in advance: its audit may go on for as long as you like.
+A claim about the model's own labels accepts all or none of them: see `Claim`.
 
 All functions are pure, and counts are Python ints. Probabilities are computed in logarithms. If the probability of a
 single stage is within TIE of the risk, it is computed again in whole numbers, so rounding never decides a comparison.
-Probabilities of several stages are kept TIE below the risk.
+`alearn.audit.designs` keeps probabilities of several stages TIE below the risk.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from itertools import pairwise
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,19 +50,51 @@ from alearn.values import Array
 TIE = 1e-7
 """Relative distance from the risk below which a comparison in floating point is not trusted."""
 
-FIRST_SHARE = 0.75
-"""Share of the risk that is spent on the first stage, because most audits of a good model end there."""
+NONE = 1e-30
+"""Probabilities below this are not followed any further."""
 
-PRIOR = 8
-"""The sequential test bets that about 1 / PRIOR of the allowed number of labels are wrong. The bet decides how early
-the test ends, never whether it is right.
-"""
 
-LOOKS = 100
-"""The most stages of a sequential audit."""
+class Stage(NamedTuple):
+    """A size at which an audit may stop.
 
-Stages = tuple[tuple[int, int], ...]
-"""For each stage of an audit: (labels checked so far, errors tolerated among them). Both numbers ascend."""
+    checked: the number of labels checked so far.
+    tolerated: the number of errors among them with which everything is still accepted.
+    allowed: the most delivered labels that may be wrong if the audit stops here.
+    """
+
+    checked: int
+    tolerated: int
+    allowed: int
+
+
+Stages = tuple[Stage, ...]
+"""The stages of an audit. Checked and tolerated numbers ascend."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What shall be proven about N frozen labels.
+
+    Attributes:
+        items: N.
+        most: The most delivered labels that may be wrong.
+        share: None, or the share of the labels that stay the model's that may be wrong. Then all labels are accepted or
+            none. A cut would make the accepted part smaller, and its share of wrong labels can rise and fall from place
+            to place, but the theorem needs a number that only grows.
+    """
+
+    items: int
+    most: int
+    share: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the labels are accepted as a whole or not at all."""
+        return self.share is not None
+
+    def allowed(self, checked: int) -> int:
+        """Return how many delivered labels may be wrong once `checked` labels are a human's."""
+        return self.most if self.share is None else allowed(self.items - checked, self.share)
 
 
 def allowed(total: int, target: float) -> int:
@@ -84,7 +126,7 @@ def tail(items: int, wrong: int, audited: int, errors: int) -> float:
 
 
 def tolerated(items: int, allowed: int, audited: int, risk: float) -> int:
-    """Return k*, the number of sampled errors with which everything is still accepted.
+    """Return the largest k of the theorem for a sample of `audited` labels.
 
     It is -1 if the sample is too small to accept anything. It is `audited` if `allowed` >= `items`, because nothing can
     go wrong then.
@@ -92,139 +134,81 @@ def tolerated(items: int, allowed: int, audited: int, risk: float) -> int:
     if allowed >= items:
         return audited
     errors = -1
-    while _at_most(items, allowed + 1, audited, errors + 1, risk):
+    while allowed + errors + 2 <= items and at_most(items, allowed + errors + 2, audited, errors + 1, risk):
         errors += 1
     return errors
 
 
-@lru_cache(maxsize=4096)
-def audit_size(items: int, allowed: int, risk: float, errors: int = 0) -> int | None:
-    """Return the size of the smallest audit that tolerates `errors` sampled errors; None if errors > allowed."""
-    if allowed >= items:
-        return 0
-    if errors > allowed:
-        return None
-    low, high = errors, items  # low is too small, high is large enough: the tail falls as the sample grows
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _at_most(items, allowed + 1, middle, errors, risk) else (middle, high)
-    return high
+def crossing(items: int, drawn: Sequence[int], wrong: Array, tolerated: Array) -> Array:
+    """Return the exact probability that an audit accepts at some of S looks, in each of W cases, float64 [W].
 
+    Look s accepts if at most `tolerated` of the first `wrong` wrong labels are among the first `drawn` ones.
 
-def missed(items: int, wrong: int, stages: Stages) -> float:
-    """Return the exact probability that some stage (m, k) finds at most k errors among its m samples.
+    The count is a Markov chain. From one look to the next it grows by Hypergeometric(items - drawn, wrong - count,
+    new). A wrong label that joins the counted ones is at each of the items - wrong other places of the draw with the
+    same probability, whatever the counts before. So it is among those drawn with probability
+    (drawn - count) / (items - wrong).
 
-    `wrong` of `items` labels are wrong. The number of errors found so far is a Markov chain: from one stage to the next
-    it grows by Hypergeometric(items - m, wrong - errors, new).
+    Args:
+        items: The number of labels.
+        drawn: int [S], ascending.
+        wrong: int64 [W, S], ascending along S, by the same steps in all cases.
+        tolerated: int64 [W, S]; below 0, a look accepts nothing.
     """
-    last = max((tolerated for _, tolerated in stages), default=-1)
-    chance = np.zeros(last + 2)  # by the number of errors found, if no stage has accepted yet
-    chance[0] = 1.0  # the last entry stands for more errors than any stage tolerates
-    audited = 0
-    crossed = 0.0
-    for size, tolerated in stages:
-        if size < audited:
-            raise ValueError(f"a stage of {size} after one of {audited}")
-        new = np.zeros_like(chance)
-        for errors in np.flatnonzero(chance[:-1]):
-            arrives = _pmf(items - audited, wrong - int(errors), size - audited, last - int(errors))
-            new[errors : last + 1] += chance[errors] * arrives
-            new[-1] += chance[errors] * max(0.0, 1 - arrives.sum())
-        new[-1] += chance[-1]
-        crossed += new[: tolerated + 1].sum()
-        new[: tolerated + 1] = 0
-        chance = new
-        audited = size
-    return float(crossed)
+    count = np.arange(max(0, tolerated.max(initial=0)) + 2)
+    chance = np.zeros((len(wrong), len(count)))  # by the count, if no look has accepted yet
+    chance[:, 0] = 1.0  # the last column stands for higher counts than any look accepts
+    crossed = np.zeros(len(wrong))
+    before = 0
+    counted = wrong[:, 0]
+    for look, now in enumerate(drawn):
+        chance = _grow(chance, items - before, counted, now - before)
+        for _ in range(int(wrong[0, look] - counted[0])):
+            joins = chance[:, :-1] * np.clip((now - count[:-1]) / (items - counted[:, None]), 0, 1)
+            chance[:, :-1] -= joins
+            chance[:, 1:] += joins
+            counted = counted + 1
+        accepts = (count <= tolerated[:, look, None]) & (count < count[-1])
+        crossed += np.where(accepts, chance, 0).sum(1)
+        chance[accepts] = 0
+        before = now
+    return crossed
 
 
-@lru_cache(maxsize=256)
-def stages(items: int, allowed: int, risk: float, first: int = 0, count: int = 5) -> Stages:
-    """Return an audit that may stop early: the sizes at which it tolerates first, first + 1, ... errors.
+def missed(claim: Claim, stages: Stages) -> float:
+    """Return the exact probability that an audit delivers too many wrong labels, whichever labels are wrong.
 
-    The first stage spends FIRST_SHARE of the risk. Each further stage spends half of what is left, and the last stage
-    spends all of it. There are `count` stages, or fewer if the last ones would tolerate more errors than `allowed`. If
-    nothing can be wrong, there is one stage of size 0. A single stage has the size `audit_size`. Raise ValueError if
-    `first` > `allowed`.
+    The audit stops at the stage that is worst. With a cut, the theorem names the worst case: as many labels are wrong
+    as the last stage counts. If labels are accepted as a whole, W of them are wrong, and stage s delivers too
+    many if at most min(k_s, W - A_s - 1) were found. Every W is tried that is not plainly better than another one.
     """
-    if allowed >= items:
-        return ((0, 0),)
-    size = audit_size(items, allowed, risk, first)
-    if size is None:
-        raise ValueError(f"{first} errors tolerated where {allowed} are allowed")
-    if count == 1:
-        return ((size, first),)
-    result: Stages = ()
-    for number in range(min(count, allowed - first + 1)):
-        last = number == min(count, allowed - first + 1) - 1
-        spend = risk * (1 if last else 1 - (1 - FIRST_SHARE) * 0.5**number) * (1 - TIE)  # rounding is then safe
-        low = max((size for size, _ in result), default=first)
-        high = items
-        while high - low > 1:
-            middle = (low + high) // 2
-            fits = missed(items, allowed + 1, (*result, (middle, first + number))) <= spend
-            low, high = (low, middle) if fits else (middle, high)
-        result = (*result, (high, first + number))
-        if high == items:
-            break
-    return result
+    drawn, tolerated, most = (np.array(numbers, np.int64) for numbers in zip(*stages, strict=True))
+    if not claim.whole:
+        return float(crossing(claim.items, drawn.tolist(), (most + 1 + tolerated)[None], tolerated[None])[0])
+    worst = min(claim.items, int((most + 1 + tolerated).max()))  # with more wrong labels, errors are found more often
+    wrong = np.arange(most.min() + 1, worst + 1)[:, None] + 0 * drawn
+    return float(crossing(claim.items, drawn.tolist(), wrong, np.minimum(tolerated, wrong - most - 1)).max())
 
 
-@lru_cache(maxsize=256)
-def martingale(items: int, allowed: int, risk: float) -> Stages:
-    """Return an audit that may stop after any label: the stages where a sequential test tolerates 0, 1, 2, ... errors.
-
-    There are at most LOOKS stages, and no stage checks more than half of the items.
-
-    The first t drawn labels, x of them wrong, are exchangeable. If w of the items are wrong, the probability of these
-    labels is L(w) = (w)_x (items - w)_{t-x} / (items)_t, with falling factorials. The mixture sum_w prior(w) L(w) /
-    L(allowed + 1), w = 0 .. allowed, is a nonnegative martingale if allowed + 1 labels are wrong. By Ville's
-    inequality, the probability that it ever reaches 1 / risk is at most `risk`: Waudby-Smith and Ramdas, "Confidence
-    sequences for sampling without replacement" (2020). The mixture grows with t and falls with x, so each x has one
-    stage.
-    """
-    if allowed >= items // 2:
-        return stages(items, allowed, risk, 0, 1)
-    w = np.arange(allowed + 1)
-    prior = np.exp(-PRIOR * w / (allowed + 1))
-    log_prior = np.log(prior / prior.sum())
-    result: Stages = ()
-    ratio = np.zeros(allowed + 1)  # from the x wrong draws: log (w)_x - log (allowed + 1)_x
-    for errors in range(min(LOOKS, allowed + 1)):
-        if errors:
-            with np.errstate(divide="ignore"):
-                ratio = ratio + np.log(np.maximum(w - errors + 1, 0)) - np.log(allowed + 2 - errors)
-        low = max((size for size, _ in result), default=0)
-        high = items // 2 + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            right = middle - errors
-            # log (items - w)_right - log (items - allowed - 1)_right: the sum over i = w .. allowed of
-            # -log(1 - right / (items - i))
-            gain = np.concatenate([[0.0], -np.cumsum(np.log1p(-right / (items - np.arange(allowed, -1, -1))))])[1:][
-                ::-1
-            ]
-            evidence = float(np.logaddexp.reduce(log_prior + ratio + gain))
-            low, high = (low, middle) if evidence >= -np.log(risk) + TIE else (middle, high)
-        if high > items // 2:
-            break
-        result = (*result, (high, errors))
-    return result or stages(items, allowed, risk, 0, 1)
-
-
-def sound(items: int, allowed: int, risk: float, stages: Stages) -> bool:
-    """Return whether an audit of these stages accepts more than `allowed` wrong labels with probability <= `risk`."""
-    sizes = [size for size, _ in stages]
-    errors = [tolerated for _, tolerated in stages]
-    if not stages or sizes != sorted(set(sizes)) or errors != sorted(set(errors)):
+def sound(claim: Claim, risk: float, stages: Stages) -> bool:
+    """Return whether an audit of these stages delivers too many wrong labels with a probability of at most `risk`."""
+    if not stages or stages[0].checked < 0 or stages[-1].checked > claim.items or stages[0].tolerated < 0:
         return False
-    if sizes[0] < 0 or sizes[-1] > items or errors[0] < 0 or errors[-1] > allowed:
+    for before, after in pairwise(stages):
+        if before.checked >= after.checked or before.tolerated >= after.tolerated:
+            return False
+        if before.allowed != after.allowed and not claim.whole:
+            return False
+    if any(not 0 <= stage.allowed <= claim.allowed(stage.checked) for stage in stages):
         return False
-    if allowed >= items:
+    if stages[-1].allowed >= claim.items:
         return True
+    if any(stage.allowed + 1 + stage.tolerated > claim.items for stage in stages):
+        return False
     if len(stages) == 1:
-        return _at_most(items, allowed + 1, sizes[0], errors[0], risk)
-    return missed(items, allowed + 1, stages) <= risk
+        audited, errors, most = stages[0]
+        return at_most(claim.items, most + 1 + errors, audited, errors, risk)
+    return missed(claim, stages) <= risk
 
 
 def cut(items: int, tolerated: int, error_places: Array, whole: bool = False) -> int:
@@ -243,14 +227,7 @@ def cut(items: int, tolerated: int, error_places: Array, whole: bool = False) ->
     return 0 if whole else int(np.sort(error_places)[tolerated])
 
 
-def floor(items: int, allowed: int, risk: float) -> int:
-    """Return the size of the smallest audit that can prove anything: about ln(1 / risk) / target labels."""
-    size = audit_size(items, allowed, risk, 0)
-    assert size is not None
-    return size
-
-
-def _at_most(items: int, wrong: int, audited: int, errors: int, risk: float) -> bool:
+def at_most(items: int, wrong: int, audited: int, errors: int, risk: float) -> bool:
     """Return whether P[Hypergeometric(items, wrong, audited) <= errors] <= risk, decided exactly."""
     probability = tail(items, wrong, audited, errors)
     if abs(probability - risk) > TIE * risk:
@@ -259,6 +236,43 @@ def _at_most(items: int, wrong: int, audited: int, errors: int, risk: float) -> 
     ways = sum(comb(wrong, i) * comb(items - wrong, audited - i) for i in range(least, errors + 1))
     limit = Fraction(Decimal(repr(risk)))
     return ways * limit.denominator <= limit.numerator * comb(items, audited)
+
+
+def _grow(chance: Array, items: int, wrong: Array, new: int) -> Array:
+    """Return the distributions of the count after `new` more labels are drawn, float64 [W, K].
+
+    chance: float64 [W, K], by the count so far; the last column stands for all higher counts. items: the labels that
+    were not drawn before. wrong: int64 [W], the labels that count, drawn or not.
+    """
+    most = chance.shape[1] - 2
+    result = np.zeros_like(chance)
+    counts = np.flatnonzero((chance[:, :-1] > NONE).any(0)).tolist()
+    if counts:
+        least = max(0, int(wrong.min()) - counts[-1])
+        arrives = _pmfs(items, np.arange(least, wrong.max() - counts[0] + 1), new, most)
+        for count in counts:
+            grown = arrives[np.maximum(wrong - count - least, 0), : most + 1 - count]
+            result[:, count : most + 1] += chance[:, count, None] * grown
+    result[:, -1] = np.maximum(0, chance.sum(1) - result[:, :-1].sum(1))
+    return result
+
+
+def _pmfs(items: int, wrong: Array, audited: int, most: int) -> Array:
+    """Return P[Hypergeometric(items, w, audited) = e] for consecutive w and e = 0 .. most, float64 [W, most + 1].
+
+    wrong: int64 [W], ascending by 1.
+    """
+    if audited > items - wrong[-1]:
+        return np.stack([_pmf(items, w, audited, most) for w in wrong.tolist()])
+    # to find no error is more probable by a simple ratio if one label less is wrong
+    ratio = np.log1p(audited / (items - wrong[:0:-1] + 1 - audited))
+    none = _log_none(items, int(wrong[-1]), audited) + np.concatenate([[0.0], np.cumsum(ratio)])[::-1]
+    e = np.arange(most)
+    rest = items - wrong[:, None] - audited + e + 1
+    with np.errstate(divide="ignore"):
+        more = np.log(np.maximum((wrong[:, None] - e) * ((audited - e) / rest), 0) / (e + 1))
+    result: Array = np.exp(none[:, None] + np.concatenate([np.zeros((len(wrong), 1)), np.cumsum(more, axis=1)], axis=1))
+    return result
 
 
 def _pmf(items: int, wrong: int, audited: int, most: int) -> Array:
@@ -273,11 +287,16 @@ def _pmf(items: int, wrong: int, audited: int, most: int) -> Array:
     if least > top:
         return result
     if least == 0:
-        fewer, more = sorted((wrong, audited))
-        first = np.log1p(-more / (items - np.arange(fewer))).sum() if more < items or not fewer else 0.0
+        first = _log_none(items, wrong, audited)
     else:  # even with the fewest errors, all correct labels are sampled
         first = np.log1p(-(items - audited) / (items - np.arange(items - wrong))).sum()
     e = np.arange(least, top)
     ratio = (wrong - e) / (e + 1) * ((audited - e) / (items - wrong - audited + e + 1))
     result[least : top + 1] = np.exp(first + np.concatenate([[0.0], np.cumsum(np.log(ratio))]))
     return result
+
+
+def _log_none(items: int, wrong: int, audited: int) -> float:
+    """Return log P[Hypergeometric(items, wrong, audited) = 0], which must not be 0."""
+    fewer, more = sorted((wrong, audited))
+    return float(np.log1p(-more / (items - np.arange(fewer))).sum()) if fewer else 0.0

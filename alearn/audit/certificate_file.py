@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from alearn import __version__
-from alearn.audit import protocol, rules, statement
+from alearn.audit import protocol, rules, verify
 from alearn.audit.protocol import Names
 from alearn.audit.rules import Group, Terms
-from alearn.audit.statement import ANSWERED, ANSWERS, FROZEN, LABELS, NAME, PURPOSES
+from alearn.audit.verify import ANSWERS, ANSWERS_COLUMNS, FROZEN, LABELS, NAME, PURPOSES
 from alearn.files import atomic, csv_tables
 from alearn.ledger import Audit, Ledger, Source
 from alearn.values import Array
@@ -37,7 +37,8 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
     assert frozen is not None
     order = protocol.draw(terms, names, ledger)
     groups = protocol.groups(terms, names, frozen)
-    hand = {name: ledger.count(source) for name, source in PURPOSES.items()}
+    hand = {purpose: ledger.count(Source[purpose.upper()]) for purpose in PURPOSES}
+    again = protocol.repeated(terms, names, ledger) & (frozen.second != -1)
     certificate: dict[str, Any] = {
         "alearn": __version__,
         "total": len(ledger),
@@ -45,11 +46,15 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
         "target_error": terms.target_error,
         "risk": terms.risk,
         "number": terms.number,
+        "after": terms.after,
         "answers": terms.answers,
+        "repeat": terms.repeat,
         "hand": hand,
         "given": ledger.count(Source.GIVEN),
         "aside": int(ledger.aside.sum()),
-        "asked_twice": int((frozen.first != -1).sum()),
+        "asked_twice": int((frozen.second != -1).sum()),
+        "repeated": int(again.sum()),
+        "changed": int((frozen.first != frozen.second)[again].sum()),
         "auto": int(ledger.auto.sum()),
         "items": len(frozen.item),
         "groups": [_group(ledger, frozen, group, _checked(ledger, frozen, order)) for group in groups],
@@ -57,7 +62,7 @@ def build(ledger: Ledger, terms: Terms, names: Names) -> dict[str, Any]:
         "commitment_sha256": protocol.commitment(terms, names, ledger),
         "frozen_sha256": protocol.digest(frozen, names),
     }
-    return {"statement": statement.in_words(certificate)} | certificate
+    return {"statement": verify.in_words(certificate)} | certificate
 
 
 def _checked(ledger: Ledger, frozen: Audit, order: Array) -> Array:
@@ -72,11 +77,11 @@ def _group(ledger: Ledger, frozen: Audit, group: Group, checked: Array) -> dict[
     return {
         "name": group.name,
         "items": len(group.place),
-        "wrong_at_most": group.allowed,
         "stages": [list(stage) for stage in group.stages],
         "audited": result.audited,
         "errors": result.errors,
         "errors_accepted": result.accepted_errors,
+        "wrong_at_most": result.allowed,
         "cut": result.cut,
     }
 
@@ -84,18 +89,19 @@ def _group(ledger: Ledger, frozen: Audit, group: Group, checked: Array) -> dict[
 def answers_csv(ledger: Ledger, terms: Terms, names: Names) -> str:
     """Return the text of audit.csv, in the order of the draw.
 
-    Each line has the item, its frozen label, the answer of the human, and a second answer if there was one.
+    Each line has the item, its frozen label, the first answer of the human, and the second answer if there was one.
     """
     frozen = ledger.audit
     assert frozen is not None
     rows = list[tuple[str, ...]]()
     for place in _checked(ledger, frozen, protocol.draw(terms, names, ledger)):
         item = frozen.item[place]
-        first = frozen.first[place]
-        last = names.answer(ledger.label[item])
-        answers = (last, "") if first == -1 else (names.answer(first), last)
+        if frozen.second[place] == -1:
+            answers = names.answer(ledger.label[item]), ""
+        else:
+            answers = names.answer(frozen.first[place]), names.answer(frozen.second[place])
         rows.append((names.ids[item], names.classes[frozen.label[place]], *answers))
-    return csv_tables.to_text(ANSWERED, rows)
+    return csv_tables.to_text(ANSWERS_COLUMNS, rows)
 
 
 def save(folder: Path, certificate: dict[str, Any]) -> None:

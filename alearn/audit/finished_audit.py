@@ -19,13 +19,16 @@ from alearn.audit.finished_labels import Labels
 from alearn.audit.protocol import Names, audit, digest, order
 from alearn.audit.rules import Terms
 from alearn.audit.sheets import Sheets
-from alearn.audit.statement import FROZEN, NAME
+from alearn.audit.verify import FROZEN, NAME
 from alearn.errors import AlearnError
 from alearn.files import atomic, csv_tables, labels_csv
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Progress
 from alearn.ledger import Audit, Ledger
+from alearn.values import Array
 
 STATE, NEXT = "audit.json", "next.txt"
+SHOWN = 5
+"""The most sizes of a plan that are shown."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,6 @@ class State:
         terms: The fields of `Terms`.
         frozen_sha256: The SHA-256 of frozen.csv, which has the frozen labels.
         stages: As in `alearn.ledger.Audit`.
-        allowed: As in `alearn.ledger.Audit`.
         seed: The seed of the draw, "" before the draw.
     """
 
@@ -70,7 +72,6 @@ class State:
     terms: dict[str, Any]
     frozen_sha256: str
     stages: list[list[int]]
-    allowed: list[int]
     seed: str
 
     @classmethod
@@ -94,7 +95,6 @@ class State:
             terms=asdict(terms),
             frozen_sha256=digest(frozen, names),
             stages=frozen.stages.tolist(),
-            allowed=frozen.allowed.tolist(),
             seed=frozen.seed.tobytes().decode(),
         )
 
@@ -112,10 +112,10 @@ class State:
             frozen = Audit(
                 item=np.array([item[line["item"]] for line in lines], np.int64),
                 label=np.array([label[line["label"]] for line in lines], np.int64),
-                stages=np.array(self.stages, np.int64).reshape(-1, 3),
-                allowed=np.array(self.allowed, np.int64),
+                stages=np.array(self.stages, np.int64).reshape(-1, 4),
                 seed=np.frombuffer(self.seed.encode(), np.uint8).copy(),
                 first=np.full(len(lines), -1, np.int64),
+                second=np.full(len(lines), -1, np.int64),
             )
         except KeyError:
             raise changed from None
@@ -241,7 +241,8 @@ def _require_reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) 
     if not len(item):
         raise AlearnError(f"--cut {terms.cut}: no label of {path} has a higher confidence")
     groups = rules.places(terms.scope, [given.label[i] for i in item]).values()
-    plan.reachable(terms.promise(len(ledger), len(groups)), [len(place) for place in groups])
+    claims = [terms.claim(len(ledger), len(place)) for place in groups]
+    plan.reachable(claims, terms.group_risk(len(groups)))
 
 
 def _frozen_text(ledger: Ledger, expected: float) -> str:
@@ -251,11 +252,16 @@ def _frozen_text(ledger: Ledger, expected: float) -> str:
     text = (
         f"{len(frozen.item):,} labels of {len(ledger):,} are frozen and will be audited, from most to least confident."
     )
-    if len(frozen.allowed) == 1:
-        stages = ", ".join(f"{size:,} checked may have {tolerated} wrong" for _, size, tolerated in frozen.stages)
-        text += f" At most {frozen.allowed[0]:,} may be wrong in the end.\nplan: {stages}"
+    groups = len(np.unique(frozen.stages[:, 0]))
+    if groups == 1:
+        text += f" At most {frozen.stages[0, 3]:,} may be wrong in the end.\nplan: {_plan_text(frozen.stages)}"
     else:
-        first = sum(frozen.stages[frozen.stages[:, 0] == g][0, 1] for g in range(len(frozen.allowed)))
-        text += f" Each of {len(frozen.allowed)} classes has a bound of its own.\nplan: at least {first:,} to check"
+        first = sum(frozen.stages[frozen.stages[:, 0] == g][0, 1] for g in range(groups))
+        text += f" Each of {groups} classes has a bound of its own.\nplan: at least {first:,} to check"
     new = expected - float(ledger.hand.sum())
     return f"{text}; about {new:,.0f} hand labels are expected, including those beyond the cut"
+
+
+def _plan_text(stages: Array) -> str:
+    shown = [f"{size:,} checked may have {tolerated} wrong" for _, size, tolerated, _ in stages[:SHOWN].tolist()]
+    return ", ".join(shown) + (f", ... ({len(stages)} sizes)" if len(stages) > SHOWN else "")

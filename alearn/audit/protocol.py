@@ -7,8 +7,10 @@ from secrets import token_hex
 
 import numpy as np
 
-from alearn.audit import bounds, plan, rules
-from alearn.audit.plan import Costs, Known
+from alearn.audit import bounds, designs, plan, profiles, rules
+from alearn.audit.bounds import Claim, Stage
+from alearn.audit.plan import Costs, Plan
+from alearn.audit.profiles import Known, Profiles
 from alearn.audit.rules import Group, Terms
 from alearn.config import Policy
 from alearn.errors import AlearnError
@@ -21,8 +23,8 @@ HORIZON = 1, 2, 4
 """Numbers of further rounds that are compared with an audit now."""
 ROUNDING = 1e-12
 """Tolerance when the logarithm of a doubt is compared with the cut."""
-UNSURE_AT_FIRST = -2
-"""The value in `Audit.first` if the first answer was "cannot tell"."""
+UNSURE = -2
+"""The value in `Audit.first` and `Audit.second` if the answer was "cannot tell"."""
 FADES = 0.5
 """Answers show how often the model is wrong. The answers of a round count this much of those of the next round, because
 the model improves."""
@@ -61,6 +63,7 @@ def terms(policy: Policy) -> Terms:
         answers=audit.answers,
         cut=audit.cut,
         seed=None if audit.seed is None else str(audit.seed),
+        repeat=audit.repeat,
     )
 
 
@@ -71,7 +74,7 @@ def check(policy: Policy, total: int) -> None:
     if policy.finish != "audit" or target is None:
         return
     allowed = bounds.allowed(total, target)
-    floor = bounds.floor(total, allowed, risk)
+    floor = designs.floor(Claim(total, allowed), risk)
     if floor > total // 2:
         raise AlearnError(
             f"policy.audit.target_error={target}: to prove that at most {allowed} of {total:,} labels are wrong, at "
@@ -95,28 +98,32 @@ def pays(terms: Terms, ledger: Ledger, asks: int) -> bool:
     item = order(terms, ledger)
     hand = int(ledger.hand.sum())  # includes given labels, because the model learns from them too
     below = int((~ledger.hand).sum()) - len(item)
-    likely = error_profile(ledger, item)
+    likely = error_profiles(ledger, item)[0]
     now = hand + below + _cost(terms, ledger, item, likely)
     ledger.forecast = np.concatenate([ledger.forecast, [[hand, likely.sum(), now]]])
-    power = plan.decay(ledger.forecast[:, 0], ledger.forecast[:, 1])
+    power = profiles.decay(ledger.forecast[:, 0], ledger.forecast[:, 1])
     for rounds in HORIZON:
         more = rounds * asks
-        then = plan.after_more(likely, hand, more, power)
+        then = profiles.after_more(likely, hand, more, power)
         if len(then) and hand + more + below + _cost(terms, ledger, item[: len(then)], then) <= now:
             return True
     return False
 
 
-def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: Journal) -> None:
+def audit(
+    terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: Journal, expected: float | None = None
+) -> None:
     """Audit the model's labels. Afterwards every image has a label. An audit that has begun continues with its draw.
+
+    expected: the number of wrong labels that the user expects; None estimates it. It only decides what the audit costs.
 
     The oracle never learns the model's labels. If terms.seed is WAIT, labels and plan are frozen and committed, nothing
     is drawn, and AlearnError is raised.
     """
     if ledger.audit is None:
-        expected = _freeze(terms, names, ledger)
+        cost = _freeze(terms, names, ledger, expected)
         assert ledger.audit is not None
-        journal.commit(AuditFrozen(ledger, commitment(terms, names, ledger), expected))
+        journal.commit(AuditFrozen(ledger, commitment(terms, names, ledger), cost))
     frozen = ledger.audit
     if not len(frozen.seed):  # only now, when the labels are frozen and saved: nobody could know the draw before
         if terms.seed == rules.WAIT:
@@ -130,15 +137,17 @@ def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: J
 
     asked = partial(ask, oracle, names.classes)
     every = groups(terms, names, frozen)
-    likely = error_profile(ledger, frozen.item)
+    likely = error_profiles(ledger, frozen.item, expected)
     drawn = draw(terms, names, ledger)
+    again = repeated(terms, names, ledger)
     stage = 0
     going = dict(enumerate(every))
     accepted = np.zeros(len(frozen.item), bool)
     audited, errors = np.zeros((2, len(every)), int)
     while going:
-        checked = {number: group.drawn(drawn)[: group.stages[stage][0]] for number, group in going.items()}
-        _check(terms, asked, ledger, np.concatenate(list(checked.values())))
+        checked = {number: group.drawn(drawn)[: group.stages[stage].checked] for number, group in going.items()}
+        now = np.isin(drawn, np.concatenate(list(checked.values())))
+        _check(terms, asked, ledger, drawn[now], again)  # in the order of the draw, which tells nothing
         for number, place in checked.items():
             group = every[number]
             wrong = ledger.label[frozen.item[place]] != frozen.label[place]
@@ -146,7 +155,7 @@ def audit(terms: Terms, names: Names, oracle: Oracle, ledger: Ledger, journal: J
             audited[number] = result.audited
             errors[number] = result.errors
             accepted[group.place] = np.arange(len(group.place)) < result.cut
-            costs = Costs(likely[group.place], group.stages, group.whole)
+            costs = Costs([one[group.place] for one in likely], group.stages, group.whole)
             if costs.enough(stage, np.searchsorted(group.place, place[wrong])):
                 del going[number]
         left = len(_left(ledger, frozen, accepted))
@@ -165,8 +174,8 @@ def groups(terms: Terms, names: Names, frozen: Audit) -> list[Group]:
     result = []
     for number, (name, place) in enumerate(_places(terms, names, frozen.label).items()):
         rows = frozen.stages[frozen.stages[:, 0] == number]
-        stages = tuple((int(size), int(tolerated)) for _, size, tolerated in rows)
-        result.append(Group(name, place, stages, int(frozen.allowed[number]), terms.scope == "auto"))
+        stages = tuple(Stage(*stage) for stage in rows[:, 1:].tolist())
+        result.append(Group(name, place, stages, terms.scope == "auto"))
     return result
 
 
@@ -189,6 +198,17 @@ def draw(terms: Terms, names: Names, ledger: Ledger) -> Array:
     return rules.draw(commitment(terms, names, ledger), seed, len(ledger.audit.item))
 
 
+def repeated(terms: Terms, names: Names, ledger: Ledger) -> Array:
+    """Return which of the frozen labels are asked a second time if they are checked, bool [n], by place."""
+    assert ledger.audit is not None
+    count = len(ledger.audit.item)
+    if not terms.repeat:
+        return np.zeros(count, bool)
+    committed = commitment(terms, names, ledger)
+    seed = ledger.audit.seed.tobytes().decode()
+    return np.array([rules.repeated(committed, seed, place, terms.repeat) for place in range(count)], bool)
+
+
 def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
     """Return the names of the frozen items and of their labels, in the order of trust."""
     items = frozen.item.tolist()
@@ -196,40 +216,43 @@ def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
     return [names.ids[item] for item in items], [names.classes[label] for label in labels]
 
 
-def _freeze(terms: Terms, names: Names, ledger: Ledger) -> float:
+def _freeze(terms: Terms, names: Names, ledger: Ledger, expected: float | None) -> float:
     """Plan the cheapest audit and freeze it. Return the expected number of hand labels in the end."""
     item = order(terms, ledger)
     label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
-    likely = error_profile(ledger, item)
+    likely = error_profiles(ledger, item, expected)
     places = list(_places(terms, names, label).values())
-    promise = terms.promise(len(ledger), len(places))
-    cheapest = [plan.plans(promise, likely[place], terms.kind)[0] for place in places]
+    cheapest = [_plans(terms, len(ledger), [one[place] for one in likely], len(places))[0] for place in places]
     rows = [(number, *stage) for number, audit_plan in enumerate(cheapest) for stage in audit_plan.stages]
     ledger.audit = Audit(
         item=item,
         label=label,
-        stages=np.array(rows, np.int64).reshape(-1, 3),
-        allowed=np.array([audit_plan.allowed for audit_plan in cheapest], np.int64),
+        stages=np.array(rows, np.int64).reshape(-1, 4),
         seed=np.zeros(0, np.uint8),
         first=np.full(len(item), -1, np.int64),
+        second=np.full(len(item), -1, np.int64),
     )
     not_frozen = int((~ledger.hand).sum()) - len(item)
     return ledger.paid + not_frozen + sum(audit_plan.mean for audit_plan in cheapest)
 
 
-def _check(terms: Terms, asked: Callable[..., Array], ledger: Ledger, place: Array) -> None:
+def _check(terms: Terms, asked: Callable[..., Array], ledger: Ledger, place: Array, again: Array) -> None:
     """Ask for the labels of these places that no human gave yet.
 
-    If terms.answers is 2 and an answer differs from the model's label, ask again. The second answer counts.
+    If terms.answers is 2 and an answer differs from the model's label, ask again. The second answer counts. again: bool
+    [n], by place, which labels are asked again in any case. Their first answer counts, unless it differs.
     """
     frozen = ledger.audit
     assert frozen is not None
     place = place[~ledger.hand[frozen.item[place]]]
     answer = asked(frozen.item[place], Source.AUDIT)
-    differ = answer != frozen.label[place]
-    if terms.answers == 2 and differ.any():
-        frozen.first[place[differ]] = np.where(answer[differ] < 0, UNSURE_AT_FIRST, answer[differ])
-        answer[differ] = asked(frozen.item[place[differ]], Source.AUDIT, again=True)
+    corrects = (terms.answers == 2) & (answer != frozen.label[place])
+    twice = corrects | again[place]
+    if twice.any():
+        second = asked(frozen.item[place[twice]], Source.AUDIT, again=True)
+        frozen.first[place[twice]] = np.where(answer[twice] < 0, UNSURE, answer[twice])
+        frozen.second[place[twice]] = np.where(second < 0, UNSURE, second)
+        answer[twice] = np.where(corrects[twice], second, answer[twice])
     _write(ledger, frozen.item[place], answer, Source.AUDIT)
 
 
@@ -262,25 +285,30 @@ def order(terms: Terms, ledger: Ledger) -> Array:
     return ordered
 
 
-def error_profile(ledger: Ledger, item: Array, aside: bool = True) -> Array:
-    """Estimate the probability that the labels of these items are wrong, float64 [n].
+def error_profiles(ledger: Ledger, item: Array, expected: float | None = None, aside: bool = True) -> Profiles:
+    """Estimate the probability that the labels of these items are wrong, see `alearn.audit.profiles.error_profiles`.
 
     The estimate rests on the answers to the questions of the rounds, which the model did not know when it guessed.
-    aside: whether "cannot tell" counts as wrong, as it does in an audit.
+    expected: the number of wrong labels that the user expects. aside: whether "cannot tell" counts as wrong, as it does
+    in an audit.
     """
     asked = np.flatnonzero((ledger.source == Source.QUERY) & (ledger.scored == ledger.round))
     if not aside:
         asked = asked[~ledger.aside[asked]]
     if not len(asked):
-        return plan.error_profile(ledger.doubt[item])
+        return profiles.error_profiles(ledger.doubt[item], expected=expected)
     weight = FADES ** (ledger.round[asked].max() - ledger.round[asked])
     known = Known(ledger.doubt[asked], ledger.guess[asked] != ledger.label[asked], weight)
-    return plan.error_profile(ledger.doubt[item], known)
+    return profiles.error_profiles(ledger.doubt[item], known)
+
+
+def _plans(terms: Terms, total: int, likely: Profiles, count: int) -> list[Plan]:
+    """Return the audits of a group, cheapest first. count: the number of groups."""
+    return plan.plans(terms.claim(total, len(likely[0])), terms.group_risk(count), likely, terms.kind)
 
 
 def _cost(terms: Terms, ledger: Ledger, item: Array, likely: Array) -> float:
     """Return the expected hand labels of an audit of these items: those to check and those beyond the cut."""
     label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
     places = rules.places(terms.scope, label.astype(str).tolist()).values()
-    promise = terms.promise(len(ledger), len(places))
-    return sum(plan.plans(promise, likely[place], terms.kind)[0].mean for place in places)
+    return sum(_plans(terms, len(ledger), [likely[place]], len(places))[0].mean for place in places)

@@ -8,13 +8,15 @@ an audit ends, and estimates its cost.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
 
 import numpy as np
 
 from alearn.audit import bounds
-from alearn.audit.bounds import Stages
+from alearn.audit.bounds import Claim, Stages
+from alearn.audit.plan import Kind
 from alearn.files import csv_tables
 from alearn.values import Array
 
@@ -24,9 +26,6 @@ Scope = Literal["total", "auto", "class"]
 """What the share of wrong labels is a share of. total: of all labels of the data set, whoever gave them. auto: of the
 labels that are the model's in the end; either all frozen labels are accepted or none. class: for each class, of the
 images that the model put into it."""
-
-Kind = Literal["single", "staged", "sequential"]
-"""When an audit may stop: at a single size, at one of a few sizes, or whenever one more error can be tolerated."""
 
 
 @dataclass(frozen=True)
@@ -42,49 +41,34 @@ class Terms:
         cut: Labels with a p_max of at most this are left to the human. None audits all labels.
         seed: The seed of the draw. None takes fresh entropy. WAIT stops before the draw, until a seed is given.
         number: See `alearn.audit.bounds.risk_of`.
+        after: The commitment of the audit before this one in a series, "" if there is none.
+        repeat: The share of the checked labels that are asked a second time, whatever the first answer. This measures
+            how often the human errs, and changes nothing else.
     """
 
     target_error: float
     risk: float
     scope: Scope = "total"
-    kind: Kind = "staged"
+    kind: Kind = "auto"
     answers: Literal[1, 2] = 1
     cut: float | None = None
     seed: str | None = None
     number: int = 0
+    after: str = ""
+    repeat: float = 0.0
 
-    def promise(self, total: int, groups: int) -> "Promise":
-        """Return the promise for each group of a data set of `total` labels. groups: the number of groups.
+    def group_risk(self, groups: int) -> float:
+        """Return the risk of each of so many groups.
 
-        The groups share the risk. By Bonferroni's inequality, the probability that any of their bounds fails is at most
-        `risk`.
+        By Bonferroni's inequality, the probability that any of their bounds fails is at most `risk`.
         """
-        group_risk = bounds.risk_of(self.risk, self.number) / max(1, groups)
-        return Promise(self.scope, total, self.target_error, group_risk)
+        return bounds.risk_of(self.risk, self.number) / max(1, groups)
 
-
-@dataclass(frozen=True)
-class Promise:
-    """What holds for one group. It fails with a probability of at most `risk`. total: labels of the data set."""
-
-    scope: Scope
-    total: int
-    target_error: float
-    risk: float
-
-    def allowed(self, items: int, checked: int = 0) -> int:
-        """Return how many wrong labels may be left in a group of `items` labels, up to `checked` of them checked."""
-        base = {"total": self.total, "class": items, "auto": max(0, items - checked)}
-        return bounds.allowed(base[self.scope], self.target_error)
-
-    @property
-    def whole(self) -> bool:
-        """Whether a group is accepted as a whole or not at all.
-
-        A cut would make the accepted part smaller. Its share of wrong labels can rise and fall from place to place, but
-        the theorem needs a number that only rises.
-        """
-        return self.scope == "auto"
+    def claim(self, total: int, items: int) -> Claim:
+        """Return what is to be proven of a group of `items` labels. total: the labels of the whole data set."""
+        base = {"total": total, "class": items, "auto": items}
+        share = self.target_error if self.scope == "auto" else None
+        return Claim(items, bounds.allowed(base[self.scope], self.target_error), share)
 
 
 @dataclass(frozen=True)
@@ -95,14 +79,12 @@ class Group:
         name: The name of the class, "" if there is only one group.
         place: int64 [n], ascending, the places of the labels in the order of trust.
         stages: The stages of the audit.
-        allowed: The most accepted labels that may be wrong.
         whole: Whether the group is accepted as a whole or not at all.
     """
 
     name: str
     place: Array
     stages: Stages
-    allowed: int
     whole: bool
 
     def drawn(self, order: Array) -> Array:
@@ -135,6 +117,7 @@ class Outcome:
         audited: The number of labels that were checked.
         errors: The number of checked labels that were wrong.
         accepted_errors: The number of those before the cut.
+        allowed: The most delivered labels that may be wrong.
         cut: The number of labels of the group that are accepted, counted from the most trusted.
     """
 
@@ -142,6 +125,7 @@ class Outcome:
     audited: int
     errors: int
     accepted_errors: int
+    allowed: int
     cut: int
 
 
@@ -168,11 +152,10 @@ def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Gr
         "target_error": terms.target_error,
         "risk": terms.risk,
         "number": terms.number,
+        "after": terms.after,
         "answers": terms.answers,
-        "groups": [
-            {"name": group.name, "wrong_at_most": group.allowed, "stages": [list(stage) for stage in group.stages]}
-            for group in groups
-        ],
+        "repeat": terms.repeat,
+        "groups": [{"name": group.name, "stages": [list(stage) for stage in group.stages]} for group in groups],
     }
     return sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -193,6 +176,15 @@ def draw(commitment: str, seed: str, items: int) -> Array:
     return np.array([place for _, place in keys], np.int64)
 
 
+def repeated(commitment: str, seed: str, place: int, share: float) -> bool:
+    """Return whether a checked label is asked a second time.
+
+    It is if the first 64 bits of the SHA-256 of the text `commitment:seed:again:place` are below `share` times 2^64.
+    """
+    key = sha256(f"{commitment}:{seed}:again:{place}".encode()).digest()
+    return int.from_bytes(key[:8]) < Decimal(repr(share)) * 2**64
+
+
 def outcome(group: Group, checked: Array, wrong: Array) -> Outcome:
     """Return what follows from the answers for a group.
 
@@ -204,10 +196,11 @@ def outcome(group: Group, checked: Array, wrong: Array) -> Outcome:
     Raises:
         ValueError: No stage has m labels.
     """
-    sizes = [size for size, _ in group.stages]
+    sizes = [stage.checked for stage in group.stages]
     if len(checked) not in sizes:
         raise ValueError(f"{len(checked)} answers; the stages end at {sizes}")
-    stage = sizes.index(len(checked))
+    number = sizes.index(len(checked))
+    stage = group.stages[number]
     at = np.searchsorted(group.place, checked[wrong])
-    cut = bounds.cut(len(group.place), group.stages[stage][1], at, group.whole)
-    return Outcome(stage, len(checked), int(wrong.sum()), int((at < cut).sum()), cut)
+    cut = bounds.cut(len(group.place), stage.tolerated, at, group.whole)
+    return Outcome(number, len(checked), int(wrong.sum()), int((at < cut).sum()), stage.allowed, cut)

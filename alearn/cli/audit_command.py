@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from alearn.audit.rules import Terms
-from alearn.audit.statement import LABELS, NAME
+from alearn.audit.verify import LABELS, NAME
 from alearn.cli.command_line import Parser, add_target, share
 from alearn.cli.exit_codes import DONE
 

@@ -5,7 +5,8 @@ import math
 from collections.abc import Callable
 from typing import NoReturn, get_args
 
-from alearn.audit.rules import Kind, Scope
+from alearn.audit.plan import Kind
+from alearn.audit.rules import Scope
 from alearn.cli.exit_codes import UsageError
 
 
@@ -68,7 +69,7 @@ def add_target(parser: Parser) -> None:
     parser.add_argument(
         "--kind",
         choices=get_args(Kind),
-        default="staged",
-        help="when the audit may stop: at one size (single), at a few sizes (staged), or at any size (sequential) "
-        "(default: %(default)s)",
+        default="auto",
+        help="when the audit may stop: at one size (single), at a few sizes (staged), at any size (sequential), or "
+        "whichever is expected to be cheapest (default: %(default)s)",
     )

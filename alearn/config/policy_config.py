@@ -74,13 +74,17 @@ class Audit(Section):
     scope: Literal["total", "auto", "class"] = "total"
     """The labels to which target_error refers. total: all labels. auto: the final labels of the model. class: for each
     class, the images that the model assigned to it."""
-    kind: Literal["single", "staged", "sequential"] = "staged"
-    """When the audit may stop. single: at one sample size. staged: at a few sizes. sequential: after any answer."""
+    kind: Literal["auto", "single", "staged", "sequential"] = "auto"
+    """When the audit may stop. single: at one sample size. staged: at a few sizes. sequential: after any answer. auto:
+    the kind that is expected to be cheapest."""
     cut: Share | None = None
     """Audit only labels to which the model gives a probability above this, and let the human label the others. null
     audits all labels."""
     answers: Literal[1, 2] = 1
     """2 asks the human again if the first answer differs from the model's label. Then the second answer counts."""
+    repeat: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the checked images that the human is asked about a second time, to measure how often the human errs. It
+    changes nothing else. 0 asks nobody twice for that."""
     seed: str | int | None = None
     """Seed of the draw: any text that was chosen after the labels were frozen. null takes fresh entropy, so that two
     runs draw differently. wait stops once labels and plan are frozen, and prints their SHA-256: publish it, let

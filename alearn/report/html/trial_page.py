@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alearn.audit import statement
+from alearn.audit.verify import NAME
 from alearn.data.imageset import ImageSet
 from alearn.ledger import CANNOT_TELL, Ledger
 from alearn.policy import trust
@@ -195,7 +195,7 @@ def forecast(ledger: Ledger) -> Chart | None:
 def groups(folder: Path) -> list[dict[str, Any]]:
     """Return what was certified for each group of labels, see `alearn.audit.certificate_file.build`; [] before that."""
     try:
-        certificate = json.loads((folder / statement.NAME).read_text())
+        certificate = json.loads((folder / NAME).read_text())
         return list(certificate["groups"])
     except (OSError, ValueError, KeyError):
         return []
