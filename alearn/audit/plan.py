@@ -39,7 +39,7 @@ GRID = 150
 PRIOR_ERRORS = 4.0
 """The estimate of all wrong labels counts as much as this many errors found by the audit itself."""
 WORTH = 0.01
-"""An audit goes on only if that is expected to save this share of its cost, because it means a new sheet of questions."""
+"""An audit goes on only if that is expected to save this share of its cost, because people are asked once more."""
 
 
 class Costs:

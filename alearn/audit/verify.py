@@ -163,8 +163,8 @@ def _slips(certificate: dict[str, Any]) -> str:
     return (
         f" Asked again at random, {changed:,} of {asked:,} answers changed, so about {changed / asked / 2:.1%} of the "
         f"human's answers are slips ({low:.1%} to {high:.1%}, with {1 - INTERVAL:.0%} confidence). Measured by the "
-        f"truth, about {hand * changed / asked / 2:,.0f} of the {hand:,} hand labels are wrong besides, hardly more than "
-        f"{math.ceil(hand * high):,}; errors that this human repeats are not seen."
+        f"truth, about {hand * changed / asked / 2:,.0f} of the {hand:,} hand labels are wrong besides, hardly more "
+        f"than {math.ceil(hand * high):,}; errors that this human repeats are not seen."
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alearn.audit import rules
+from alearn.audit.bounds import Stage
 from alearn.audit.rules import Group, Terms
 
 
@@ -32,15 +33,16 @@ def test_what_is_frozen_cannot_be_read_in_two_ways():
 
 
 def group(items: int, stages, allowed: int = 2, whole: bool = False, place=None) -> Group:
-    return Group("", np.arange(items) if place is None else place, stages, allowed, whole)
+    place = np.arange(items) if place is None else place
+    return Group("", place, tuple(Stage(*stage, allowed) for stage in stages), whole)
 
 
 def test_an_outcome_accepts_up_to_the_first_error_too_many():
     one = group(10, ((3, 0), (5, 1)))
     places, wrong = np.array([7, 2, 9, 4, 0]), np.array([True, False, False, True, False])
-    assert rules.outcome(one, places[:3], wrong[:3]) == rules.Outcome(0, 3, 1, 0, 7)
-    assert rules.outcome(one, places, wrong) == rules.Outcome(1, 5, 2, 1, 7)
-    assert rules.outcome(one, places, np.zeros(5, bool)) == rules.Outcome(1, 5, 0, 0, 10)
+    assert rules.outcome(one, places[:3], wrong[:3]) == rules.Outcome(0, 3, 1, 0, 2, 7)
+    assert rules.outcome(one, places, wrong) == rules.Outcome(1, 5, 2, 1, 2, 7)
+    assert rules.outcome(one, places, np.zeros(5, bool)) == rules.Outcome(1, 5, 0, 0, 2, 10)
     with pytest.raises(ValueError, match="4 answers"):
         rules.outcome(one, places[:4], wrong[:4])
 
@@ -48,8 +50,8 @@ def test_an_outcome_accepts_up_to_the_first_error_too_many():
 def test_a_group_that_is_accepted_as_a_whole_or_not_at_all_has_no_cut_between():
     one = group(10, ((3, 0), (5, 1)), whole=True)
     places, wrong = np.array([7, 2, 9, 4, 0]), np.array([True, False, False, True, False])
-    assert rules.outcome(one, places, wrong) == rules.Outcome(1, 5, 2, 0, 0)
-    assert rules.outcome(one, places, wrong & (places == 7)) == rules.Outcome(1, 5, 1, 1, 10)
+    assert rules.outcome(one, places, wrong) == rules.Outcome(1, 5, 2, 0, 2, 0)
+    assert rules.outcome(one, places, wrong & (places == 7)) == rules.Outcome(1, 5, 1, 1, 2, 10)
 
 
 def test_the_outcome_of_a_class_counts_within_it():
@@ -57,7 +59,7 @@ def test_the_outcome_of_a_class_counts_within_it():
     drawn = one.drawn(np.array([9, 1, 0, 5, 2, 3, 8, 6, 7, 4]))
     assert drawn.tolist() == [9, 5, 2, 6], "in the order of the draw"
     wrong = np.array([False, False, True])
-    assert rules.outcome(one, np.array([9, 5, 6]), wrong) == rules.Outcome(0, 3, 1, 0, 2), "6 is third of the class"
+    assert rules.outcome(one, np.array([9, 5, 6]), wrong) == rules.Outcome(0, 3, 1, 0, 2, 2), "6 is third of the class"
 
 
 def test_groups_are_all_labels_or_one_a_class():
@@ -74,7 +76,16 @@ def test_groups_are_all_labels_or_one_a_class():
 
 def test_what_may_be_wrong_is_a_share_of_what_the_scope_says_and_classes_share_the_risk():
     for scope, allowed in (("total", 100), ("class", 6), ("auto", 5)):
-        assert Terms(0.01, 0.05, scope).promise(10_000, 1).allowed(600, 100) == allowed
-    assert Terms(0.01, 0.05, "class").promise(10_000, 10).risk == 0.005
-    assert Terms(0.01, 0.05, number=2).promise(10_000, 1).risk == 0.0125, "a second audit of two or more"
-    assert [Terms(0.01, 0.05, scope).promise(1, 1).whole for scope in ("total", "class", "auto")] == [0, 0, 1]
+        assert Terms(0.01, 0.05, scope).claim(10_000, 600).allowed(100) == allowed
+    assert Terms(0.01, 0.05, "class").group_risk(10) == 0.005
+    assert Terms(0.01, 0.05, number=2).group_risk(1) == 0.0125, "a second audit of two or more"
+    assert [Terms(0.01, 0.05, scope).claim(1, 1).whole for scope in ("total", "class", "auto")] == [0, 0, 1]
+
+
+def test_the_labels_to_ask_again_are_a_share_of_all_and_more_of_them_for_a_greater_share():
+    few, many = ({place for place in range(20_000) if rules.repeated("c", "s", place, share)} for share in (0.05, 0.2))
+    assert few < many
+    assert len(few) / 20_000 == pytest.approx(0.05, abs=0.006)
+    assert len(many) / 20_000 == pytest.approx(0.2, abs=0.01)
+    assert not any(rules.repeated("c", "s", place, 0.0) for place in range(1000))
+    assert few != {place for place in range(20_000) if rules.repeated("c", "t", place, 0.05)}, "another seed"
