@@ -8,7 +8,7 @@ import pytest
 
 from alearn import loop, rng
 from alearn.audit import rules
-from alearn.errors import AlearnError
+from alearn.errors import AlearnError, WaitingError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, MemoryJournal, Round
 from alearn.learn import pool_scores
 from alearn.ledger import Ledger, Source
@@ -361,7 +361,9 @@ def test_the_draw_is_one_of_labels_and_plan(config, scripted):
 
 def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
     words, person, ledger = [word for word in AUDIT if "seed" not in word], Person(), Ledger.empty(TOTAL)
-    with pytest.raises(AlearnError, match=r"labels and plan are frozen\. Publish their SHA-256, [0-9a-f]{64}") as found:
+    with pytest.raises(
+        WaitingError, match=r"labels and plan are frozen\. Publish their SHA-256, [0-9a-f]{64}"
+    ) as found:
         run(config(*words, "policy.audit.seed=wait"), person, ledger)
     assert Source.AUDIT not in [purpose for purpose, _ in person.asked]
     frozen = ledger.audit.item.copy()
