@@ -1,6 +1,7 @@
 """Compare the loop with a second implementation of the seven steps, which uses lists. The models are scripted."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 
 from alearn import loop, rng
 from alearn.audit import rules
+from alearn.config import preset
 from alearn.errors import AlearnError, WaitingError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, MemoryJournal, Round
 from alearn.learn import pool_scores
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
 from tests import scripted as scripted_module
-from tests.conftest import shapes, trial
+from tests.conftest import compose, shapes, trial
 from tests.scripted import CLASSES, TOTAL, TRUTH, Person, probabilities, run, script, scripted_trial
 
 
@@ -394,6 +396,15 @@ def test_an_audit_that_was_interrupted_goes_on_with_the_same_draw(config, script
     answered = ledger.hand
     assert not any(answered[index].any() for _, index in person.asked), "nobody is asked twice"
     assert not len(after.unlabeled)
+
+
+def test_a_seed_that_nobody_can_read_is_refused_before_anybody_is_asked(scripted):
+    person = Person()
+    for seed in ("", " ", "\0", "\udc80"):
+        policy = preset("policy", "frugal", audit={"seed": seed})
+        with pytest.raises(AlearnError, match=r"^policy\.audit\.seed"):
+            loop.label(replace(scripted_trial(compose(), person), policy=policy), MemoryJournal())
+    assert not person.asked
 
 
 def test_fresh_entropy_draws_differently_each_time(config, scripted):

@@ -82,7 +82,7 @@ class Audit(Section):
     answers: Literal[1, 2] = 1
     """2 asks the human again if the first answer differs from the model's label. Then the second answer counts."""
     seed: str | int | None = None
-    """Seed of the draw: any text that was chosen after the labels were frozen. null takes fresh entropy, so that two
+    """Seed of the draw: a text that was chosen after the labels were frozen. null takes fresh entropy, so that two
     runs draw differently. wait stops once labels and plan are frozen, and prints their SHA-256: publish it, let
     somebody else choose a seed, and resume with that seed."""
 

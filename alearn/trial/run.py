@@ -223,8 +223,6 @@ def check(config: Config, folder: Path) -> None:
     """
     config = resume.as_before(config, folder)
     build.check(config.model)
-    total = sources.check(config.data)
-    if total is not None:
-        loop.check(config.policy, total)
+    loop.check(config.policy, sources.check(config.data))
     resume.check_writable(folder)
     resume.check_config(config, folder)
