@@ -15,7 +15,7 @@ from alearn.config import flatten, load
 from alearn.errors import AlearnError
 from alearn.report.html import page
 from alearn.report.html.curves import Chart, Series, lines
-from alearn.sweep import averages, sweep_table, tradeoff
+from alearn.sweep import averages, joint_promise, sweep_table, tradeoff
 from alearn.sweep.averages import Run
 from alearn.trial import metrics_jsonl, row, status
 from alearn.trial.metric import Metric, Topic, Unit
@@ -89,6 +89,7 @@ def content(folder: Path) -> dict[str, Any]:
         "title": f"Sweep {folder.resolve().name}",
         "sentence": sentence(jobs, len({job.setting for job in jobs})),
         "best": best(by_setting, names),
+        "promise": joint_promise.in_words(rows),
         "columns": columns(by_setting),
         "lines": list(map(cells, by_setting.values())),
         "tradeoff": tradeoff.svg(rows) if rows else "",
