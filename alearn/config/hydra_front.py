@@ -54,11 +54,11 @@ def refuse_respelled_seed(overrides: Iterable[str]) -> None:
         if key.lstrip("+") != SEED:
             continue
         value = OverridesParser.create().parse_override(override).value()
-        several = isinstance(value, ChoiceSweep)
+        seeds: list[Any] = value.list if isinstance(value, ChoiceSweep) else [value]
         written = re.findall(r"[^\s,()]+", text)
-        for seed in value.list if several else [value]:
+        for seed in seeds:
             if isinstance(seed, float | bool) or (isinstance(seed, int) and str(seed) not in written):
-                quoted = "SEED" if several else text.strip()
+                quoted = text.strip() if len(seeds) == 1 else "SEED"
                 raise AlearnError(
                     f"{override}: would be read as {seed}; to take a seed as it is written, quote it for Hydra and for "
                     f"the shell: {SEED}=\"'{quoted}'\""
