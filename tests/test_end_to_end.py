@@ -148,12 +148,15 @@ def test_a_trial_waits_for_its_seed(quick, tmp_path):
     assert code != 1
     assert err == "", "nothing is wrong"
     committed = out.split("SHA-256, ")[1][:64]
-    assert not (tmp_path / "failed.json").exists()
+    page = Page(tmp_path / "report.html")
+    assert f"What it waits for: labels and plan are frozen. Publish their SHA-256, {committed}." in page.text
+    assert "Waiting after round" in page.text
     frozen = (tmp_path / "frozen.csv").read_bytes()
     assert committed in alearn(f"resume={tmp_path}").out, "it still waits"
     code, _, err = alearn(f"resume={tmp_path}", "policy.audit.seed='2025_11'")
     assert (code, err) == (0, "")
     made = json.loads((tmp_path / "certificate.json").read_text())
+    assert not {path.name for path in tmp_path.iterdir()} & {"failed.json", "waiting.json"}
     assert (made["seed"], made["commitment_sha256"]) == ("2025_11", committed)
     assert (tmp_path / "frozen.csv").read_bytes() == frozen
     assert alearn("verify", tmp_path).out.startswith("valid: ")

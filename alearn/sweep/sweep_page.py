@@ -41,7 +41,7 @@ class Job:
         config: Its config, flat; {} if it cannot be read.
         setting: A name that is the same for jobs that differ only in their seed.
         status: Its status.
-        reason: Why it failed, "" if it did not.
+        reason: Why it failed or what it waits for, otherwise "".
     """
 
     name: str
@@ -98,7 +98,7 @@ def content(folder: Path) -> dict[str, Any]:
         "jobs": jobs,
         "of_a_trial": [page.title(metric) for metric in OF_A_TRIAL],
         "names": names,
-        "unfinished": [job for job in jobs if job.status in (Status.FAILED, Status.INTERRUPTED)],
+        "unfinished": [job for job in jobs if job.status not in (Status.FINISHED, Status.RUNNING)],
         "command": (again := command(folder)),
         "go_on": again and f"{again} {quote(f'hydra.sweep.dir={folder.absolute()}')}",
         "commits": sorted({done["git_commit"] or "an installed package" for done in rows}),
