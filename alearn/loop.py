@@ -18,6 +18,7 @@ import torch
 from alearn import rng
 from alearn.audit import protocol
 from alearn.audit.protocol import Names, audit, pays, terms
+from alearn.audit.seeds import check_seed
 from alearn.config import Head, Policy, Train
 from alearn.errors import AlearnError
 from alearn.journal import Finished, Journal, Round, RoundStarted
@@ -98,10 +99,16 @@ def label(trial: Trial, journal: Journal) -> Ledger:
     return finish(trial, journal)  # 7
 
 
-def check(policy: Policy, total: int, given: int = 0) -> None:
-    """Raise AlearnError if the policy does not fit `total` images, `given` of which have a label already."""
-    decisions.check(policy, total, given)
-    protocol.check(policy, total)
+def check(policy: Policy, total: int | None, given: int = 0) -> None:
+    """Raise AlearnError if the policy does not fit `total` images, `given` of which have a label already.
+
+    total: None if only loading can tell.
+    """
+    if policy.audit.seed is not None:
+        check_seed(str(policy.audit.seed), "policy.audit.seed")
+    if total is not None:
+        decisions.check(policy, total, given)
+        protocol.check(policy, total)
 
 
 def ask_first(trial: Trial) -> None:

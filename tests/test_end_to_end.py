@@ -142,6 +142,26 @@ def test_an_audited_trial_says_what_is_certain_and_can_be_verified(quick, tmp_pa
     assert "labels.csv" in err
 
 
+def test_a_trial_waits_for_its_seed(quick, tmp_path):
+    audit = ("policy.finish=audit", "policy.audit.target_error=0.1", "policy.threshold=0.9", "policy.audit.seed=wait")
+    code, out, err = alearn(*quick, *audit, f"hydra.run.dir='{tmp_path}'")
+    assert code != 1
+    assert err == "", "nothing is wrong"
+    committed = out.split("SHA-256, ")[1][:64]
+    page = Page(tmp_path / "report.html")
+    assert f"What it waits for: labels and plan are frozen. Publish their SHA-256, {committed}." in page.text
+    assert "Waiting after round" in page.text
+    frozen = (tmp_path / "frozen.csv").read_bytes()
+    assert committed in alearn(f"resume={tmp_path}").out, "it still waits"
+    code, _, err = alearn(f"resume={tmp_path}", "policy.audit.seed='2025_11'")
+    assert (code, err) == (0, "")
+    made = json.loads((tmp_path / "certificate.json").read_text())
+    assert not {path.name for path in tmp_path.iterdir()} & {"failed.json", "waiting.json"}
+    assert (made["seed"], made["commitment_sha256"]) == ("2025_11", committed)
+    assert (tmp_path / "frozen.csv").read_bytes() == frozen
+    assert alearn("verify", tmp_path).out.startswith("valid: ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_says_how_to_go_on(undisturbed, quick, tmp_path, number, code):

@@ -1,6 +1,7 @@
 """Compare the loop with a second implementation of the seven steps, which uses lists. The models are scripted."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 
 from alearn import loop, rng
 from alearn.audit import rules
-from alearn.errors import AlearnError
+from alearn.config import preset
+from alearn.errors import AlearnError, WaitingError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Finished, MemoryJournal, Round
 from alearn.learn import pool_scores
 from alearn.ledger import Ledger, Source
 from alearn.oracle.truth import Truth
 from tests import scripted as scripted_module
-from tests.conftest import shapes, trial
+from tests.conftest import compose, shapes, trial
 from tests.scripted import CLASSES, TOTAL, TRUTH, Person, probabilities, run, script, scripted_trial
 
 
@@ -361,7 +363,9 @@ def test_the_draw_is_one_of_labels_and_plan(config, scripted):
 
 def test_a_seed_that_is_still_to_come_is_waited_for(config, scripted):
     words, person, ledger = [word for word in AUDIT if "seed" not in word], Person(), Ledger.empty(TOTAL)
-    with pytest.raises(AlearnError, match=r"labels and plan are frozen\. Publish their SHA-256, [0-9a-f]{64}") as found:
+    with pytest.raises(
+        WaitingError, match=r"labels and plan are frozen\. Publish their SHA-256, [0-9a-f]{64}"
+    ) as found:
         run(config(*words, "policy.audit.seed=wait"), person, ledger)
     assert Source.AUDIT not in [purpose for purpose, _ in person.asked]
     frozen = ledger.audit.item.copy()
@@ -392,6 +396,15 @@ def test_an_audit_that_was_interrupted_goes_on_with_the_same_draw(config, script
     answered = ledger.hand
     assert not any(answered[index].any() for _, index in person.asked), "nobody is asked twice"
     assert not len(after.unlabeled)
+
+
+def test_a_seed_that_nobody_can_read_is_refused_before_anybody_is_asked(scripted):
+    person = Person()
+    for seed in ("", " ", "\0", "\udc80"):
+        policy = preset("policy", "frugal", audit={"seed": seed})
+        with pytest.raises(AlearnError, match=r"^policy\.audit\.seed"):
+            loop.label(replace(scripted_trial(compose(), person), policy=policy), MemoryJournal())
+    assert not person.asked
 
 
 def test_fresh_entropy_draws_differently_each_time(config, scripted):

@@ -13,10 +13,10 @@ from alearn.audit.plan import Costs, Plan
 from alearn.audit.profiles import Known, Profiles
 from alearn.audit.rules import Group, Terms
 from alearn.config import Policy
-from alearn.errors import AlearnError
+from alearn.errors import AlearnError, WaitingError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Journal
 from alearn.ledger import CANNOT_TELL_TEXT, Audit, Ledger, Source
-from alearn.oracle import Oracle, ask
+from alearn.oracle import Oracle, ask, seed_of_draw
 from alearn.values import Array
 
 HORIZON = 1, 2, 4
@@ -118,7 +118,7 @@ def audit(
     expected: the number of wrong labels that the user expects; None estimates it. It only decides what the audit costs.
 
     The oracle never learns the model's labels. If terms.seed is WAIT, labels and plan are frozen and committed, nothing
-    is drawn, and AlearnError is raised.
+    is drawn, and WaitingError is raised.
     """
     if ledger.audit is None:
         cost = _freeze(terms, names, ledger, expected)
@@ -126,12 +126,8 @@ def audit(
         journal.commit(AuditFrozen(ledger, commitment(terms, names, ledger), cost))
     frozen = ledger.audit
     if not len(frozen.seed):  # only now, when the labels are frozen and saved: nobody could know the draw before
-        if terms.seed == rules.WAIT:
-            raise AlearnError(
-                f"labels and plan are frozen. Publish their SHA-256, {commitment(terms, names, ledger)}. Then let "
-                "somebody choose a seed that nobody could know before, and continue with it (policy.audit.seed, --seed)"
-            )
-        seed = token_hex(16) if terms.seed is None else terms.seed
+        committed = commitment(terms, names, ledger)
+        seed = seed_of_draw(oracle, committed, partial(_choose_seed, terms, committed))
         frozen.seed = np.frombuffer(seed.encode(), np.uint8).copy()
         journal.commit(AuditDrawn(ledger))
 
@@ -234,6 +230,16 @@ def _freeze(terms: Terms, names: Names, ledger: Ledger, expected: float | None) 
     )
     not_frozen = int((~ledger.hand).sum()) - len(item)
     return ledger.paid + not_frozen + sum(audit_plan.mean for audit_plan in cheapest)
+
+
+def _choose_seed(terms: Terms, committed: str) -> str:
+    """Return the seed of a new draw. Raise WaitingError if somebody has yet to choose it."""
+    if terms.seed == rules.WAIT:
+        raise WaitingError(
+            f"labels and plan are frozen. Publish their SHA-256, {committed}. Then let somebody choose a seed that "
+            "nobody could know before, and continue with it (policy.audit.seed, --seed)"
+        )
+    return token_hex(16) if terms.seed is None else terms.seed
 
 
 def _check(terms: Terms, asked: Callable[..., Array], ledger: Ledger, place: Array, again: Array) -> None:

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from alearn.cli import help_page
 from alearn.cli.exit_codes import DONE, report
 from alearn.config import usual_policy
-from alearn.config.hydra_front import explain, in_process
+from alearn.config.hydra_front import explain, in_process, refuse_respelled_seed
 from alearn.config.presets import CONF
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError, WaitingError
@@ -44,6 +44,7 @@ def run(args: Sequence[str]) -> int:
                 overrides += usual_policy.override(overrides)
             sys.argv = ["alearn", *overrides]  # Hydra reads its arguments from there
             refuse_old_overrides(overrides)
+            refuse_respelled_seed(overrides)
             if {"--help", "-h"} & set(args):
                 print(help_page.text([arg for arg in overrides if not arg.startswith("-")]))
                 return DONE

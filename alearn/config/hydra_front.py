@@ -6,6 +6,7 @@ Nothing else in `alearn.config` imports Hydra.
 import math
 import re
 import shutil
+from collections.abc import Iterable
 from contextlib import nullcontext
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, Transformer
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -27,6 +28,7 @@ from alearn.config.search_space import Dimension, Interval, Options, Space
 from alearn.config.trial_config import Config, flatten
 from alearn.errors import AlearnError
 
+SEED = "policy.audit.seed"
 EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "optuna": "optuna"}
 """The extra that installs a launcher or sweeper, by a part of its name."""
 
@@ -40,6 +42,27 @@ def composed(*overrides: str) -> DictConfig:
     """Return what Hydra composes for a command line, unchecked. Raise an exception of Hydra if it cannot."""
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose("config", overrides=list(overrides))
+
+
+def refuse_respelled_seed(overrides: Iterable[str]) -> None:
+    """Raise AlearnError if Hydra would not take a seed of the draw as it is written, but as a number or a truth value.
+
+    To Hydra, 2025_11 is the number 202511.
+    """
+    for override in overrides:
+        key, _, text = override.partition("=")
+        if key.lstrip("+") != SEED:
+            continue
+        value = OverridesParser.create().parse_override(override).value()
+        seeds: list[Any] = value.list if isinstance(value, ChoiceSweep) else [value]
+        written = re.findall(r"[^\s,()]+", text)
+        for seed in seeds:
+            if isinstance(seed, float | bool) or (isinstance(seed, int) and str(seed) not in written):
+                quoted = text.strip() if len(seeds) == 1 else "SEED"
+                raise AlearnError(
+                    f"{override}: would be read as {seed}; to take a seed as it is written, quote it for Hydra and for "
+                    f"the shell: {SEED}=\"'{quoted}'\""
+                )
 
 
 def jobs(config: DictConfig) -> list[list[str]]:

@@ -86,7 +86,7 @@ class Audit(Section):
     """Share of the checked images that the human is asked about a second time, to measure how often the human errs. It
     changes nothing else. 0 asks nobody twice for that."""
     seed: str | int | None = None
-    """Seed of the draw: any text that was chosen after the labels were frozen. null takes fresh entropy, so that two
+    """Seed of the draw: a text that was chosen after the labels were frozen. null takes fresh entropy, so that two
     runs draw differently. wait stops once labels and plan are frozen, and prints their SHA-256: publish it, let
     somebody else choose a seed, and resume with that seed."""
 

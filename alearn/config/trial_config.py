@@ -77,12 +77,16 @@ class Config(Section):
         Each job gets one thread, so that jobs fill the cores and their labels do not depend on the launcher.
 
         Raises:
-            AlearnError: the job would ask people.
+            AlearnError: the job would wait for people.
         """
         if not ORACLES.get(self.oracle.name).simulated:
             raise AlearnError(
                 f"oracle={self.oracle.name}: people answer one trial, not a sweep; must be truth, noisy or another "
                 "simulated oracle"
+            )
+        if self.policy.finish == "audit" and self.policy.audit.seed == "wait":
+            raise AlearnError(
+                "policy.audit.seed=wait: a sweep waits for nobody; run its trials one by one, or leave the key out"
             )
         return self.model_copy(update={"threads": 1}) if self.threads == "auto" else self
 

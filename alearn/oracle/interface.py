@@ -1,6 +1,6 @@
 """The protocol that the loop expects of an oracle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -60,6 +60,30 @@ class AsksAhead(Remembers, Protocol):
         Returns:
             The class, or CANNOT_TELL, by the index of the image, of these and of all earlier questions of rounds.
         """
+
+
+@runtime_checkable
+class KeepsDraw(Protocol):
+    """An oracle that keeps the draw of an audit beside its answers, across restarts.
+
+    Whoever knows the answers to a sample must not draw another one. So the draw must last as long as the answers.
+    """
+
+    def keep_draw(self, commitment: str, choose: Callable[[], str]) -> str:
+        """Return the seed of the audit's draw. It is on disk when this returns, before anything is asked.
+
+        Args:
+            commitment: the SHA-256 of everything that the audit has committed to before the draw.
+            choose: returns a seed. It is called only if nothing has been drawn.
+
+        Raises:
+            AlearnError: a sample has been drawn for another commitment.
+        """
+
+
+def seed_of_draw(oracle: Oracle, commitment: str, choose: Callable[[], str]) -> str:
+    """Return the seed that the oracle keeps for an audit, or a new one if it keeps none; see `KeepsDraw`."""
+    return oracle.keep_draw(commitment, choose) if isinstance(oracle, KeepsDraw) else choose()
 
 
 def asks_ahead(oracle: Oracle) -> AsksAhead | None:

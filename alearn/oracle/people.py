@@ -119,6 +119,10 @@ class People:
         known = self._store.answers()
         return self.answered(ledger.rounds) | {i: known[i] for i in index.tolist() if i in known}
 
+    def keep_draw(self, commitment: str, choose: Callable[[], str]) -> str:
+        """Return the seed of the audit's draw; see `KeepsDraw`."""
+        return self._store.keep_draw(commitment, choose)
+
     def close(self) -> None:
         """End the channel, then close the store."""
         try:

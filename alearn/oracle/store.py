@@ -1,11 +1,12 @@
 """Keep the answers of people in a SQLite database, which has each answer before the page shows the next image.
 
 Answers are never deleted: a withdrawn answer stays, with the time of its withdrawal. Whatever happens to the trial's
-other files, the same command in the same folder does not ask again for an answer that stands here.
+other files, the same command in the same folder does not ask again for an answer that stands here, and its audit does
+not draw again.
 """
 
 import sqlite3
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ from alearn.errors import AlearnError
 from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 
 NAME = "answers.db"
-VERSION = 1
+VERSION = 2
+"""Earlier versions can be opened: 1 had no draw."""
 LONGEST = 100
 """The most characters in the name of a class."""
 SCHEMA = """
@@ -35,6 +37,7 @@ CREATE TABLE IF NOT EXISTS answer (
     at TEXT NOT NULL,
     withdrawn TEXT
 );
+CREATE TABLE IF NOT EXISTS draw (commitment TEXT NOT NULL, seed TEXT NOT NULL, at TEXT NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS standing ON answer (item, again) WHERE withdrawn IS NULL;
 """
 
@@ -103,7 +106,7 @@ class Store:
         self._base = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         try:
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
+            if not 0 <= version <= VERSION:
                 raise AlearnError(f"{self._path}: was written by another version of alearn (its format is {version})")
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")  # an answer outlives even a power cut
@@ -220,6 +223,22 @@ class Store:
             )
             self._answers[again].pop(index, None)
             return True
+
+    def keep_draw(self, commitment: str, choose: Callable[[], str]) -> str:
+        """Return the seed of the audit's draw. If there has been no draw, choose and keep it; see `KeepsDraw`."""
+        with self._lock:
+            kept = self._base.execute("SELECT commitment, seed FROM draw").fetchone()
+            if kept is None:
+                kept = commitment, choose()
+                self._base.execute("INSERT INTO draw VALUES (?, ?, ?)", (*kept, _now()))
+        drawn_for, seed = kept
+        if drawn_for != commitment:
+            raise AlearnError(
+                f"{self._path}: an audit has drawn its sample already, for other labels or terms than now, and people "
+                "know its answers. A second draw would break the promise of the certificate. Restore the "
+                "checkpoint.pt of that audit, or begin again in another folder"
+            )
+        return str(seed)
 
     def add_class(self, name: str) -> int:
         """Return the number of the class with this name. If there is none, add it.

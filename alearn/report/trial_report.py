@@ -54,11 +54,9 @@ class Report:
             self._write(self._so_far(), (Status.RUNNING, ""))
 
     def close(self) -> None:
-        """Write a last report if the trial did not finish. The reason of a failure must be on disk before."""
+        """Write a last report if the trial did not finish. The reason must be on disk before."""
         if not self._finished:
-            reason = status.failure(self._setting.folder)
-            standing = (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
-            self._write(self._so_far(), standing)
+            self._write(self._so_far(), status.stopped(self._setting.folder))
 
     def _so_far(self) -> dict[str, Any]:
         setting = self._setting

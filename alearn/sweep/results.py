@@ -9,7 +9,7 @@ from typing import Any
 
 from alearn.errors import AlearnError
 from alearn.files import atomic
-from alearn.sweep import bands, sweep_page, tradeoff
+from alearn.sweep import bands, joint_promise, sweep_page, tradeoff
 from alearn.sweep.sweep_table import aggregate, markdown, to_csv
 from alearn.trial import status
 from alearn.trial.metrics import METRICS
@@ -26,10 +26,13 @@ def table(*folders: Path, rows: Sequence[dict[str, Any]] | None = None) -> str:
         folders: The folders below which the trials are.
         rows: The rows to use, in this order; None for all rows of these trials.
     """
-    rows = status.rows(*folders) if rows is None else rows
+    every = status.rows(*folders)
+    rows = every if rows is None else rows
     lines = list(aggregate(rows).values())
     missing = status.missing(*folders)
     text = markdown(lines, missing)
+    if promise := joint_promise.in_words(every):  # also of those left out, because whoever leaves some out chooses
+        text += f"\n{promise}\n"
     into = folders[0]
     atomic.replace(into / "table.md", text)
     atomic.replace(into / "table.csv", to_csv(lines))

@@ -15,8 +15,8 @@ from alearn.config import flatten, load
 from alearn.errors import AlearnError
 from alearn.report.html import page
 from alearn.report.html.curves import Chart, Series, lines
-from alearn.sweep import seeds, sweep_table, tradeoff
-from alearn.sweep.seeds import Run
+from alearn.sweep import averages, joint_promise, sweep_table, tradeoff
+from alearn.sweep.averages import Run
 from alearn.trial import metrics_jsonl, row, status
 from alearn.trial.metric import Metric, Topic, Unit
 from alearn.trial.metrics import BY_KEY, METRICS
@@ -41,7 +41,7 @@ class Job:
         config: Its config, flat; {} if it cannot be read.
         setting: A name that is the same for jobs that differ only in their seed.
         status: Its status.
-        reason: Why it failed, "" if it did not.
+        reason: Why it failed or what it waits for, otherwise "".
     """
 
     name: str
@@ -89,6 +89,7 @@ def content(folder: Path) -> dict[str, Any]:
         "title": f"Sweep {folder.resolve().name}",
         "sentence": sentence(jobs, len({job.setting for job in jobs})),
         "best": best(by_setting, names),
+        "promise": joint_promise.in_words(rows),
         "columns": columns(by_setting),
         "lines": list(map(cells, by_setting.values())),
         "tradeoff": tradeoff.svg(rows) if rows else "",
@@ -97,7 +98,7 @@ def content(folder: Path) -> dict[str, Any]:
         "jobs": jobs,
         "of_a_trial": [page.title(metric) for metric in OF_A_TRIAL],
         "names": names,
-        "unfinished": [job for job in jobs if job.status in (Status.FAILED, Status.INTERRUPTED)],
+        "unfinished": [job for job in jobs if job.status not in (Status.FINISHED, Status.RUNNING)],
         "command": (again := command(folder)),
         "go_on": again and f"{again} {quote(f'hydra.sweep.dir={folder.absolute()}')}",
         "commits": sorted({done["git_commit"] or "an installed package" for done in rows}),
@@ -221,7 +222,7 @@ def _series(
 ) -> Series:
     """Return the line of a setting. histories: Whether each trial has finished, and its rounds' metrics."""
     runs = [Run(list(enumerate(map(metric.of, history), 1)), finished) for finished, history in histories]
-    spreads = seeds.average(runs).values()
+    spreads = averages.average(runs).values()
     return Series(name, f"s{number}", [mean for mean, _ in spreads], sd=[sd or 0.0 for _, sd in spreads])
 
 

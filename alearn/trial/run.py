@@ -91,7 +91,7 @@ def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nob
 
     Raises:
         AlearnError: The trial failed for a reason that the user can correct.
-        WaitingError: The trial cannot continue until people have answered.
+        WaitingError: The trial cannot continue until people have answered, or chosen a seed.
     """
     if prepared.row is not None:
         return prepared.row
@@ -99,20 +99,23 @@ def run(prepared: Prepared, origin: Origin = UNKNOWN, reporters: Reporters = nob
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with status.lock(folder, "trial"):
-            (folder / status.FAILED).unlink(missing_ok=True)
+            status.start(folder)
             return _run(prepared, origin, reporters)
     except OSError as error:
         raise AlearnError(f"{folder}: cannot be written ({error}); make room there, then resume") from error
 
 
 def _run(prepared: Prepared, origin: Origin, reporters: Reporters) -> dict[str, Any]:
-    """Run a trial. If it fails, record the reason before the reporters close, because the report shows it."""
+    """Run a trial. If it fails or waits, record why before the reporters close, because the report shows it."""
     folder = prepared.folder
     with ExitStack() as end:
         try:
             done = _label(prepared, origin, reporters, end)
-        except (OSError, WaitingError):
-            raise  # a full disk has no room for a reason, and waiting is no failure
+        except OSError:
+            raise  # a full disk has no room for a reason
+        except WaitingError as waiting:
+            status.wait(folder, str(waiting))
+            raise
         except AlearnError as error:
             log.error("%s", error)
             status.fail(folder, str(error))
@@ -223,8 +226,6 @@ def check(config: Config, folder: Path) -> None:
     """
     config = resume.as_before(config, folder)
     build.check(config.model)
-    total = sources.check(config.data)
-    if total is not None:
-        loop.check(config.policy, total)
+    loop.check(config.policy, sources.check(config.data))
     resume.check_writable(folder)
     resume.check_config(config, folder)

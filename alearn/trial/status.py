@@ -14,28 +14,42 @@ from alearn.trial import row
 
 CONFIG = "config.yaml"
 FAILED = "failed.json"
+WAITING = "waiting.json"
 LOCK = ".lock"
 PATIENCE = 5.0
 """Seconds to wait for a lock, because a process that was just killed may not have ended yet."""
 
 
 class Status(StrEnum):
-    """The status of a trial. An interrupted trial can be resumed, and so can a failed one if its cause is fixed."""
+    """The status of a trial.
+
+    An interrupted trial can be resumed. So can a failed one if its cause is fixed, and a waiting one once people have
+    done their part.
+    """
 
     FINISHED = "finished"
     FAILED = "failed"
     RUNNING = "running"
+    WAITING = "waiting"
     INTERRUPTED = "interrupted"
 
 
 def of(folder: Path) -> tuple[Status, str]:
-    """Return the status of the trial in a folder, and why it failed ("" if it did not)."""
+    """Return the status of the trial in a folder, and why it failed or what it waits for, otherwise ""."""
     if row.load(folder) is not None:
         return Status.FINISHED, ""
     if locked(folder):
         return Status.RUNNING, ""
-    reason = failure(folder)
-    return (Status.INTERRUPTED, "") if reason is None else (Status.FAILED, reason)
+    return stopped(folder)
+
+
+def stopped(folder: Path) -> tuple[Status, str]:
+    """Return the status of a trial that neither runs nor has finished, and the reason as `of` does."""
+    for state, name in ((Status.FAILED, FAILED), (Status.WAITING, WAITING)):
+        reason = _reason(folder / name)
+        if reason is not None:
+            return state, reason
+    return Status.INTERRUPTED, ""
 
 
 def trials(folder: Path) -> list[Path]:
@@ -72,17 +86,36 @@ def missing(*folders: Path) -> dict[str, str]:
 
 def fail(folder: Path, reason: str) -> None:
     """Record why the trial in a folder failed."""
-    atomic.replace(folder / FAILED, json.dumps({"reason": reason}, indent=1) + "\n")
+    _record(folder / FAILED, reason)
+
+
+def wait(folder: Path, reason: str) -> None:
+    """Record what the trial in a folder waits for."""
+    _record(folder / WAITING, reason)
+
+
+def start(folder: Path) -> None:
+    """Remove the record of how an earlier attempt ended."""
+    for name in (FAILED, WAITING):
+        (folder / name).unlink(missing_ok=True)
 
 
 def failure(folder: Path) -> str | None:
     """Return why the last attempt at a trial failed, None if it did not fail."""
+    return _reason(folder / FAILED)
+
+
+def _record(path: Path, reason: str) -> None:
+    atomic.replace(path, json.dumps({"reason": reason}, indent=1) + "\n")
+
+
+def _reason(path: Path) -> str | None:
     try:
-        return str(json.loads((folder / FAILED).read_text())["reason"])
+        return str(json.loads(path.read_text())["reason"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        return f"{FAILED} cannot be read"
+        return f"{path.name} cannot be read"
 
 
 def lock(folder: Path, what: str) -> FileLock:

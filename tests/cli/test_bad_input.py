@@ -19,6 +19,18 @@ BAD = {
     "resume=/nowhere/at/all": "resume=/nowhere/at/all: there is no such folder",
     "resume=/tmp": "that folder holds no trial",
     FILE_IN_THE_WAY: "/dev/null/x: this output folder cannot be written",
+    "policy.audit.seed=": "policy.audit.seed: the seed is empty",
+    "policy.audit.seed=''": "policy.audit.seed: the seed is empty",
+    "policy.audit.seed=2025_11": "policy.audit.seed=2025_11: would be read as 202511; to take a seed as it is written, "
+    "quote it for Hydra and for the shell: policy.audit.seed=\"'2025_11'\"\n",
+    "policy.audit.seed=+5": "would be read as 5; ",
+    "+policy.audit.seed=1e3": "would be read as 1000.0; ",
+    "policy.audit.seed=5.10": "would be read as 5.1; ",
+    "policy.audit.seed=true": "would be read as True; ",
+    "-m policy.audit.seed=7,1e3": "would be read as 1000.0; ",
+    "-m policy.audit.seed=7,,": "mismatched input",
+    "-m policy.finish=audit policy.audit.target_error=0.01 policy.audit.seed=wait": "policy.audit.seed=wait: a sweep "
+    "waits for nobody",
     "-m policy.threshold=0.9,2,3": "job 1 (policy.threshold=2): policy.threshold=2: must be less than or equal to 1",
     "-m policy.treshold=0.9,1": "policy.treshold: there is no such key; did you mean policy.threshold?",
     "policy.query=margin policy.query.pool=2": "policy.query: is policy.query.strategy now",

@@ -3,7 +3,7 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from alearn.config import flatten, load, parse
+from alearn.config import flatten, hydra_front, load, parse
 from alearn.errors import AlearnError
 from alearn.registry import MODELS
 
@@ -112,6 +112,28 @@ def test_a_config_comes_back_from_the_file_that_a_trial_writes(config, tmp_path)
     path.write_text(path.read_text().replace("threshold: 0.9999", "threshold: 2", 1))
     with pytest.raises(AlearnError, match=r"config\.yaml is no config of this version:\npolicy\.threshold=2"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "seed"),
+    [
+        ("7", 7),
+        ("-3", -3),
+        ("007", "007"),
+        ("'2025_11'", "2025_11"),
+        ('"1e3"', "1e3"),
+        ("'a,5'", "a,5"),
+        ("null", None),
+    ],
+)
+def test_a_seed_of_the_draw_is_taken_as_it_is_written(config, written, seed):
+    hydra_front.refuse_respelled_seed([f"policy.audit.seed={written}", "seed=1_000"])
+    assert config(f"policy.audit.seed={written}").policy.audit.seed == seed
+
+
+def test_the_seeds_of_a_sweep_are_taken_as_they_are_written():
+    for written in ("7,8", "choice(7, 8)", "7,'1e3'", "range(1,4)"):
+        hydra_front.refuse_respelled_seed([f"policy.audit.seed={written}"])
 
 
 def test_flatten():

@@ -99,6 +99,29 @@ def test_a_file_that_is_none_of_ours_is_named(tmp_path):
         Store(other, IDS, [])
 
 
+def test_an_audit_draws_once(tmp_path):
+    path = tmp_path / "answers.db"
+    for seed in ("one", "two"):
+        with Store(path, IDS, ["cat"]) as store:
+            assert store.keep_draw("labels", lambda seed=seed: seed) == "one"
+            with pytest.raises(
+                AlearnError, match=r"for other labels or terms .* Restore the checkpoint\.pt of that audit"
+            ):
+                store.keep_draw("other labels", lambda: "three")
+
+
+def test_a_store_that_has_no_room_for_a_draw_gets_it(tmp_path):
+    path = tmp_path / "answers.db"
+    with Store(path, IDS, ["cat"]) as store:
+        store.answer(0, 0, Source.FIRST, 0, "Ada")
+    base = sqlite3.connect(path)
+    base.executescript("DROP TABLE draw; PRAGMA user_version=1")  # as it was written before audits kept their draw
+    base.close()
+    with Store(path, IDS, ["cat"]) as store:
+        assert store.answers() == {0: 0}
+        assert store.keep_draw("labels", lambda: "one") == "one"
+
+
 def test_many_threads_answer_each_image_once(tmp_path):
     ids = tuple(map(str, range(200)))
     with Store(tmp_path / "answers.db", ids, ["a", "b"]) as store:

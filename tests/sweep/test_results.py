@@ -48,6 +48,18 @@ def test_a_row_that_is_written_again_is_read_again(tmp_path):
     assert status.rows(tmp_path)[0]["seed"] == 11
 
 
+def test_who_chooses_among_certificates_is_told_what_holds(tmp_path):
+    for number in range(3):
+        put(tmp_path / str(number), seed=number, **{"policy.audit.risk": 0.05})
+        path = tmp_path / str(number) / "row.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"certificate": number < 2 and "At most ..."}))
+    promise = "\n\n2 trials have a certificate. Each certificate alone"
+    assert promise in results.table(tmp_path)
+    cheapest = results.where(status.rows(tmp_path), "seed=0")
+    assert promise in results.table(tmp_path, rows=cheapest), "to leave some out is to choose"
+    assert promise in (tmp_path / "table.md").read_text()
+
+
 ROWS = [
     row(seed=seed, mislabeled=rate, kind=kind) for seed, rate, kind in ((0, 0.3, "b"), (1, 0.1, None), (2, 0.2, "a"))
 ]

@@ -99,6 +99,16 @@ def test_every_trial_has_a_line_and_what_went_wrong_is_said(sweep):
     assert [attributes["href"] for attributes in page.all("a")] == ["2/report.html"]
 
 
+def test_certificates_are_a_promise_each_and_together_another(sweep):
+    assert "have a certificate" not in read(sweep).text
+    for name in ("0", "1"):
+        path = sweep / name / "row.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"certificate": "At most ..."}))
+    text = read(sweep).text
+    assert "2 trials have a certificate." in text
+    assert "All of them hold at once with at least 90 % confidence" in text
+
+
 def test_a_running_trial_counts_as_far_as_it_came(sweep):
     with status.lock(sweep / "10", "trial"):
         assert "3 finished, 1 failed, 1 running." in read(sweep).text

@@ -50,6 +50,18 @@ def test_a_killed_owner_is_waited_for(tmp_path, monkeypatch):
     later.join()
 
 
+def test_a_trial_that_waits_says_for_what(tmp_path):
+    (tmp_path / "config.yaml").touch()
+    status.wait(tmp_path, "3 answers are missing")
+    assert status.of(tmp_path) == (Status.WAITING, "3 answers are missing")
+    assert status.missing(tmp_path) == {".": "3 answers are missing"}
+    assert status.failure(tmp_path) is None
+    status.fail(tmp_path, "the loss is nan")
+    assert status.of(tmp_path) == (Status.FAILED, "the loss is nan")
+    status.start(tmp_path)
+    assert status.of(tmp_path) == (Status.INTERRUPTED, "")
+
+
 def test_a_failure_has_a_reason(tmp_path):
     assert status.failure(tmp_path) is None
     status.fail(tmp_path, 'the loss is "nan"')

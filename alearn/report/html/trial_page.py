@@ -93,7 +93,7 @@ def sentence(row: dict[str, Any], status: Status, reason: str) -> str:
     if status is Status.RUNNING:
         return f"Round {row['rounds'] + 1} is under way: {so_far}."
     when = f"after round {row['rounds']}" if row["rounds"] else "before its first round was over"
-    return f"{'Failed' if status is Status.FAILED else 'Interrupted'} {when}: {so_far}."
+    return f"{status.value.capitalize()} {when}: {so_far}."
 
 
 def _wrong(row: dict[str, Any]) -> str:
