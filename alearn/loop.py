@@ -17,7 +17,8 @@ import torch
 
 from alearn import rng
 from alearn.audit import protocol
-from alearn.audit.protocol import Names, audit, pays, terms
+from alearn.audit.forecast import pays
+from alearn.audit.protocol import Names, audit, terms
 from alearn.audit.seeds import check_seed
 from alearn.config import Head, Policy, Train
 from alearn.errors import AlearnError

@@ -28,9 +28,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import beta, binom
 
-from alearn.audit import bounds, plan, rules
-from alearn.audit.plan import Costs
-from alearn.audit.rules import Group, Kind, Promise, Terms
+from alearn.audit import bounds, forecast, plan, profiles, rules
+from alearn.audit.bounds import Claim
+from alearn.audit.plan import Costs, Kind
+from alearn.audit.rules import Group, Terms
 from alearn.values import Array
 
 TBAL_C = 0.25
@@ -64,14 +65,13 @@ def _upto(count: int, cut: int) -> Array:
     return np.arange(count) < cut
 
 
-def ours(frozen: Frozen, drawn: Array, target: float, risk: float, kind: Kind = "staged") -> tuple[Array, int]:
+def ours(frozen: Frozen, drawn: Array, target: float, risk: float, kind: Kind = "auto") -> tuple[Array, int]:
     """Run the audit that alearn's planner chooses, and end it as alearn does."""
     items = len(frozen.wrong)
-    promise = Terms(target, risk).promise(frozen.total, 1)
-    stages = planned(frozen, promise, kind)
-    group = Group("", np.arange(items), stages, promise.allowed(items), promise.whole)
-    costs = Costs(frozen.likely, stages)
-    for stage, (size, _) in enumerate(stages):
+    stages = planned(frozen, Terms(target, risk).claim(frozen.total, items), risk, kind)
+    group = Group("", np.arange(items), stages, whole=False)
+    costs = Costs([frozen.likely], stages)
+    for stage, (size, _, _) in enumerate(stages):
         checked = drawn[:size]
         wrong = frozen.wrong[checked]
         result = rules.outcome(group, checked, wrong)
@@ -80,20 +80,21 @@ def ours(frozen: Frozen, drawn: Array, target: float, risk: float, kind: Kind = 
     return _upto(items, result.cut), result.audited
 
 
-_PLANNED: dict[tuple[str, Promise, Kind], bounds.Stages] = {}
+_PLANNED: dict[tuple[str, Claim, float, Kind], bounds.Stages] = {}
 
 
-def planned(frozen: Frozen, promise: Promise, kind: Kind) -> bounds.Stages:
+def planned(frozen: Frozen, claim: Claim, risk: float, kind: Kind) -> bounds.Stages:
     """Return the cheapest audit. What it costs is estimated by the model and never by the truth."""
-    key = frozen.name, promise, kind
+    key = frozen.name, claim, risk, kind
     if key not in _PLANNED:
-        _PLANNED[key] = plan.plans(promise, frozen.likely, kind)[0].stages
+        _PLANNED[key] = plan.plans(claim, risk, [frozen.likely], kind)[0].stages
     return _PLANNED[key]
 
 
 def fixed_size(frozen: Frozen, target: float, risk: float) -> int:
     """Return the sample size of the best single-stage audit. The competitors get a sample of this size."""
-    return planned(frozen, Terms(target, risk).promise(frozen.total, 1), "single")[0][0]
+    claim = Terms(target, risk).claim(frozen.total, len(frozen.wrong))
+    return planned(frozen, claim, risk, "single")[0].checked
 
 
 def tbal(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array, int]:
@@ -170,7 +171,8 @@ def pac(frozen: Frozen, drawn: Array, target: float, risk: float) -> tuple[Array
 
 
 RULES: dict[str, Rule] = {
-    "ours, staged": ours,
+    "ours": ours,
+    "ours, staged": lambda *args: ours(*args, kind="staged"),
     "ours, one stage": lambda *args: ours(*args, kind="single"),
     "ours, sequential": lambda *args: ours(*args, kind="sequential"),
     "PAC labels, betting": pac,
@@ -207,8 +209,7 @@ def of_trial(folder: Path) -> Frozen:
     """Return the labels that the model of a finished trial gave to the images that no human labeled."""
     from omegaconf import OmegaConf
 
-    from alearn.audit import protocol
-    from alearn.config import parse
+        from alearn.config import parse
     from alearn.data import sources
     from alearn.trial import checkpoint
 
@@ -223,7 +224,7 @@ def of_trial(folder: Path) -> Frozen:
         item = np.flatnonzero(ledger.auto)
         item = item[np.lexsort((item, ledger.doubt[item]))]
         label = ledger.label[item]
-    likely = protocol.error_profile(ledger, item)
+    likely = forecast.error_profiles(ledger, item)[0]
     return Frozen(folder.name, label != pool.truth[item], label, likely, len(ledger))
 
 
@@ -246,7 +247,7 @@ def simulated() -> list[Frozen]:
     }.items():
         wrong = np.zeros(items, bool)
         wrong[places] = True
-        cases.append(Frozen(name, wrong, guess, plan.error_profile(doubt), 60_000))
+        cases.append(Frozen(name, wrong, guess, profiles.error_profiles(doubt)[0], 60_000))
     return cases
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from alearn.audit import certificate_file, finished_labels, plan, rules
 from alearn.audit.finished_labels import Labels
-from alearn.audit.protocol import Names, audit, digest, order
+from alearn.audit.forecast import order
+from alearn.audit.protocol import Names, audit, digest
 from alearn.audit.rules import Terms
 from alearn.audit.sheets import Sheets
 from alearn.audit.verify import FROZEN, NAME

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from alearn.audit.protocol import error_profiles
+from alearn.audit.forecast import error_profiles
 from alearn.data.imageset import ImageSet
 from alearn.journal import Round
 from alearn.learn.device import Runtime
@@ -90,7 +90,7 @@ def labels(ledger: Ledger, truth: Array | None, round: int | None) -> dict[str, 
 
 
 def estimated(ledger: Ledger) -> float | None:
-    """Estimate the share of wrong auto labels by `audit.protocol.error_profiles`; None if there are no auto labels."""
+    """Estimate the share of wrong auto labels by `audit.forecast.error_profiles`; None if there are no auto labels."""
     auto = np.flatnonzero(ledger.auto & ~np.isnan(ledger.doubt))
     return float(error_profiles(ledger, auto, aside=False)[0].mean()) if len(auto) else None
 
