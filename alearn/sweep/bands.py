@@ -16,8 +16,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from alearn.report.tensorboard import layout, tags
-from alearn.sweep import seeds, sweep_table
-from alearn.sweep.seeds import Run
+from alearn.sweep import averages, sweep_table
+from alearn.sweep.averages import Run
 from alearn.trial import metrics_jsonl, row
 
 FOLDER = "mean"
@@ -65,11 +65,11 @@ def curves(trials: Sequence[Trial]) -> dict[str, Curve]:
         if metric.curve.final:
             for run, (_, done) in zip(runs, trials, strict=True):
                 run.append((run[-1][0] + 1, metric.of(done)))
-        spreads[tag] = seeds.average(map(Run, runs))
+        spreads[tag] = averages.average(map(Run, runs))
     for tag, metric in tags.OVER_HAND.items():
         hand = metric.curve.hand
         runs = [[(int(at[hand]), metric.of(at)) for at in rounds if at.get(hand) is not None] for rounds, _ in trials]
-        spreads[tag] = seeds.average(map(Run, runs))
+        spreads[tag] = averages.average(map(Run, runs))
     return {
         tag: {step: (mean, sd) for step, (mean, sd) in by_step.items() if mean is not None and sd is not None}
         for tag, by_step in spreads.items()

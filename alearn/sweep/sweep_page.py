@@ -15,8 +15,8 @@ from alearn.config import flatten, load
 from alearn.errors import AlearnError
 from alearn.report.html import page
 from alearn.report.html.curves import Chart, Series, lines
-from alearn.sweep import seeds, sweep_table, tradeoff
-from alearn.sweep.seeds import Run
+from alearn.sweep import averages, sweep_table, tradeoff
+from alearn.sweep.averages import Run
 from alearn.trial import metrics_jsonl, row, status
 from alearn.trial.metric import Metric, Topic, Unit
 from alearn.trial.metrics import BY_KEY, METRICS
@@ -221,7 +221,7 @@ def _series(
 ) -> Series:
     """Return the line of a setting. histories: Whether each trial has finished, and its rounds' metrics."""
     runs = [Run(list(enumerate(map(metric.of, history), 1)), finished) for finished, history in histories]
-    spreads = seeds.average(runs).values()
+    spreads = averages.average(runs).values()
     return Series(name, f"s{number}", [mean for mean, _ in spreads], sd=[sd or 0.0 for _, sd in spreads])
 
 

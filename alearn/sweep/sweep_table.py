@@ -5,7 +5,7 @@ from typing import Any
 
 from alearn.config import free
 from alearn.files import csv_tables
-from alearn.sweep import seeds
+from alearn.sweep import averages
 from alearn.trial.metric import Metric, Unit
 from alearn.trial.metrics import METRICS
 
@@ -70,14 +70,14 @@ def aggregate(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     differ = [key for key in varied(rows) if key not in KNOWN]
     measured = [metric for metric in MEASURED if metric.key != "worst_class_error" or any(map(unbalanced, rows))]
     lines: dict[str, dict[str, Any]] = {}
-    for setting, group in seeds.by_setting(rows).items():
+    for setting, group in averages.by_setting(rows).items():
         first = group[0]
         published = first["published"] or {}
         line: dict[str, Any] = {"trial": first["trial"]} | {key: first[key] for key in SETTINGS}
         line |= {key: first["config"].get(key) for key in differ} | {"seeds": len({row["seed"] for row in group})}
         for metric in measured:
             name = metric.table
-            mean, sd = seeds.spread(metric.of(row) for row in group)
+            mean, sd = averages.spread(metric.of(row) for row in group)
             line |= {f"{name}_mean": mean, f"{name}_sd": sd}
             line |= {f"{name}_published": published.get(name)} if metric.published else {}
         lines[setting] = line

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alearn.files import atomic
 from alearn.report.html.curves import STYLE, inline
 from alearn.report.html.page import LIGHT
-from alearn.sweep import seeds
+from alearn.sweep import averages
 from alearn.sweep.sweep_table import names
 from alearn.trial.metrics import objectives
 
@@ -32,7 +32,9 @@ def learning_curve(rows: Sequence[dict[str, Any]]) -> list[Point]:
     There is a point for each number of hand labels that all of these trials had at the end of some round.
     """
     runs = [{hand: wrong for hand, wrong in row.get("learning_curve", ()) if wrong is not None} for row in rows]
-    means = {hand: seeds.spread(run[hand] for run in runs).mean for hand in sorted(set.intersection(*map(set, runs)))}
+    means = {
+        hand: averages.spread(run[hand] for run in runs).mean for hand in sorted(set.intersection(*map(set, runs)))
+    }
     images = rows[0]["images"]
     return [(hand / images, mean / images) for hand, mean in means.items() if mean is not None]
 
@@ -95,7 +97,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rows = [row for row in rows if row["mislabeled_total"] is not None]
-    groups = seeds.by_setting(rows)
+    groups = averages.by_setting(rows)
     figure = Figure(figsize=(7.2, 4), layout="constrained")
     axes = figure.subplots()
     few = len(groups) <= len(COLOURS)
@@ -104,8 +106,8 @@ def draw(rows: Sequence[dict[str, Any]]) -> "Figure":
     for number, (setting, group) in enumerate(groups.items()):
         colour = COLOURS[number] if few else COLOURS[0]
         hand, wrong = zip(*map(objectives, group), strict=True)
-        mean_hand, sd_hand = seeds.spread(hand)
-        mean_wrong, sd_wrong = seeds.spread(wrong)
+        mean_hand, sd_hand = averages.spread(hand)
+        mean_wrong, sd_wrong = averages.spread(wrong)
         assert mean_hand is not None
         assert mean_wrong is not None
         means.append((mean_hand, mean_wrong))

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from alearn.sweep.seeds import Run, Spread, average, by_setting, spread
+from alearn.sweep.averages import Run, Spread, average, by_setting, spread
 
 
 def test_mean_and_deviation_are_of_what_is_known():
