@@ -209,7 +209,7 @@ def of_trial(folder: Path) -> Frozen:
     """Return the labels that the model of a finished trial gave to the images that no human labeled."""
     from omegaconf import OmegaConf
 
-        from alearn.config import parse
+    from alearn.config import parse
     from alearn.data import sources
     from alearn.trial import checkpoint
 

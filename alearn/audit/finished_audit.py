@@ -7,17 +7,19 @@ labels.csv, certificate.json and the other files that `alearn verify` reads. The
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alearn.audit import certificate_file, finished_labels, plan, rules
+from alearn.audit import audit_series, certificate_file, class_names, finished_labels, known_audits, plan, rules
+from alearn.audit.audit_folder import alone
+from alearn.audit.audit_request import Request
 from alearn.audit.finished_labels import Labels
 from alearn.audit.forecast import order
-from alearn.audit.protocol import Names, audit, digest
+from alearn.audit.protocol import Names, audit, commitment, digest
 from alearn.audit.rules import Terms
 from alearn.audit.sheets import Sheets
 from alearn.audit.verify import FROZEN, NAME
@@ -27,32 +29,9 @@ from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Progress
 from alearn.ledger import Audit, Ledger
 from alearn.values import Array
 
-STATE, NEXT = "audit.json", "next.txt"
+STATE = "audit.json"
 SHOWN = 5
 """The most sizes of a plan that are shown."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a call asks for. Its fields are the options of `alearn audit`, so messages name the options.
-
-    Attributes:
-        labels: A CSV file, or a folder of class folders.
-        out: The folder of the audit.
-        terms: What is asked of the audit.
-        columns: The names of the columns of the file for id, label, confidence and perhaps source.
-        classes: Labels that an answer may have besides those in the file or folder.
-        repeatable: Whether to leave some of the risk for audits of later versions of the labels.
-        after: The folder of the audit of the version before this one.
-    """
-
-    labels: Path
-    out: Path
-    terms: Terms
-    columns: Mapping[str, str]
-    classes: Collection[str] = ()
-    repeatable: bool = False
-    after: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +41,11 @@ class State:
     Attributes:
         source: The file or folder of the labels.
         source_sha256: The SHA-256 of its content.
+        columns: As in `Request`.
+        after: The folder of the audit of the version before this one, None if there is none.
         terms: The fields of `Terms`.
+        expected_errors: As in `Request`.
+        commitment: What is fixed before the draw, see `alearn.audit.rules.commitment`.
         frozen_sha256: The SHA-256 of frozen.csv, which has the frozen labels.
         stages: As in `alearn.ledger.Audit`.
         seed: The seed of the draw, "" before the draw.
@@ -70,7 +53,11 @@ class State:
 
     source: str
     source_sha256: str
+    columns: dict[str, str]
+    after: str | None
     terms: dict[str, Any]
+    expected_errors: float | None
+    commitment: str
     frozen_sha256: str
     stages: list[list[int]]
     seed: str
@@ -93,7 +80,11 @@ class State:
         return cls(
             source=str(request.labels),
             source_sha256=given.sha256,
+            columns=dict(request.columns),
+            after=request.predecessor,
             terms=asdict(terms),
+            expected_errors=request.expected_errors,
+            commitment=commitment(terms, names, ledger),
             frozen_sha256=digest(frozen, names),
             stages=frozen.stages.tolist(),
             seed=frozen.seed.tobytes().decode(),
@@ -127,40 +118,48 @@ class State:
         return frozen
 
 
-def advance(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
+def advance(request: Request, say: Callable[[str], None], warn: Callable[[str], None]) -> dict[str, Any]:
     """Take an audit as far as the answers on its sheets go, and return its certificate.
 
     Args:
         request: What is asked for. It must be the same in every call.
         say: Called with lines of text about what has been done.
+        warn: Called with lines of text about what may be wrong.
 
     Raises:
         WaitingError: Answers are missing. The message says where to give them.
         AlearnError: The labels, the answers or the request are wrong.
     """
-    path = request.labels
     folder = request.out
-    given = finished_labels.read(path, request.columns)
-    names = Names(given.ids, sorted({*request.classes, *given.label}))
+    given = finished_labels.read(request.labels, request.columns)
+    names = Names(given.ids, sorted({*request.classes, *given.label} - {""}))
     if given.root is not None and folder.resolve().is_relative_to(given.root):
         raise AlearnError(f"--out {folder}: lies in {given.root}, whose files are the items; give another folder")
     ledger = given.ledger(names.classes)
-    if (folder / STATE).exists():
-        state = State.load(folder)
-        terms = _same_audit(folder, state, request.terms, given)
-        ledger.audit = state.audit(folder, names)
-    else:
-        terms = replace(request.terms, number=_number(request))
-        _require_reachable(path, terms, given, ledger)
+    if not (folder / STATE).exists():
+        _new_terms(request, given, ledger)  # raises before anything is written
         folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        if (folder / STATE).exists():
+            state = State.load(folder)
+            terms = _same_audit(request, state, given)
+            after = None if state.after is None else Path(state.after)
+            request = replace(request, after=after, expected_errors=state.expected_errors)
+            ledger.audit = state.audit(folder, names)
+        else:
+            terms = _new_terms(request, given, ledger)
+            say(class_names.counted(given.label))
+            for warning in class_names.twins(names.classes):
+                warn(warning)
 
-    human = Sheets(folder, given.ids, names.classes, given.root)
-    audit(terms, names, human, ledger, AuditJournal(request, given, terms, names, say))
-    labels_csv.write(folder, ledger, given.ids, names.classes)
-    certificate_file.write_answers(folder, ledger, terms, names)
-    certificate_file.save(folder, certificate_file.build(ledger, terms, names))
-    written: dict[str, Any] = json.loads((folder / NAME).read_text())
-    return written
+        human = Sheets(folder, given.ids, names.classes, given.root)
+        journal = AuditJournal(request, given, terms, names, say, warn)
+        audit(terms, names, human, ledger, journal, request.expected_errors)
+        labels_csv.write(folder, ledger, given.ids, names.classes)
+        certificate_file.write_answers(folder, ledger, terms, names)
+        certificate_file.save(folder, certificate_file.build(ledger, terms, names))
+        written: dict[str, Any] = json.loads((folder / NAME).read_text())
+        return written
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ class AuditJournal:
     """A journal that keeps an audit in its folder. frozen.csv and audit.json exist before anything is drawn or asked.
 
     terms: the terms of this call, unlike request.terms with the number of the audit and, once it is known, its seed.
-    say: called with lines of text.
+    say, warn: called with lines of text.
     """
 
     request: Request
@@ -176,6 +175,7 @@ class AuditJournal:
     terms: Terms
     names: Names
     say: Callable[[str], None]
+    warn: Callable[[str], None]
 
     def progress(self, step: Progress) -> None:
         """Show nothing, because the sheets say what is asked."""
@@ -187,29 +187,44 @@ class AuditJournal:
         if isinstance(entry, AuditFrozen):
             certificate_file.write_frozen(folder, entry.ledger, self.names)
             self.say(_frozen_text(entry.ledger, entry.expected))
+        if isinstance(entry, AuditDrawn):
+            if after is not None:
+                audit_series.take_risk(after, folder)
+            for warning in known_audits.enter(self.request.labels, self.given.sha256, folder, _series(after)):
+                self.warn(warning)
         if isinstance(entry, AuditFrozen | AuditDrawn):
             State.of(self.request, self.given, self.terms, entry.ledger, self.names).save(folder)
-            if after is not None:
-                atomic.replace(after / NEXT, f"{folder}\n")  # so that no second audit takes the same half of the risk
         if isinstance(entry, AuditStage):
             self.say(f"{entry.audited:,} labels checked, {entry.errors:,} of them wrong")
 
 
-def _same_audit(folder: Path, state: State, terms: Terms, given: Labels) -> Terms:
-    """Return the terms of the audit in a folder. Raise AlearnError if it is not the audit that is asked for.
+def _series(after: Path | None) -> list[str]:
+    """Return the folders of an audit and of those before it, as far as they are still there."""
+    folders = list[str]()
+    while after is not None and (after / STATE).exists():
+        folders.append(str(after.resolve()))
+        before = State.load(after).after
+        after = None if before is None else Path(before)
+    return folders
 
-    terms: those of this call. given: the labels of this call.
+
+def _same_audit(request: Request, state: State, given: Labels) -> Terms:
+    """Return the terms of an audit that has begun. Raise AlearnError if it is not the audit that is asked for.
+
+    given: the labels of this call.
     """
+    folder, terms = request.out, request.terms
     frozen_terms = Terms(**state.terms)
     if state.seed and terms.seed not in (None, rules.WAIT, state.seed):
         raise AlearnError(f"--seed {terms.seed}: the draw was made with the seed {state.seed} already; omit --seed")
-    comparable = replace(terms, number=frozen_terms.number, seed=None)
+    comparable = replace(terms, number=frozen_terms.number, after=frozen_terms.after, seed=None)
     if (given.sha256, comparable) != (state.source_sha256, replace(frozen_terms, seed=None)):
         raise AlearnError(
             f"{folder}: holds an audit of other labels, or for another target, risk or scope. An audit proves "
             "something about the labels that were frozen for it, and only once. After any change, begin a new audit "
             "(--out), with --after if this audit was --repeatable; otherwise the risks of the two audits add up"
         )
+    request.check_same(frozen_terms.number, state.after, state.columns)
     return frozen_terms if terms.seed is None else replace(frozen_terms, seed=terms.seed)  # "wait" keeps waiting
 
 
@@ -228,14 +243,18 @@ def _number(request: Request) -> int:
             f"--risk {request.terms.risk}: must be {before.risk}, the risk that {request.after} shares with its "
             "successors"
         )
-    if (request.after / NEXT).exists():
-        successor = (request.after / NEXT).read_text().strip()
-        raise AlearnError(f"--after {request.after}: it has a successor, {successor}; give the successor instead")
+    audit_series.require_last(request.after)
     return before.number + 1
 
 
-def _require_reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) -> None:
-    """Raise AlearnError if no audit can prove the target with less work than labeling everything by hand."""
+def _new_terms(request: Request, given: Labels, ledger: Ledger) -> Terms:
+    """Return the terms of an audit that begins.
+
+    Raise AlearnError if no audit can prove the target with less work than labeling everything by hand.
+    """
+    path = request.labels
+    before = "" if request.after is None else State.load(request.after).commitment
+    terms = replace(request.terms, number=_number(request), after=before)
     if ledger.hand.all():
         raise AlearnError(f"{path}: every label is a human's; there is nothing to audit")
     item = order(terms, ledger)
@@ -244,6 +263,7 @@ def _require_reachable(path: Path, terms: Terms, given: Labels, ledger: Ledger) 
     groups = rules.places(terms.scope, [given.label[i] for i in item]).values()
     claims = [terms.claim(len(ledger), len(place)) for place in groups]
     plan.reachable(claims, terms.group_risk(len(groups)))
+    return terms
 
 
 def _frozen_text(ledger: Ledger, expected: float) -> str:

@@ -1,18 +1,21 @@
 """An oracle that asks a human on sheets: CSV files with one line per item and an empty column for the answer."""
 
-import shutil
 from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from alearn.audit.read_answers import ReadAnswers
 from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic, csv_tables
 from alearn.files.csv_tables import Lines
+from alearn.files.spelling import tidy
 from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 from alearn.values import Array
 
+QUESTIONS = "questions"
+"""The folder in the folder of an audit that has all that whoever answers needs, and nothing that shows the labels."""
 SHEET, AGAIN, REST, LOOK = "sheet.csv", "again.csv", "rest.csv", "look"
 COLUMNS = ("item", "answer")
 NAMED = 20
@@ -22,14 +25,16 @@ NAMED = 20
 class Sheets:
     """An oracle that writes questions without an answer onto a sheet, and then ends the call with `WaitingError`.
 
-    The next call asks the same questions again. Answers that were given are never dropped. Sheets are blind: they have
-    no column for the label. The names of files in class folders would reveal the label, so copies of these files are
-    shown in LOOK, under names that reveal nothing.
+    The next call asks the same questions again. Answers that were given are never dropped, and once all answers of a
+    call of `label` were there, they are fixed. Sheets are blind: they have no column for the label. The names of files
+    in class folders would reveal the label, so copies of these files are shown in LOOK, under names that reveal
+    nothing. Items are on a sheet in the order in which they were asked.
     """
 
     def __init__(self, folder: Path, ids: Sequence[str], classes: Sequence[str], root: Path | None = None) -> None:
-        """folder: for the sheets. root: if the ids are files, the folder that they are relative to."""
-        self._folder = folder
+        """folder: that of the audit. root: if the ids are files, the folder that they are relative to."""
+        self._folder = folder / QUESTIONS
+        self._read = ReadAnswers(folder)
         self._ids = ids
         self._root = root
         self._number = {name: k for k, name in enumerate(classes)} | {CANNOT_TELL_TEXT: CANNOT_TELL}
@@ -37,13 +42,17 @@ class Sheets:
         self._names = frozenset(self._names_of)
 
     def label(self, index: Array, purpose: Source, again: bool = False) -> Array:
-        """Return the answers, int64 [n]. Raise WaitingError if some are missing."""
+        """Return the answers, int64 [n]. Raise WaitingError if some are missing, AlearnError if used ones changed."""
+        if not len(index):
+            return np.zeros(0, np.int64)
         path = self._folder / (AGAIN if again else SHEET if purpose is Source.AUDIT else REST)
-        lines = csv_tables.read(path, COLUMNS) if len(index) and path.exists() else {}
+        lines = csv_tables.read(path, COLUMNS) if path.exists() else {}
         given = answers(path, lines, self._names, self._number)
+        self._read.check(path, given)
         names = {int(i): self._names_of[int(i)] for i in index}
         missing = [i for i, name in names.items() if name not in given]
         if missing:
+            self._folder.mkdir(exist_ok=True)
             self._ask(path, lines, [names[i] for i in missing])
             for i in missing:
                 self._copy(i)
@@ -52,6 +61,7 @@ class Sheets:
                 f"{len(missing):,} items to {what}, without looking at the model's labels: fill in the column answer "
                 f"of {path}, then run this again"
             )
+        self._read.keep(path, {name: given[name] for name in names.values()})
         return np.array([self._number[given[name]] for name in names.values()], np.int64)
 
     def _shown(self, index: int) -> str:
@@ -69,7 +79,7 @@ class Sheets:
         copy = self._folder / self._names_of[index]
         if self._root is not None and not copy.exists():
             copy.parent.mkdir(exist_ok=True)
-            shutil.copyfile(self._root / self._ids[index], copy)
+            atomic.copy(self._root / self._ids[index], copy)
 
     @staticmethod
     def _ask(path: Path, lines: Lines, items: list[str]) -> None:
@@ -90,7 +100,7 @@ def answers(path: Path, lines: Lines, items: Collection[str], classes: Collectio
     given: dict[str, str] = {}
     for number, line in lines.items():
         item = line["item"]
-        answer = line["answer"].strip()
+        answer = tidy(line["answer"])
         where = f"{path}: line {number}"
         if item not in items:
             raise AlearnError(f"{where}: item={item}: is none of the items; did a spreadsheet change its name?")

@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, get_args
 
 from alearn.audit.plan import Kind
@@ -30,6 +31,23 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text}: must be a number between 0 and 1")
     return value
+
+
+def filled(text: str) -> str:
+    """Return a text that is not blank. A blank one is most likely a variable of the shell that is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"is {text!r}; must not be blank")
+    return text
+
+
+def path(text: str) -> Path:
+    """Return a path. A blank text would be the current folder."""
+    return Path(filled(text))
+
+
+def fraction(text: str) -> float:
+    """Return a number of at least 0 and below 1."""
+    return 0.0 if text == "0" else share(text)
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -13,6 +13,8 @@ from alearn.errors import AlearnError, WaitingError
 DONE = 0
 ERROR = 1
 USAGE = 2
+WAITING = 3
+"""Nothing is wrong, and people have to do something before the same command can go on."""
 INTERRUPTED = 130
 """128 plus the number of SIGINT, as in shells."""
 TERMINATED = 143
@@ -46,7 +48,7 @@ def report(error: BaseException) -> int:
     match error:
         case WaitingError():
             print(error, flush=True)
-            return DONE
+            return WAITING
         case BrokenPipeError():  # the reader of the output, such as `head`, has ended
             _discard_output()
             return ERROR

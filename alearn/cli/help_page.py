@@ -29,9 +29,10 @@ Before and after (alearn COMMAND --help lists the options of each):
   alearn verify DIR              check a certificate against the files beside it
 
 Exit codes:
-  0     done, or waiting for answers of people
+  0     done
   1     an error, with one message on standard error
   2     a wrong command line
+  3     waiting for answers of people, or for a seed: then run the same again
   130   interrupted (Ctrl-C)
   143   terminated (SIGTERM)
 """

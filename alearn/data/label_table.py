@@ -59,7 +59,7 @@ def read(root: Path, name: str, classes: Sequence[str] | None) -> list[tuple[str
 
 def _table(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None]]:
     """Yield the line number, the path and the label of each row of a CSV file."""
-    for number, row in csv_tables.parse(path, content, ("path",)).items():
+    for number, row in csv_tables.parse(path, content, ("path",), optional=("label", "source")).items():
         label = row.get("label", "").strip() or None
         yield number, row["path"], None if row.get("source") == "auto" else label
 

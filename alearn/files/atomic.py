@@ -1,6 +1,7 @@
 """Write files so that each is either complete or absent."""
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -9,7 +10,7 @@ def replace(path: Path, content: bytes | str) -> None:
 
     The content goes into a temporary file, which is synced and renamed; then the folder is synced.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         with partial.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -23,3 +24,26 @@ def replace(path: Path, content: bytes | str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copy a file so that a kill at any moment leaves either a complete copy or none.
+
+    The copy is not synced: the caller can make it again.
+    """
+    partial = _partial(path)
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder. No other process may write there."""
+    for partial in folder.glob(".*.partial"):
+        partial.unlink()
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -8,6 +8,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from alearn.errors import AlearnError
+from alearn.files.spelling import blurred
 
 Lines = dict[int, dict[str, str]]
 """The lines below the header: the fields of each line by column, keyed by the line's number in the file."""
@@ -37,7 +38,7 @@ def _field(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if NEEDS_QUOTES(text) else text
 
 
-def read(path: Path, columns: Sequence[str], exact: bool = False) -> Lines:
+def read(path: Path, columns: Sequence[str], exact: bool = False, optional: Sequence[str] = ()) -> Lines:
     """Return the lines of a CSV file: see `parse`.
 
     Raises:
@@ -47,10 +48,12 @@ def read(path: Path, columns: Sequence[str], exact: bool = False) -> Lines:
         content = path.read_bytes()
     except OSError as error:
         raise AlearnError(f"{path}: cannot be read ({error.strerror})") from error
-    return parse(path, content, columns, exact)
+    return parse(path, content, columns, exact, optional)
 
 
-def parse(where: object, content: bytes, columns: Sequence[str], exact: bool = False) -> Lines:
+def parse(
+    where: object, content: bytes, columns: Sequence[str], exact: bool = False, optional: Sequence[str] = ()
+) -> Lines:
     """Return the lines of a CSV file, without blank lines and without the byte order mark that spreadsheets write.
 
     Args:
@@ -60,10 +63,11 @@ def parse(where: object, content: bytes, columns: Sequence[str], exact: bool = F
             fields at its end if no required column is among them.
         exact: Accept only these columns in this order, and neither blank lines nor a byte order mark. Every reader
             sees the same table in such a file.
+        optional: More columns that the caller uses if the file has them.
 
     Raises:
-        AlearnError: The content is not CSV in UTF-8, a column is missing or appears twice, or a line has more or
-            fewer fields than the header.
+        AlearnError: The content is not CSV in UTF-8, a column is missing or appears twice, another column could be
+            mistaken for one that is used, or a line has more or fewer fields than the header.
     """
     try:
         text = content.decode("utf-8" if exact else "utf-8-sig")
@@ -73,7 +77,7 @@ def parse(where: object, content: bytes, columns: Sequence[str], exact: bool = F
     if not exact:
         rows = {number: row for number, row in rows.items() if row}
     header = rows.pop(next(iter(rows))) if rows else []
-    _check_header(where, header, columns, exact)
+    _check_header(where, header, columns, exact, optional)
     fewest = len(header) if exact else max(map(header.index, columns)) + 1
     for number, row in rows.items():
         if not fewest <= len(row) <= len(header):
@@ -99,7 +103,9 @@ def _rows(where: object, text: str) -> dict[int, list[str]]:
     return rows
 
 
-def _check_header(where: object, header: Sequence[str], columns: Sequence[str], exact: bool) -> None:
+def _check_header(
+    where: object, header: Sequence[str], columns: Sequence[str], exact: bool, optional: Sequence[str]
+) -> None:
     """Raise AlearnError if the header is not as `parse` requires."""
     if exact and list(header) != list(columns):
         raise AlearnError(f"{where}: its header is {','.join(header)}; it must be {','.join(columns)}")
@@ -110,3 +116,9 @@ def _check_header(where: object, header: Sequence[str], columns: Sequence[str], 
     twice = [name for name in header if name and header.count(name) > 1]  # spreadsheets add columns without a name
     if twice:
         raise AlearnError(f"{where}: has {header.count(twice[0])} columns {twice[0]}; rename all but one")
+    for name in (*columns, *optional):
+        for other in header:
+            if other != name and blurred(other) == blurred(name):
+                has = f"has the columns {name} and {other!r}" if name in header else f"has a column {other!r}"
+                choice = "rename or remove one" if name in header else f"call it {name}, or something unlike it"
+                raise AlearnError(f"{where}: {has}; {choice}")

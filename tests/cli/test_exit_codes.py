@@ -34,7 +34,7 @@ def guarded(error: BaseException) -> tuple[int, str, str]:
     [
         (AlearnError("seed=x: no"), (1, "", "error: seed=x: no\n")),
         (UsageError("--seed x: no"), (2, "", "error: --seed x: no\n")),
-        (WaitingError("3 answers are missing"), (0, "3 answers are missing\n", "")),
+        (WaitingError("3 answers are missing"), (3, "3 answers are missing\n", "")),
         (FileNotFoundError(2, "No such file", "/a"), (1, "", "error: /a: No such file\n")),
         (OSError(28, "No space left"), (1, "", "error: [Errno 28] No space left\n")),
         (BrokenPipeError(32, "Broken pipe"), (1, "", "")),

@@ -36,7 +36,7 @@ def help_page() -> str:
 
 def test_the_help_page_has_a_line_for_each_subcommand_and_the_exit_codes(help_page):
     assert set(re.findall(r"^ +alearn (\w+) .*  +\w", help_page, re.MULTILINE)) == set(SUBCOMMANDS)
-    for code in ("0", "1", "2", "130", "143"):
+    for code in ("0", "1", "2", "3", "130", "143"):
         assert re.search(rf"^ +{code} +\w", help_page, re.MULTILINE)
     assert "init_fraction: " in help_page, "the config"
     assert alearn("help").out == help_page

@@ -183,6 +183,8 @@ def line(**row) -> str:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("a.csv", "path,label,label\nx.png,a,b\n", r"a\.csv: has 2 columns label; rename all but one"),
+        ("a.csv", "path,Label\nx.png,a\n", r"a\.csv: has a column 'Label'; call it label, or something unlike it"),
         (
             "a.csv",
             "path\n/etc/x.png\n",

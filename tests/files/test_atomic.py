@@ -32,3 +32,24 @@ def test_a_failure_at_any_step_leaves_the_old_file_and_nothing_else(tmp_path, mo
     monkeypatch.undo()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_copy_is_whole_and_what_a_kill_leaves_can_be_removed(tmp_path, monkeypatch):
+    source, path = tmp_path / "a.txt", tmp_path / "b.txt"
+    source.write_text("content")
+
+    def killed(*args, **options):
+        (tmp_path / f".b.txt.{os.getpid()}.partial").write_text("cont")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomic.shutil, "copyfile", killed)
+    with pytest.raises(OSError, match="No space left"):
+        atomic.copy(source, path)
+    monkeypatch.undo()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+    atomic.copy(source, path)
+    assert path.read_text() == "content"
+    (tmp_path / ".b.txt.1.partial").write_text("cont")
+    atomic.remove_partial(tmp_path)
+    atomic.remove_partial(tmp_path / "nowhere")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"a.txt", "b.txt"}

@@ -49,6 +49,8 @@ def test_what_is_not_needed_may_be_left_out_at_the_end_of_a_line():
         ("x;y\n1;2\n", "f.csv: has no column x; there are x;y; are they separated by commas?"),
         ("x\n1\n", "f.csv: has no column y; there are x; are they separated by commas?"),
         ("x,y,note,note\n", "f.csv: has 2 columns note; rename all but one"),
+        ("x,y,\uff39\n", "f.csv: has the columns y and '\uff39'; rename or remove one"),
+        ("x,y, y\n", "f.csv: has the columns y and ' y'; rename or remove one"),
         ("x,y\n1,2\n\n3\n", "f.csv: line 4: must have 2 fields, has 1"),
         ("x,y\n1,2,3\n", "f.csv: line 2: must have 2 fields, has 3; quote fields that hold a comma"),
         ('x,y\n1,2\n"a"b,2\n', "f.csv: line 3: is not CSV (',' expected after '\"')"),
@@ -76,6 +78,13 @@ def test_an_exact_file_is_the_same_to_every_reader(text, message):
     assert parse("x,y\n1,2\n", "x", "y", exact=True) == {2: {"x": "1", "y": "2"}}
     with pytest.raises(AlearnError, match=message):
         parse(text, "x", "y", exact=True)
+
+
+def test_a_column_that_may_be_missing_is_not_missed_because_of_its_spelling():
+    content = b"x,note,Note\n1,2,3\n"
+    assert csv_tables.parse("f.csv", content, ("x",), optional=("y",)) == {2: {"x": "1", "note": "2", "Note": "3"}}
+    with pytest.raises(AlearnError, match="has a column 'Y '; call it y, or something unlike it"):
+        csv_tables.parse("f.csv", b"x,Y \n1,2\n", ("x",), optional=("y",))
 
 
 def test_bytes_that_are_no_text_and_files_that_cannot_be_had(tmp_path):
