@@ -183,7 +183,7 @@ def test_a_file_that_was_changed_is_found_even_if_its_hash_was_changed_with_it(m
         certified = json.loads((folder / "certificate.json").read_text())
         certified[f"{name.removesuffix('.csv')}_sha256"] = verify.sha256(changed.encode()).hexdigest()
         (folder / "certificate.json").write_text(json.dumps(certified))
-    with pytest.raises(verify.AlearnError):
+    with pytest.raises(verify.NotValidError):
         verify.verify(folder)
 
 
@@ -227,7 +227,7 @@ def not_valid(folder: Path, match: str, **changed: str) -> None:
         for key in changed.keys() - {"certificate"}:
             certified[f"{key}_sha256"] = verify.sha256((folder / names[key]).read_bytes()).hexdigest()
         (folder / "certificate.json").write_text(json.dumps(certified))
-    with pytest.raises(verify.AlearnError, match=match):
+    with pytest.raises(verify.NotValidError, match=match):
         verify.verify(folder)
     for name, content in before.items():
         (folder / name).write_bytes(content)
@@ -348,7 +348,7 @@ def test_a_file_that_is_missing_is_named(made, name):
     path, truth, _ = made
     folder = finish(path, truth)
     (folder / name).unlink()
-    with pytest.raises(verify.AlearnError, match=f"{name}: cannot be read"):
+    with pytest.raises(verify.NotValidError, match=f"{name}: cannot be read"):
         verify.verify(folder)
 
 
@@ -380,5 +380,5 @@ def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_w
     certified = verify.verify(folders[1])
     assert (certified["risk"], certified["number"]) == (0.05, 2)
     (folders[1] / "certificate.json").write_text(json.dumps(certified | {"number": 3}))
-    with pytest.raises(verify.AlearnError, match=r"accept too much for a risk of 0\.0062"):
+    with pytest.raises(verify.NotValidError, match=r"accept too much for a risk of 0\.0062"):
         verify.verify(folders[1])

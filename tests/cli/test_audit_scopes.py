@@ -94,7 +94,7 @@ def test_each_class_has_a_bound_of_its_own_at_a_third_of_the_risk(made):
     changed = json.loads((folder / "certificate.json").read_text())
     changed["groups"][0], changed["groups"][1] = changed["groups"][1], changed["groups"][0]
     (folder / "certificate.json").write_text(json.dumps(changed))
-    with pytest.raises(verify.AlearnError, match="names of the groups"):
+    with pytest.raises(verify.NotValidError, match="names of the groups"):
         verify.verify(folder)
 
 
@@ -129,7 +129,7 @@ def test_slips_of_a_hasty_human_are_caught_by_a_second_answer(made):
         changed = json.loads((folder / "certificate.json").read_text())
         changed["audit_sha256"] = verify.sha256((folder / "audit.csv").read_bytes()).hexdigest()
         (folder / "certificate.json").write_text(json.dumps(changed))
-        with pytest.raises(verify.AlearnError, match=r"audit.csv: line \d+: item .*: has too few answers"):
+        with pytest.raises(verify.NotValidError, match=r"audit.csv: line \d+: item .*: has too few answers"):
             verify.verify(folder)
 
 
