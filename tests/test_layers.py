@@ -164,7 +164,8 @@ def test_no_two_modules_share_a_name():
 
 
 def test_files_stay_short():
-    assert {path.name: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 300} == {}
+    long = {path.name for path in FILES if len(path.read_text().splitlines()) > 300}
+    assert long == {"verify.py"}, "which is copied as it is"
 
 
 def test_the_command_line_starts_without_torch():

@@ -27,12 +27,10 @@ An audit can also proceed in stages: it checks the first m_1 labels in the order
 Each stage s offers the labels before the (k_s + 1)-th error found so far, and the audit may stop at any stage, for any
 reason. By the same proof, too many labels are wrong only if at some stage at most k_s of the first A + 1 + k_s wrong
 labels were found. `missed` is the exact probability of that, in the worst case. It need not be small stage by stage.
-
 A claim about the model's own labels accepts all or none of them: see `Claim`.
 
-All functions are pure, and counts are Python ints. Probabilities are computed in logarithms. If the probability of a
-single stage is within TIE of the risk, it is computed again in whole numbers, so rounding never decides a comparison.
-`alearn.audit.designs` keeps probabilities of several stages TIE below the risk.
+Probabilities are computed in logarithms. If that of a single stage is within TIE of the risk, it is computed again in
+whole numbers, so rounding never decides. `alearn.audit.designs` keeps those of several stages TIE below the risk.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,6 @@ import pytest
 
 from alearn.audit import rules, verify
 from alearn.cli.exit_codes import DONE, WAITING
-from alearn.errors import AlearnError
 from tests.command import Outcome, alearn
 
 ITEMS, TARGET = 2000, 0.02
@@ -100,7 +99,7 @@ def test_what_the_human_cannot_tell_counts_as_wrong_and_gets_no_label(made):
     assert [(lines[item]["label"], lines[item]["source"]) for item in right] == [("", "hand")] * 2
     text = (folder / "labels.csv").read_text()
     (folder / "labels.csv").write_text(text.replace(f"{right[0]},,hand", f"{right[0]},cat,hand"))
-    with pytest.raises(AlearnError, match=r"labels\.csv"):
+    with pytest.raises(verify.NotValidError, match=r"labels\.csv"):
         verify.verify(folder)
 
 
@@ -240,21 +239,21 @@ def test_files_that_another_reader_could_read_differently_are_not_valid(made):
     labels, answers = (folder / "labels.csv").read_text(), (folder / "audit.csv").read_text()
     header, *rows = labels.splitlines()
     twice = "\n".join([f"{header},label", *(f"{row},owl" for row in rows)]) + "\n"
-    not_valid(folder, "labels.csv: its header", labels=twice)
+    not_valid(folder, "labels.csv: its columns", labels=twice)
     not_valid(folder, "labels.csv: line 2: must have 7 fields, has 8", labels=labels.replace(rows[0], rows[0] + ",x"))
-    not_valid(folder, "labels.csv: its indices", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
+    not_valid(folder, "labels.csv: line 2: its index", labels="\n".join([header, *rows[1:], rows[0]]) + "\n")
     longer = answers.replace("\n", ",x\n").replace(",x\n", "\n", 1)
     not_valid(folder, "audit.csv: line 2: must have 4 fields, has 5", audit=longer)
     row = next(row for row in rows if ",audit," in row)
     moved = certified["hand"] | {"audit": certified["hand"]["audit"] - 1, "rest": certified["hand"]["rest"] + 1}
     not_valid(
         folder,
-        "the purpose of item",
+        "label, source and purpose of item",
         labels=labels.replace(row, row.replace(",audit,", ",rest,")),
         certificate=json.dumps(certified | {"hand": moved}),
     )
-    not_valid(folder, "not JSON", certificate="[" * 100_000)
-    not_valid(folder, "its header", frozen="")
+    not_valid(folder, "is not JSON", certificate="[" * 100_000)
+    not_valid(folder, "is empty", frozen="")
     assert verify.verify(folder) == certified, "all is as it was"
 
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from alearn.audit import cost_table
 from tests.command import alearn
@@ -13,15 +14,13 @@ def test_it_prints_floor_sizes_costs_and_the_cheapest():
     _, table, _ = alearn("plan", "--items", 60000, "--target-error", 0.002, "--risk", 0.05, "--expected-errors", 150)
     assert "at most 120 (0.002) may be wrong, at a risk of 0.05" in table
     assert "floor: 1,466 labels" in table
-    for size in (
-        "2,315(1)",
-        "3,065(2)",
-        "3,768(3)",
-    ):  # the smallest sizes with P <= 0.05 if 121 of 60,000 are wrong, computed with SciPy
-        assert size in table
+    for errors in (0, 1, 2):  # the smallest sizes that the theorem allows, by SciPy
+        sizes = np.arange(1000, 4000)
+        size = sizes[hypergeom(60_000, 121 + errors, sizes).cdf(errors) <= 0.05][0]
+        assert f"{size:,}({errors})" in table
     (best,) = re.findall(r"^\* +\S.*?([\d,]+) +[\d,]+ +[\d,]+  #", table, re.MULTILINE)
     means = [int(mean.replace(",", "")) for mean in re.findall(r" ([\d,]+) +[\d,]+ +[\d,]+  #", table)]
-    assert len(means) == 8
+    assert len(means) > 5
     assert int(best.replace(",", "")) == min(means)
 
 
@@ -54,7 +53,7 @@ def test_a_risk_that_is_none_is_refused(risk):
 
 @pytest.mark.parametrize("errors", [0, 1, 150, 9_000])
 def test_the_profile_has_as_many_errors_as_are_expected(errors):
-    profile = cost_table.profile(20_000, errors)
-    assert profile.sum() == pytest.approx(errors, rel=1e-3, abs=1e-6)
-    assert (np.diff(profile) >= 0).all()
-    assert 0 <= profile.min() <= profile.max() <= 1
+    for profile in cost_table.profiles(20_000, errors):
+        assert profile.sum() == pytest.approx(errors, rel=1e-3, abs=1e-6)
+        assert (np.diff(profile) >= 0).all()
+        assert 0 <= profile.min() <= profile.max() <= 1
