@@ -12,6 +12,7 @@ from alearn.audit.bounds import Claim, Stage
 from alearn.audit.forecast import error_profiles, order, plans
 from alearn.audit.plan import Costs
 from alearn.audit.rules import Group, Terms
+from alearn.audit.seeds import check_seed
 from alearn.config import Policy
 from alearn.errors import AlearnError, WaitingError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Journal
@@ -60,11 +61,16 @@ def terms(policy: Policy) -> Terms:
     )
 
 
-def check(policy: Policy, total: int) -> None:
-    """Raise AlearnError if no audit can prove policy.audit.target_error without checking most of the labels."""
+def check(policy: Policy, total: int | None) -> None:
+    """Raise AlearnError if policy.audit has a seed that cannot be one, or a target that no audit of so many can prove.
+
+    A target cannot be proven if most of the `total` labels would have to be checked. total: None if only loading tells.
+    """
     target = policy.audit.target_error
     risk = policy.audit.risk
-    if policy.finish != "audit" or target is None:
+    if policy.audit.seed is not None:
+        check_seed(str(policy.audit.seed), "policy.audit.seed")
+    if policy.finish != "audit" or target is None or total is None:
         return
     allowed = bounds.allowed(total, target)
     floor = designs.floor(Claim(total, allowed), risk)
