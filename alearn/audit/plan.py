@@ -9,7 +9,7 @@ Cost is counted in hand labels: the labels that are checked, and the labels beyo
 Shape letters: N frozen labels, R simulated audits, G intervals of the order, P profiles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +24,7 @@ from alearn.values import Array
 
 Kind = Literal["auto", "single", "staged", "sequential"]
 """When an audit may stop: at a single size, at one of a few sizes, or whenever one more error can be tolerated. auto:
-the kind that is expected to be cheapest."""
+staged or sequential, whichever is expected to be cheaper. A single size is dear where estimates are wrong."""
 
 SIMULATED = 200
 """Audits that are simulated to estimate the cost of an audit."""
@@ -184,13 +184,13 @@ def plans(claim: Claim, risk: float, profiles: Profiles, kind: Kind = "auto") ->
     result = [_plan(claim, profiles, wrong, designs.sequential(claim, risk))] if kind in ("auto", "sequential") else []
     if kind == "sequential":
         return result
+    stages = 1 if kind == "single" else WHOLE_STAGES if claim.whole else STAGES
     means = list[float]()
     for first in range(claim.items + 1):
-        chosen = [_plan(claim, profiles, wrong, stages) for stages in _staged(claim, risk, first, kind)]
-        if not chosen:
+        if designs.audit_size(claim, risk, first) is None:
             break
-        result += chosen
-        means.append(min(plan.mean for plan in chosen))
+        result.append(_plan(claim, profiles, wrong, designs.staged(claim, risk, first, stages)))
+        means.append(result[-1].mean)
         if means.index(min(means)) + PATIENCE < len(means):
             break
     return sorted(result, key=lambda plan: plan.mean)
@@ -224,11 +224,3 @@ def _plan(claim: Claim, profiles: Profiles, wrong: list[Array], stages: Stages) 
     means = np.array([max(1e-9, part.mean()) for part in np.array_split(spent, len(profiles))])
     mean = np.exp(np.log(means).mean())
     return Plan(stages, *(float(x) for x in (mean, np.median(spent), np.percentile(spent, 90))))
-
-
-def _staged(claim: Claim, risk: float, first: int, kind: Kind) -> Iterator[Stages]:
-    """Yield audits with one stage, and with several, whose first stage tolerates `first` errors."""
-    if designs.audit_size(claim, risk, first) is not None:
-        yield designs.staged(claim, risk, first, 1)
-        if kind != "single":
-            yield designs.staged(claim, risk, first, WHOLE_STAGES if claim.whole else STAGES)

@@ -89,5 +89,5 @@ def add_target(parser: Parser) -> None:
         choices=get_args(Kind),
         default="auto",
         help="when the audit may stop: at one size (single), at a few sizes (staged), at any size (sequential), or "
-        "whichever is expected to be cheapest (default: %(default)s)",
+        "whichever of the latter two is expected to be cheaper (auto) (default: %(default)s)",
     )

@@ -76,7 +76,7 @@ class Audit(Section):
     class, the images that the model assigned to it."""
     kind: Literal["auto", "single", "staged", "sequential"] = "auto"
     """When the audit may stop. single: at one sample size. staged: at a few sizes. sequential: after any answer. auto:
-    the kind that is expected to be cheapest."""
+    staged or sequential, whichever is expected to be cheaper."""
     cut: Share | None = None
     """Audit only labels to which the model gives a probability above this, and let the human label the others. null
     audits all labels."""

@@ -74,7 +74,7 @@ def test_the_cheapest_plan_grows_more_tolerant_with_the_errors_that_are_expected
     worse = plan.plans(good, 0.05, profile, "single")[0]
     assert worse.stages[0].tolerated > 0
     assert len(worse.stages) == 1
-    assert clean.mean < plan.plans(good, 0.05, profile)[0].mean <= worse.mean
+    assert clean.mean < plan.plans(good, 0.05, profile)[0].mean < 1.1 * worse.mean
     assert plan.plans(Claim(9, 9), 0.05, [np.full(9, 0.5)], "staged")[0].mean < 1e-6, "everything may be wrong"
 
 

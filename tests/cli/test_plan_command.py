@@ -11,16 +11,18 @@ from tests.command import alearn
 
 
 def test_it_prints_floor_sizes_costs_and_the_cheapest():
-    _, table, _ = alearn("plan", "--items", 60000, "--target-error", 0.002, "--risk", 0.05, "--expected-errors", 150)
+    words = ("--items", 60000, "--target-error", 0.002, "--risk", 0.05, "--expected-errors", 150)
+    _, table, _ = alearn("plan", *words)
     assert "at most 120 (0.002) may be wrong, at a risk of 0.05" in table
     assert "floor: 1,466 labels" in table
+    _, single, _ = alearn("plan", *words, "--kind", "single")
     for errors in (0, 1, 2):  # the smallest sizes that the theorem allows, by SciPy
         sizes = np.arange(1000, 4000)
         size = sizes[hypergeom(60_000, 121 + errors, sizes).cdf(errors) <= 0.05][0]
-        assert f"{size:,}({errors})" in table
+        assert f"{size:,}({errors})" in single
     (best,) = re.findall(r"^\* +\S.*?([\d,]+) +[\d,]+ +[\d,]+  #", table, re.MULTILINE)
     means = [int(mean.replace(",", "")) for mean in re.findall(r" ([\d,]+) +[\d,]+ +[\d,]+  #", table)]
-    assert len(means) > 5
+    assert len(means) > 3
     assert int(best.replace(",", "")) == min(means)
 
 
