@@ -1,4 +1,6 @@
-"""Check a certificate of audited labels, written from its specification alone.
+"""Check a certificate of audited labels, written from docs/reference/certificate.md alone.
+
+Its author had not seen alearn's code, so that the two can disagree.
 
 The probability to miss is computed by counting. A draw is a set of positions for the wrong labels; the draws that
 lead to an accepting stage are counted exactly with whole numbers, and only the last division by the number of all
@@ -50,21 +52,21 @@ Stage = tuple[int, int, int]
 Row = list[str]
 
 
-class Flaw(Exception):
+class FlawError(Exception):
     """Carry the sentence that says what is wrong."""
 
 
 def need(condition: bool, sentence: str) -> None:
     """Raise a flaw with the sentence unless the condition holds."""
     if not condition:
-        raise Flaw(sentence)
+        raise FlawError(sentence)
 
 
 def check(folder: pathlib.Path) -> str | None:
     """Return None if the certificate in the folder is valid, otherwise a sentence with its first flaw."""
     try:
         _check(pathlib.Path(folder))
-    except Flaw as flaw:
+    except FlawError as flaw:
         return str(flaw)
     except (OSError, ValueError, RecursionError, OverflowError, MemoryError) as error:
         return f"The certificate cannot be checked ({type(error).__name__}: {error})."
@@ -104,7 +106,7 @@ def read_bytes(path: pathlib.Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Flaw(f"{path.name} cannot be read ({type(error).__name__}).") from error
+        raise FlawError(f"{path.name} cannot be read ({type(error).__name__}).") from error
 
 
 def decode(data: bytes, name: str) -> str:
@@ -112,7 +114,7 @@ def decode(data: bytes, name: str) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Flaw(f"{name} is not UTF-8.") from error
+        raise FlawError(f"{name} is not UTF-8.") from error
     need(not text.startswith("\ufeff"), f"{name} begins with a byte order mark.")
     return text
 
@@ -126,7 +128,7 @@ def parse_table(data: bytes, name: str, columns: list[str]) -> list[Row]:
     while position < len(text):
         match = FIELD.match(text, position)
         if match is None:
-            raise Flaw(f"Line {len(rows) + 1} of {name}.csv is not CSV with a line feed at its end.")
+            raise FlawError(f"Line {len(rows) + 1} of {name}.csv is not CSV with a line feed at its end.")
         quoted, plain, end = match.groups()
         if quoted is not None:
             need(SPECIAL.search(quoted) is not None, f"Line {len(rows) + 1} of {name}.csv has a needless quote.")
@@ -151,7 +153,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def no_constant(text: str) -> None:
     """Refuse NaN and infinities, which are not JSON."""
-    raise Flaw(f"certificate.json holds {text}, which is not JSON.")
+    raise FlawError(f"certificate.json holds {text}, which is not JSON.")
 
 
 def parse_json(data: bytes) -> Any:
@@ -160,7 +162,7 @@ def parse_json(data: bytes) -> Any:
     try:
         return json.loads(text, object_pairs_hook=unique_keys, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
-        raise Flaw("certificate.json is not JSON that can be read.") from error
+        raise FlawError("certificate.json is not JSON that can be read.") from error
 
 
 # The keys of certificate.json.
@@ -378,7 +380,7 @@ def check_audit(
     counts: Counter[str] = Counter()
     answers: dict[int, str] = {}
     wrong: set[int] = set()
-    for place, (item, label, answer, again) in zip(places, rows):
+    for place, (item, label, answer, again) in zip(places, rows, strict=False):
         need((item, label) == frozen[place], f"audit.csv has another label than the draw, which has place {place}.")
         need(answer != "", f"audit.csv has no answer for place {place}.")
         corrects = certificate["answers"] == 2 and differs(answer, label)
