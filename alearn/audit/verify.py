@@ -44,6 +44,7 @@ SHOWN = 3
 """The most items or classes that a message names."""
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([a-z.+][a-z0-9.+]*)?")
 HEX = re.compile("[0-9a-f]{64}")
+NEEDS_QUOTES = re.compile('[,"\r\n]').search
 TIE = 1e-7
 """Relative distance from the risk below which a single stage is computed again in whole numbers."""
 INTERVAL = 0.05
@@ -327,6 +328,8 @@ def _check(folder: Path, certificate: dict[str, Any]) -> None:
         label.append(sys.intern(frozen))
     if len(set(item)) != len(item):
         raise NotValidError(f"{folder / FROZEN}: an item occurs twice")
+    if not {"", CANNOT_TELL}.isdisjoint(label):
+        raise NotValidError(f"{folder / FROZEN}: a label is empty or {CANNOT_TELL}")
     _same(folder / NAME, "items", certificate["items"], len(item))
     groups = _check_plan(folder, certificate, label)
     committed = commitment(certificate)
@@ -352,7 +355,11 @@ def _check_terms(folder: Path, certificate: dict[str, Any]) -> None:
     for key in ("target_error", "risk"):
         if type(certificate[key]) is not float or not 0 < certificate[key] < 1:
             raise NotValidError(f"{path}: {key}={certificate[key]}: must lie between 0 and 1")
-    if type(certificate["repeat"]) is not float or not 0 <= certificate["repeat"] < 1:
+    if (
+        type(certificate["repeat"]) is not float
+        or not 0 <= certificate["repeat"] < 1
+        or str(certificate["repeat"])[0] == "-"
+    ):
         raise NotValidError(f"{path}: repeat={certificate['repeat']}: must be at least 0 and below 1")
     if certificate["scope"] not in SCOPES:
         raise NotValidError(f"{path}: scope={certificate['scope']}: must be one of {', '.join(SCOPES)}")
@@ -589,8 +596,10 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]
     csv.field_size_limit(len(text) + 1)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     number = 1
+    length = 0
     try:
         for row in reader:
+            length += sum(map(_width, row)) + len(row)
             if number == 1:
                 _same(path, "its columns", ",".join(row), ",".join(columns))
             elif len(row) != len(columns):
@@ -602,6 +611,13 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]
         raise NotValidError(f"{path}: line {number}: is not CSV ({error})") from None
     if number == 1:
         raise NotValidError(f"{path}: is empty")
+    if length != len(text):
+        raise NotValidError(f"{path}: has quotes that are not needed, other line ends than line feeds, or no last one")
+
+
+def _width(field: str) -> int:
+    """Return the number of characters that a field takes in a table."""
+    return len(field) + 2 + field.count('"') if NEEDS_QUOTES(field) else len(field)
 
 
 def _certificate(folder: Path) -> dict[str, Any]:

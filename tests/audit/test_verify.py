@@ -208,6 +208,9 @@ FORGERIES = {
     "a column twice": lambda labels: labels.replace("index,id,label,", "index,id,label,label,").replace(
         ",cat,", ",cat,cat,"
     ),
+    "quotes that are not needed": lambda labels: labels.replace("\n0,", '\n"0",', 1),
+    "line ends of another system": lambda labels: labels.replace("\n", "\r\n"),
+    "no line feed at the end": lambda labels: labels.removesuffix("\n"),
     "a blank line": lambda labels: labels + "\n",
     "a line twice": lambda labels: labels + labels.splitlines()[-1] + "\n",
     "a confidence for nobody's label": lambda labels: labels.replace(",hand,rest,0,1\n", ",hand,rest,0,0.5\n", 1),

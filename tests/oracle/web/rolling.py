@@ -163,8 +163,9 @@ def answer(browser: desks.Browser, count: int = 1) -> list[int]:
     """Answer the images that the page shows, one after the other. Return them."""
     given: list[int] = []
     for _ in range(count):
-        image = browser.sync()["images"][0]["index"]
-        reply = browser.answer((image, right(image)))
+        view = browser.sync()
+        image = view["images"][0]["index"]
+        reply = browser.answer((image, right(image)), again=view["again"])
         assert reply.status_code == 200, reply.text
         given.append(image)
     return given

@@ -322,6 +322,7 @@ def test_an_audit_is_asked_as_always(tmp_path, eager):
     words = ("policy.finish=audit", "policy.audit.target_error=0.2", "policy.audit.seed=1", "policy.audit.answers=2")
     trial = run(tmp_path, settings("policy.hand_budget=null", *words), eager)
     assert trial.ledger.count(Source.AUDIT) > 0
+    assert any(answer.again for answer in read(tmp_path / NAME))
     queries = [answer for answer in read(tmp_path / NAME) if answer.purpose in ("first", "query")]
     assert len(queries) == trial.ledger.count(Source.FIRST, Source.QUERY)
     assert not len(trial.ledger.unlabeled)
