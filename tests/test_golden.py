@@ -1,5 +1,6 @@
 """Labels, order and certificates as they were before the loop was rewritten: golden.json has their hashes, recorded
-from the generator that the loop was at commit 04c5f3b (those of labels.csv, without confidences, at 0c35473).
+from the generator that the loop was at commit 04c5f3b (those of labels.csv, without confidences, at 0c35473). Those of
+audits were recorded again on 2026-12-01, when the bound began to count corrections and certificates got more keys.
 """
 
 import json
