@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from alearn.audit import bounds, certificate_file, designs, rules, verify
+from alearn.audit import bounds, certificate_file, designs, plan, rules, verify
 from alearn.audit.bounds import Claim, Stage
 from alearn.audit.protocol import Names, audit
 from alearn.audit.rules import Terms
@@ -122,8 +122,8 @@ def test_every_certificate_is_valid(tmp_path, number):
 def test_its_arithmetic_is_that_of_the_certificate(number):
     """They are written independently: NumPy and matrices here, plain Python there."""
     random = np.random.default_rng(number)
-    items = int(random.choice([40, 700, 30_000, 1_000_000]))
-    most = max(1, int(items * random.choice([0.002, 0.01, 0.05])))
+    items = int(random.choice([40, 700, 30_000, 300_000]))
+    most = max(1, int(items * random.choice([0.0005, 0.002, 0.01])))
     share = float(most / items) if number % 3 == 0 else None
     claim = Claim(items, bounds.allowed(items, share) if share else most, share)
     for stages in (designs.staged(claim, 0.05, 0, 4), designs.sequential(claim, 0.05)):
@@ -253,7 +253,9 @@ def test_a_certificate_that_can_be_read_in_two_ways_is_refused(tmp_path, old, ne
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say how much memory was used")
-def test_two_hundred_thousand_labels_fit_into_200_megabytes(tmp_path):
+def test_two_hundred_thousand_labels_fit_into_200_megabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "SIMULATED", 4)  # the audit need not be cheap
+    monkeypatch.setattr(plan, "PATIENCE", 0)
     certify(tmp_path, 1, Terms(0.004, 0.05, kind="single", seed="s"), total=200_000)
     code = (
         "import runpy, sys; sys.argv = ['verify.py', sys.argv[1]]\n"
