@@ -123,20 +123,6 @@ def tail(items: int, wrong: int, audited: int, errors: int) -> float:
     return min(1.0, float(_pmf(items, wrong, audited, errors)[least:].sum()))
 
 
-def tolerated(items: int, allowed: int, audited: int, risk: float) -> int:
-    """Return the largest k of the theorem for a sample of `audited` labels.
-
-    It is -1 if the sample is too small to accept anything. It is `audited` if `allowed` >= `items`, because nothing can
-    go wrong then.
-    """
-    if allowed >= items:
-        return audited
-    errors = -1
-    while allowed + errors + 2 <= items and at_most(items, allowed + errors + 2, audited, errors + 1, risk):
-        errors += 1
-    return errors
-
-
 def crossing(items: int, drawn: Sequence[int], wrong: Array, tolerated: Array) -> Array:
     """Return the exact probability that an audit accepts at some of S looks, in each of W cases, float64 [W].
 

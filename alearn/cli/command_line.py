@@ -47,7 +47,7 @@ def path(text: str) -> Path:
 
 def fraction(text: str) -> float:
     """Return a number of at least 0 and below 1."""
-    return 0.0 if text == "0" else share(text)
+    return 0.0 if text in ("0", "0.0") else share(text)
 
 
 def whole(least: int) -> Callable[[str], int]:
