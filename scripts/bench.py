@@ -24,18 +24,19 @@ CHUNKS_CPU = (64, 128, 256, 512, 2048)
 CHUNKS_GPU = (1024, 4096, 16_384)
 
 TRAIN = ("alearn fit", "bare step", "DataLoader loop")
+GRAPHS = "alearn fit, cuda_graphs=true"  # measured on a GPU alone
 SCORE = ("alearn score", "bare forward", "DataLoader scoring")
 OVERRIDES = {"fast": ["train=fast", "model=source_cnn"], "source": ["train=source", "model=source_cnn"]}
 
 
-def setting(recipe: str) -> Any:
+def setting(recipe: str, *, cuda_graphs: bool = False) -> Any:
     """Return the config, the runtime, and the pool on the device."""
     from alearn.config import hydra_front
     from alearn.data import sources
     from alearn.learn import device
 
     config = hydra_front.compose(*OVERRIDES[recipe])
-    runtime = device.choose("auto", "auto")
+    runtime = device.choose("auto", "auto", cuda_graphs=cuda_graphs)
     pool, _ = sources.load(config.data, config.seed)
     return config, runtime, pool.to(runtime.device)
 
@@ -49,7 +50,7 @@ def clocked(runtime: Any, work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def alearn_fit(recipe: str) -> float:
+def alearn_fit(recipe: str, *, cuda_graphs: bool = False) -> float:
     """Return images per second of alearn's training, with its batches, its epochs and its progress."""
     import numpy as np
 
@@ -57,7 +58,7 @@ def alearn_fit(recipe: str) -> float:
     from alearn.learn.training_set import TrainingSet
     from alearn.models.build import build
 
-    config, runtime, pool = setting(recipe)
+    config, runtime, pool = setting(recipe, cuda_graphs=cuda_graphs)
     batch = config.train.batch
     index = np.arange(STEPS * batch)
 
@@ -215,6 +216,7 @@ def dataloader_scoring(recipe: str) -> float:
 
 WORKERS: dict[str, Callable[[str], float]] = {
     **dict(zip(TRAIN, (alearn_fit, bare_step, dataloader_loop), strict=True)),
+    GRAPHS: partial(alearn_fit, cuda_graphs=True),
     **dict(zip(SCORE, (alearn_score, bare_forward, dataloader_scoring), strict=True)),
 }
 
@@ -234,16 +236,16 @@ def main() -> None:
     parser.add_argument("--recipe", choices=list(OVERRIDES), default="fast")
     parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.worker:
-        import torch
+    import torch
 
+    if options.worker:
         if options.threads:
             torch.set_num_threads(options.threads)
         print(json.dumps(WORKERS[options.worker](options.recipe)))
         return
-    rates: dict[str, list[float]] = {name: [] for name in WORKERS}
+    rates: dict[str, list[float]] = {name: [] for name in WORKERS if name != GRAPHS or torch.cuda.is_available()}
     for repeat in range(options.repeats):
-        names = list(WORKERS) if repeat % 2 == 0 else list(WORKERS)[::-1]
+        names = list(rates) if repeat % 2 == 0 else list(rates)[::-1]
         for name in names:
             args = ["--worker", name, "--recipe", options.recipe, "--threads", str(options.threads)]
             done = subprocess.run([sys.executable, __file__, *args], check=True, stdout=subprocess.PIPE, text=True)
@@ -265,8 +267,8 @@ def report(options: argparse.Namespace, rates: dict[str, list[float]], starts: l
     where = device.choose("auto", "auto").describe()
     print(f"{where}; {versions()}; commit {commit()}; train={options.recipe}; {options.repeats} repeats\n")
     print("| | images per second (median) | rate of alearn / this rate: median (range) |\n| --- | ---: | ---: |")
-    for group in (TRAIN, SCORE):
-        for name in group:
+    for group in ((*TRAIN, GRAPHS), SCORE):
+        for name in filter(rates.__contains__, group):
             ratios = [alearn / rate for alearn, rate in zip(rates[group[0]], rates[name], strict=True)]
             shown = (
                 f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if name != group[0] else ""

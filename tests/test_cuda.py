@@ -125,6 +125,27 @@ def test_a_step_does_not_wait_for_the_gpu():
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("model", ["source_cnn", "small_cnn", "resnet"])
+def test_replayed_steps_give_the_weights_of_plain_ones(model, precision):
+    """Over epochs of 20 steps, of two rounds, with weighted draws and the smaller last batches of train.steps=null."""
+    on = shapes(400).to(torch.device("cuda", 0))
+    for extra in (["policy=frugal", "train.steps=50"], ["train=source", "train.validation=0", "train.patience=2"]):
+        config = compose(f"model={model}", "data.augment=digits", *extra)
+        hand = np.arange(200) < 60
+        doubt = np.log(np.linspace(0.01, 0.9, 400), dtype=np.float32)
+        known = TrainingSet(np.arange(200), on.truth[:200], hand, np.arange(60, 400), doubt)
+        weights = []
+        for graphs in (False, True):
+            runtime = device.choose("cuda", precision, cuda_graphs=graphs)
+            start = None
+            for number in (1, 2):
+                made = fitted(config, runtime, on.images, known, 3, number, start=start)
+                start = {name: value.cpu() for name, value in made.model.state_dict().items()}
+            weights.append(start)
+        assert all(torch.equal(weights[1][name], weight) for name, weight in weights[0].items())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_features_agree_with_the_cpu_and_do_not_depend_on_the_batch(precision):
     body = backbone(Pretrained(name="test_efficientnet", weights=None), (3, 32, 32))
     pixels = torch.randint(256, (600, 3, 32, 32), dtype=torch.uint8)

@@ -60,6 +60,9 @@ class Config(Section):
     """Precision of the convolutions; logits and decisions are always fp32. auto: bf16 if the hardware supports it."""
     threads: Literal["auto"] | Count = "auto"
     """CPU threads of a trial. auto: all cores for a single trial, one thread for each job of a sweep."""
+    cuda_graphs: bool = False
+    """Whether to replay training steps as CUDA graphs, which launch their kernels at once. Labels stay the same. Off,
+    because it has not run on a GPU yet."""
     resume: str | None = None
     """Folder of an interrupted trial, which continues with its own config."""
 

@@ -17,10 +17,11 @@ from alearn.errors import AlearnError
 
 @dataclass(frozen=True)
 class Runtime:
-    """A device, and the precision of its convolutions."""
+    """A device, the precision of its convolutions, and whether training steps are replayed as CUDA graphs."""
 
     device: torch.device
     bf16: bool
+    cuda_graphs: bool = False
 
     def chunk(self, shape: Sequence[int]) -> int:
         """Return how many images a forward pass takes when scoring.
@@ -67,7 +68,9 @@ class Clock:
         self.seconds[name] = perf_counter() - start
 
 
-def choose(device: str, precision: str, threads: str | int = "auto", job: int = 0) -> Runtime:
+def choose(
+    device: str, precision: str, threads: str | int = "auto", job: int = 0, *, cuda_graphs: bool = False
+) -> Runtime:
     """Choose the device and its settings.
 
     Args:
@@ -75,9 +78,10 @@ def choose(device: str, precision: str, threads: str | int = "auto", job: int = 
         precision: auto, fp32 or bf16.
         threads: CPU threads; "auto" leaves torch's number as it is.
         job: The number of a job of a sweep. The jobs take the GPUs in turn.
+        cuda_graphs: Whether to replay training steps as CUDA graphs.
 
     Raises:
-        AlearnError: There is no GPU, or it does not have the precision.
+        AlearnError: There is no GPU where one is needed, or it does not have the precision.
     """
     gpu = torch.cuda.is_available()
     if device == "cuda" and not gpu:
@@ -87,6 +91,8 @@ def choose(device: str, precision: str, threads: str | int = "auto", job: int = 
         torch.cuda.set_device(chosen)
     else:
         chosen = torch.device("cpu")
+    if cuda_graphs and chosen.type != "cuda":
+        raise AlearnError("cuda_graphs=true: this needs a GPU, and the device is the CPU; use false, or device=cuda")
     fast = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else _cpu_has_bf16()
     if precision == "bf16" and chosen.type == "cuda" and not fast:
         raise AlearnError(
@@ -95,7 +101,7 @@ def choose(device: str, precision: str, threads: str | int = "auto", job: int = 
     if isinstance(threads, int):
         torch.set_num_threads(threads)
     _tune(chosen)
-    return Runtime(chosen, bf16=precision == "bf16" or (precision == "auto" and fast))
+    return Runtime(chosen, precision == "bf16" or (precision == "auto" and fast), cuda_graphs)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from alearn.journal import EpochDone, OnProgress, ignore
 from alearn.learn import batches, device, finetune
 from alearn.learn.consistency import Consistency
 from alearn.learn.device import Runtime
+from alearn.learn.replay import Passes, Replay
 from alearn.learn.training_set import TrainingSet
 from alearn.models.classifier import to_float
 from alearn.values import Array, Fitted, Images, Weights
@@ -94,7 +95,8 @@ def fit(
             train, runtime, model, _to(on, labeled.pool), batches.drawn(train, labeled, labeled.pool, on)
         )
     budget = train.budget(int(labeled.hand.sum()), warm=warm is not None)
-    step = Step(train, runtime, model, budget, consistent)
+    resident = isinstance(images_nchw, Tensor)  # others are gathered on the CPU
+    step = Step(train, runtime, model, budget, consistent, replay=runtime.cuda_graphs and resident)
 
     best: dict[str, Tensor] | None = None
     best_accuracy = -1.0
@@ -174,7 +176,8 @@ class Step:
     """One training step. The object keeps the optimizer and the learning rate schedule from step to step.
 
     A step never waits for the device. Adadelta has the constants that Keras had in 2019: rho 0.95, epsilon 1e-7. steps:
-    the number of steps after which a schedule ends; None only if there is no schedule.
+    the number of steps after which a schedule ends; None only if there is no schedule. replay: whether to replay the
+    passes as a CUDA graph; the images must be on the GPU, and the same in each step.
     """
 
     def __init__(
@@ -184,11 +187,16 @@ class Step:
         model: nn.Module,
         steps: int | None,
         consistency: Consistency | None = None,
+        *,
+        replay: bool = False,
     ) -> None:
         self._consistency = consistency
         self._model = model
         self._runtime = runtime
         self._augment = AUGMENT[train.augment]
+        self._passes: Passes = self._loss_and_gradients
+        if replay:
+            self._passes = Replay(self._passes, list(model.parameters()))
         parameters: list[Any] = list(model.parameters())
         if isinstance(train, Finetune):
             parameters = finetune.groups(train, model)
@@ -208,16 +216,21 @@ class Step:
 
     def __call__(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
         """Train on the images `index_b`. Return the mean loss before the step, a scalar on the device."""
+        self._optimizer.zero_grad()
+        loss = self._passes(images_nchw, index_b, label_b)
+        self._optimizer.step()
+        if self._schedule is not None:
+            self._schedule.step()
+        return loss
+
+    def _loss_and_gradients(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
+        """Run the forward and the backward pass, and return the loss."""
         x_bchw = self._augment(to_float(images_nchw[index_b]))
         with self._runtime.autocast():
             loss: Tensor = F.cross_entropy(self._model(x_bchw), label_b)
         if self._consistency is not None:
             loss = loss + self._consistency(images_nchw)
-        self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        if self._schedule is not None:
-            self._schedule.step()
         return loss.detach()
 
 

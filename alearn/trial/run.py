@@ -69,7 +69,7 @@ def prepare(config: Config, folder: Path) -> Prepared:
     """
     check(config, folder)
     config = resume.as_before(config, folder)
-    runtime = device.choose(config.device, config.precision)
+    runtime = device.choose(config.device, config.precision, cuda_graphs=config.cuda_graphs)
     settled = settle(config.data, config.model, config.train, config.policy, runtime)
     oracle = unhurried(config.oracle, settled.train)
     config = config.model_copy(update=settled.sections() | {"oracle": oracle})
@@ -131,7 +131,9 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
     """Build the parts of the trial, label, and return the row. `end` closes whatever was opened."""
     config = prepared.config
     folder = prepared.folder
-    runtime = device.choose(config.device, config.precision, config.threads, origin.job or 0)
+    runtime = device.choose(
+        config.device, config.precision, config.threads, origin.job or 0, cuda_graphs=config.cuda_graphs
+    )
     extractor = None
     if isinstance(config.train, Head):
         assert isinstance(config.model, Pretrained)  # settle has checked it

@@ -58,6 +58,12 @@ def test_jobs_take_the_gpus_in_turn(monkeypatch):
     assert device.choose("cpu", "auto", job=1).device.type == "cpu"
 
 
+def test_cuda_graphs_need_a_gpu():
+    with pytest.raises(AlearnError, match=r"cuda_graphs=true: this needs a GPU"):
+        device.choose("cpu", "auto", cuda_graphs=True)
+    assert not device.choose("cpu", "auto").cuda_graphs
+
+
 def test_a_forward_pass_takes_as_many_images_as_memory_allows():
     cpu, gpu = (device.Runtime(torch.device(name), bf16=False) for name in ("cpu", "cuda"))
     assert [cpu.chunk(shape) for shape in ((1, 28, 28), (3, 64, 64), (3, 224, 224), (512,))] == [256, 256, 27, 256]
