@@ -15,8 +15,8 @@ from alearn.errors import AlearnError
 from alearn.values import Images
 
 Passes = Callable[[Images, Tensor, Tensor], Tensor]
-"""Computes the loss of a batch, a scalar, and its gradients, from the images, indices int64 [B] and labels int64 [B]. It
-must not wait for the device."""
+"""Computes the loss of a batch, a scalar, and its gradients, from the images, indices int64 [B] and labels int64 [B].
+It must not wait for the device."""
 
 WARM_UP = 3
 """Batches that are computed without a graph first, so that cuDNN and cuBLAS have their memory when one is recorded."""
