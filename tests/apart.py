@@ -20,7 +20,7 @@ from typing import Any
 from tests.waiting import LIMIT, until
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["alearn.report.reporters", "alearn.cli.run_command", "tests.command"])
+_SERVER.set_forkserver_preload(["tests.preloaded"])
 
 
 class Apart:

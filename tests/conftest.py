@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from alearn.audit import plan
 from alearn.audit.protocol import Names
 from alearn.config import Config, hydra_front
 from alearn.data import mnist_mirror
@@ -149,6 +150,13 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
         *("trial=t2", "policy.init=random", "policy.init_fraction=0.1", "policy.hand_fraction=0.1"),
         "policy.threshold=0.5",
     )
+
+
+@pytest.fixture
+def quick_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let audits be planned with few simulations, for tests whose subject is not what an audit costs."""
+    monkeypatch.setattr(plan, "SIMULATED", 8)
+    monkeypatch.setattr(plan, "PATIENCE", 0)
 
 
 @pytest.fixture(scope="module")

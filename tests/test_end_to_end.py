@@ -16,7 +16,7 @@ from tests.command import REACHED, alearn, environment, run, run_until, start
 from tests.report.html.pages import Page
 from tests.report.tensorboard.conftest import read as read_events
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_plans")]
 
 
 def read(folder: Path) -> list[dict[str, str]]:
@@ -86,7 +86,7 @@ def test_a_finished_trial_is_not_run_again(undisturbed, quick):
 
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_labels(undisturbed, quick, tmp_path):
-    """That it is so at every step is tested in tests/test_kill.py, with a model that follows a script."""
+    """That it is so at every kind of step is tested in tests/test_kill.py, with a model that follows a script."""
     folder = tmp_path / "trial"
     process = start(*quick, f"hydra.run.dir={folder}")
     process.until((folder / "checkpoint.pt").exists)

@@ -1,4 +1,4 @@
-"""`kill -9` at every step of a trial, and a resume: the same files as if nothing had happened."""
+"""`kill -9` at every kind of step of a trial, and a resume: the same files as if nothing had happened."""
 
 import json
 import os
@@ -21,7 +21,7 @@ AUDIT |= {"frozen.csv is written", "audit.csv is written", "certificate.json is 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """What came of killing each case at each of its steps."""
+    """What came of killing each case at its steps."""
     root = Path(__file__).parents[1]
     args = [sys.executable, "-m", "tests.kill_points", str(tmp_path_factory.mktemp("killed"))]
     environment = os.environ | {"PYTHONPATH": str(root)}

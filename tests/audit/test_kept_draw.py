@@ -12,6 +12,8 @@ from tests import scripted
 from tests.conftest import compose
 from tests.scripted import Channel, run_people, script
 
+pytestmark = pytest.mark.usefixtures("quick_plans")
+
 WORDS = ("policy.finish=audit", "policy.audit.target_error=0.2", "policy.stop_rounds=2", "policy.threshold=0.9")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from alearn.audit import bounds, certificate_file, designs, plan, rules, verify
+from alearn.audit import bounds, certificate_file, designs, rules, verify
 from alearn.audit.bounds import Claim, Stage
 from alearn.audit.protocol import Names, audit
 from alearn.audit.rules import Terms
@@ -253,9 +253,8 @@ def test_a_certificate_that_can_be_read_in_two_ways_is_refused(tmp_path, old, ne
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say how much memory was used")
-def test_two_hundred_thousand_labels_fit_into_200_megabytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SIMULATED", 4)  # the audit need not be cheap
-    monkeypatch.setattr(plan, "PATIENCE", 0)
+@pytest.mark.usefixtures("quick_plans")
+def test_two_hundred_thousand_labels_fit_into_200_megabytes(tmp_path):
     certify(tmp_path, 1, Terms(0.004, 0.05, kind="single", seed="s"), total=200_000)
     code = (
         "import runpy, sys; sys.argv = ['verify.py', sys.argv[1]]\n"

@@ -12,6 +12,8 @@ from alearn.audit import rules, verify
 from alearn.cli.exit_codes import DONE, WAITING
 from tests.command import Outcome, alearn
 
+pytestmark = pytest.mark.usefixtures("quick_plans")
+
 ITEMS, TARGET = 2000, 0.02
 NAMES = ["cat", "dog, small", "owl"]
 

@@ -11,6 +11,8 @@ from alearn.audit import bounds, verify
 from alearn.cli.exit_codes import DONE, WAITING
 from tests.command import alearn
 
+pytestmark = pytest.mark.usefixtures("quick_plans")
+
 NAMES = ("cat", "dog", "owl")
 
 

@@ -68,16 +68,23 @@ def test_an_ablation_differs_from_the_default_in_one_part():
         assert differ <= {"train.steps", "train.steps_per_hand"} or len(differ) == 1, path.stem
 
 
+def different(jobs: list[list[str]]) -> list[list[str]]:
+    """Leave out jobs that differ from an earlier one in their seed alone."""
+    first = {tuple(word for word in job if not word.startswith("seed=")): job for job in reversed(jobs)}
+    return list(first.values())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_row_of_an_experiment_is_valid(path):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", overrides=[f"experiment={path.stem}"], return_hydra_config=True)
+        assert len(jobs(config) + probes(config)) > 1
         rows = [
             parse(GlobalHydra.instance().config_loader().load_sweep_config(config, overrides))
-            for overrides in jobs(config) + probes(config)
+            for overrides in different(jobs(config)) + probes(config)
         ]
-    assert len({row.digest() for row in rows}) == len(rows) > 1
+    assert len({row.digest() for row in rows}) == len(rows)
 
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: f"{path.parent.name}={path.stem}")

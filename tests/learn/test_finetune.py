@@ -147,7 +147,14 @@ class Stop:
 @pytest.mark.slow
 def test_a_trial_that_is_interrupted_ends_with_the_same_labels_and_its_model_predicts_them(quick, network, tmp_path):
     words = [word for word in quick if not word.startswith(("model", "train"))]
-    words += [*network, "data.size=32", "train.steps=10", "policy.threshold=0.9999", "policy.stop_fraction=0.5"]
+    words += [
+        *network,
+        "data.size=32",
+        "data.limit=120",
+        "train.steps=10",
+        "policy.threshold=0.9999",
+        "policy.stop_fraction=0.75",
+    ]
     config = compose(*words)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     run.run(run.prepare(config, whole))

@@ -194,7 +194,7 @@ def test_auto_becomes_a_pretrained_network_and_a_head(trial, tmp_path):
 
 def test_random_weights_are_the_same_ones_when_a_trial_goes_on(trial, tmp_path):
     words = [word for word in trial.words if not word.startswith(("model.weights", "record"))]
-    words += ["model.weights=null", f"hydra.run.dir='{tmp_path}/out'"]
+    words += ["policy.hand_budget=40", "model.weights=null", f"hydra.run.dir='{tmp_path}/out'"]
     before = len(list((trial.cache / "features").iterdir()))
     assert alearn(*words, "policy.max_rounds=1").code == 1
     assert alearn(*words).code == 0
