@@ -25,7 +25,7 @@ OTHERS = {
         "+hydra.launcher.ray.init.include_dashboard=false",
     ],
 }
-"""Ray lets its workers go last, with a niceness of 15. On a busy machine they would take ten times as long, so the test sets 0."""
+"""Ray lets its workers go last, with a niceness of 15. A test on a busy machine would take minutes, so it sets 0."""
 DEADLY = """
 import os, signal, sys, time
 from pathlib import Path
