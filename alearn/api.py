@@ -15,6 +15,7 @@ from alearn import loop
 from alearn.audit.protocol import Names
 from alearn.config import AnyTrain, Auto, Folder, Head, Model, Policy, Standard, Train, preset, training, usual_policy
 from alearn.data import choose, features, sources
+from alearn.data.file_store import is_url
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.journal import Entry, OnProgress, Round, ignore
@@ -227,7 +228,8 @@ def _pool(images: Images, seed: int, runtime: Runtime) -> ImageSet:
     if isinstance(images, ImageSet):
         return images
     if isinstance(images, str | PathLike):
-        folder = Folder(root=str(Path(images).expanduser().absolute()))
+        root = str(images)
+        folder = Folder(root=root if is_url(root) else str(Path(root).expanduser().absolute()))
         settled = settle.settle(folder, preset("model", "small_cnn"), Train(), Policy(), runtime)
         return sources.load(settled.data, seed)[0]
     pixels = torch.as_tensor(images)

@@ -72,15 +72,21 @@ class Folder(_Source):
 
     name: Literal["folder"] = "folder"
     root: str
-    """Folder of the images."""
+    """Folder of the images, on this machine or in a store: s3://BUCKET/FOLDER, gs://BUCKET/FOLDER and what else fsspec
+    reaches."""
     size: Annotated[int, Field(ge=8, le=1024)] | Literal["auto"] = "auto"
     """Side in pixels to which images are resized for the model; people see the files themselves. auto: chosen from the
     images."""
     channels: Literal[1, 3, "auto"] = "auto"
     """1 for grey, 3 for colour. auto: colour if any image has some."""
-    layout: Literal["auto", "classes", "unlabeled"] = "auto"
+    layout: Literal["auto", "classes", "unlabeled", "shards"] = "auto"
     """classes: the folders below root are classes, so all labels are known except in root/unlabeled. unlabeled: folders
-    have no meaning. auto: classes if every image is in a folder below root."""
+    have no meaning. shards: images are members of *.tar files or rows of *.parquet files. auto: shards if there are
+    such files and no others, else classes if every image is in a folder below root."""
+    image_field: str | None = None
+    """Of shards: the suffix of the images in tar files, or their column in Parquet files. null takes the usual ones."""
+    label_field: str | None = None
+    """Of shards: the suffix of the labels in tar files, or their column in Parquet files. null takes cls and label."""
     labels: str | None = None
     """Table of paths and known labels: *.csv, or *.jsonl as `alearn export` writes it. Its rows are the data set. The
     table and its paths are relative to root. null takes all images below root."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from alearn.config import Data, Folder
 from alearn.data import decode, listing
-from alearn.data.decode import NotReadError
+from alearn.data.decode import NotReadError, Where
+from alearn.data.tree import tree
 from alearn.errors import AlearnError
 from alearn.values import Array
 
@@ -62,7 +63,7 @@ def contents(data: Folder, look: Callable[[], "Sample"]) -> tuple[Folder, list[s
     """Choose layout, channels and augment of a folder as far as they are auto. Return it, and a sentence for each."""
     choices: dict[str, Choice] = {}
     if data.layout == "auto" and data.labels is None:
-        choices["layout"] = listing.layout(Path(data.root).expanduser())
+        choices["layout"] = listing.layout(tree(data.root))
     if data.channels == "auto":
         choices["channels"] = _channels(look())
     if data.augment == "auto":
@@ -120,16 +121,20 @@ class Sample:
     """A sample of n images. shapes: int64 [n, 2], height and width. files: the n files."""
 
     shapes: Array
-    files: Sequence[Path]
+    files: Sequence[Where]
 
     @classmethod
     def of(cls, data: Folder) -> Self:
         """Read the headers of up to HEADERS files, evenly spaced in the pool. Leave out files that are not images."""
-        root = Path(data.root).expanduser()
+        if data.layout == "auto" and data.labels is None:
+            data = data.model_copy(update={"layout": listing.layout(tree(data.root))[0]})
+        root = listing.place(data)
         (pool, _) = listing.listed(data)
-        shapes, reasons = _each(decode.header, [root / name for name in _evenly(pool.ids, HEADERS)])
+        names = _evenly(pool.ids, HEADERS if isinstance(root, Path) else THUMBNAILS)  # a store is read image by image
+        files = {name: root / name for name in names}
+        shapes, reasons = _each(decode.header, list(files.values()))
         if not shapes:
-            skipped = [*pool.skipped, *((str(path.relative_to(root)), reason) for path, reason in reasons.items())]
+            skipped = [*pool.skipped, *((name, reasons[file]) for name, file in files.items())]
             raise AlearnError(f"data.root={data.root}: {listing.nothing(skipped)}")
         return cls(np.array(list(shapes.values()), np.int64), list(shapes))
 
@@ -213,10 +218,10 @@ def _evenly(items: Sequence[Any], most: int) -> list[Any]:
 T = TypeVar("T")
 
 
-def _each(read: Callable[[Path], T], files: Sequence[Path]) -> tuple[dict[Path, T], dict[Path, str]]:
+def _each(read: Callable[[Where], T], files: Sequence[Where]) -> tuple[dict[Where, T], dict[Where, str]]:
     """Read files in threads. Return the result for each file, and the reason for each file that cannot be read."""
 
-    def attempt(path: Path) -> T | NotReadError:
+    def attempt(path: Where) -> T | NotReadError:
         try:
             return read(path)
         except NotReadError as error:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Union
 
 import numpy as np
 import torch
@@ -26,15 +26,17 @@ from alearn.values import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from alearn.data.file_store import Stored
     from alearn.data.imageset import ImageSet
+
+Where = Union[str, Path, "Stored"]
+"""A file of this machine, or an image in a store."""
 
 VERSION = 1
 """Must go up whenever the same file gives other pixels. Decoded images of other versions are not used."""
 
 PIXELS = 100_000_000
-"""The most pixels that an image may have, more than any camera takes. Without a limit, a file of a few kilobytes could
-claim, and fill, any amount of memory.
-"""
+"""The most pixels of an image, more than any camera takes. Without a limit, a small file could claim any memory."""
 
 BYTES = 200_000_000
 """The most bytes that a file may have."""
@@ -69,12 +71,12 @@ SMALL = 256
 class NotReadError(AlearnError):
     """A file is not an image, or is not safe to decode. reason: a predicate, for example "is empty (0 bytes)"."""
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: Where, reason: str) -> None:
         super().__init__(f"{path} cannot be read as an image: it {reason}")
         self.reason = reason
 
 
-def decoded(path: str | Path, size: tuple[int, int], channels: int) -> Array:
+def decoded(path: Where, size: tuple[int, int], channels: int) -> Array:
     """Return an image file as pixels, uint8 [C, H, W].
 
     The image is upright and resized without keeping its proportions. Transparent parts become white. An animation gives
@@ -91,15 +93,18 @@ def decoded(path: str | Path, size: tuple[int, int], channels: int) -> Array:
     return pixels(content(path), path, size, channels)
 
 
-def content(path: str | Path) -> bytes:
+def content(path: Where) -> bytes:
     """Return the bytes of a file. Raise NotReadError if it is missing, empty, too large, or not a regular file."""
     with _file(path) as file:
         return file.read(BYTES)
 
 
 @contextmanager
-def _file(path: str | Path) -> Iterator[BinaryIO]:
+def _file(path: Where) -> Iterator[BinaryIO]:
     """Open a file. Never open a device or a pipe."""
+    if not isinstance(path, str | Path):
+        yield _stored(path)
+        return
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -116,7 +121,18 @@ def _file(path: str | Path) -> Iterator[BinaryIO]:
         raise NotReadError(path, f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
 
 
-def pixels(data: bytes, path: str | Path, size: tuple[int, int], channels: int) -> Array:
+def _stored(image: "Stored") -> BinaryIO:
+    """Return the content of an image in a store."""
+    size = image.size or 0
+    if size > BYTES:
+        raise NotReadError(image, f"has {size / 1e6:,.0f} MB; at most {BYTES / 1e6:.0f} are read")
+    data = image.read()
+    if not data:
+        raise NotReadError(image, "is empty (0 bytes)")
+    return io.BytesIO(data)
+
+
+def pixels(data: bytes, path: Where, size: tuple[int, int], channels: int) -> Array:
     """Return the content of a file as pixels, as `decoded` does.
 
     path: the name of the file. Raise NotReadError if its suffix belongs to another format.
@@ -129,7 +145,7 @@ def pixels(data: bytes, path: str | Path, size: tuple[int, int], channels: int) 
     return np.ascontiguousarray(resized.reshape(height, width, channels).transpose(2, 0, 1))
 
 
-def header(path: str | Path) -> tuple[int, int]:
+def header(path: Where) -> tuple[int, int]:
     """Return the height and width of the upright image, without decoding it. Raise NotReadError as `decoded` does."""
     with _file(path) as file, _opened(file, path) as image:
         width, height = image.size
@@ -140,7 +156,7 @@ def header(path: str | Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def form(data: bytes, path: str | Path) -> str:
+def form(data: bytes, path: Where) -> str:
     """Return the format of a file by its first bytes, a key of SUFFIXES.
 
     Raise NotReadError if the format is unknown, or if the suffix of the file belongs to another format.
@@ -150,14 +166,14 @@ def form(data: bytes, path: str | Path) -> str:
         actual = "WebP"
     if actual is None:
         raise NotReadError(path, f"is none of {', '.join(SUFFIXES)} by its content")
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = os.path.splitext(str(path))[1].lower()
     claimed = next((name for name, suffixes in SUFFIXES.items() if suffix in suffixes), actual)
     if claimed != actual:
         raise NotReadError(path, f"is a {actual} file by its content, not {claimed}; rename it")
     return actual
 
 
-def shown(path: str | Path, side: int) -> tuple[bytes, str]:
+def shown(path: Where, side: int) -> tuple[bytes, str]:
     """Return an image file encoded for a browser, and its MIME type.
 
     The image is upright, without metadata, and its longer side has at most `side` pixels. Raise NotReadError as
@@ -194,7 +210,7 @@ def encoded(pool: "ImageSet", index: int, side: int) -> tuple[bytes, str]:
 
 
 @contextmanager
-def _opened(file: BinaryIO, path: str | Path) -> "Iterator[Image]":
+def _opened(file: BinaryIO, path: Where) -> "Iterator[Image]":
     """Open an image with Pillow, which reads its header. Turn every failure inside the context into a NotReadError."""
     from PIL import Image
 

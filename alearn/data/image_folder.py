@@ -16,6 +16,7 @@ import torch
 
 from alearn.config import Folder
 from alearn.data import listing, row_store
+from alearn.data.file_store import Place
 from alearn.data.imageset import ImageSet
 from alearn.data.listing import Listing
 from alearn.data.on_demand import OnDemand
@@ -42,7 +43,7 @@ def load(data: Folder, extractor: Extractor | None = None) -> tuple[ImageSet, Im
     size, channels = (data.size, data.channels) if extractor is None else (extractor.size, extractor.channels)
     assert size != "auto"
     assert channels != "auto"
-    root = Path(data.root).expanduser().absolute()
+    root = listing.place(data)
     (pool, test) = listing.listed(data)
     if data.imbalance.shape != "none" and not pool.known:
         raise AlearnError(
@@ -57,7 +58,7 @@ def load(data: Folder, extractor: Extractor | None = None) -> tuple[ImageSet, Im
     return pool_images, _imageset(root, test, rows, len(pool.ids), files.shape)
 
 
-def _imageset(root: Path, listed: Listing, found: Rows, start: int, shape: tuple[int, int, int]) -> ImageSet:
+def _imageset(root: Path | Place, listed: Listing, found: Rows, start: int, shape: tuple[int, int, int]) -> ImageSet:
     """Return the files of a listing that could be decoded, without duplicates.
 
     start: the position in `found` of the first file of the listing. shape: (C, H, W).

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from alearn.data.file_store import Place
 from alearn.data.on_demand import OnDemand
 from alearn.data.pixels import Mapped
 from alearn.values import Array, Images
@@ -23,7 +24,7 @@ class ImageSet:
         classes: The names of the classes, by number. If people may add classes, a list that grows.
         truth: int64 [N], the true classes; None if unknown. Only an oracle and the measuring code may read them.
         given: int64 [N], labels that exist already and cost nothing, -1 where there is none; None if there are none.
-        root: If the ids are files, the folder that they are relative to.
+        root: If the ids are files, the folder or other place that they are relative to.
         skipped: The files that were left out, and why: (id, "is empty (0 bytes)").
         features: float16 [N, F], what the model gets in place of the pixels; None if it gets the pixels.
     """
@@ -33,7 +34,7 @@ class ImageSet:
     classes: Sequence[str]
     truth: Array | None
     given: Array | None = None
-    root: Path | None = None
+    root: Path | Place | None = None
     skipped: tuple[tuple[str, str], ...] = ()
     features: Images | None = None
 

@@ -1,7 +1,5 @@
 """List the files of a data set, and the labels that are known. Nothing is decoded here."""
 
-import os
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +7,13 @@ from pathlib import Path
 from alearn.config import Folder
 from alearn.data import label_table
 from alearn.data.decode import SUFFIXES
+from alearn.data.file_store import Folder as StoredFolder
+from alearn.data.file_store import Place, Store, is_url
+from alearn.data.shards import Shards, is_shard
+from alearn.data.tree import NOT_LEGIBLE, Skipped, Tree, legible, tree
 from alearn.errors import AlearnError
 
+SHARDS = "shards"
 UNLABELED = "unlabeled"
 """The layout in which folders mean nothing. Also the name of the folder, beside those of the classes, that holds images
 without a label.
@@ -22,14 +25,8 @@ NAMED = 5
 FIRST = 3
 """How many files a message names."""
 
-ILLEGIBLE = {"Cc", "Zl", "Zp", "Cs"}
-"""Unicode categories that would break a table of paths: control characters, line ends, and bytes that are not UTF-8."""
-
 Labeled = tuple[str, str | None]
 """A path and its class."""
-
-Skipped = tuple[str, str]
-"""A path and the reason why it is not in the data set."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +60,20 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
         AlearnError: The root cannot be read, a class is not one of data.classes, the test set has a class that the pool
             does not have, or something in data.labels is wrong.
     """
-    root = Path(data.root).expanduser()
+    root = data.root
     if data.labels is not None:
-        rows = label_table.read(root, data.labels, data.classes)
-        skipped = [(repr(path), _ILLEGIBLE) for path, _ in rows if not legible(path)]
+        rows = label_table.read(_folder(data, "data.labels"), data.labels, data.classes)
+        skipped = [(repr(path), NOT_LEGIBLE) for path, _ in rows if not legible(path)]
         pool = [row for row in rows if legible(row[0])]
         return _both(data, pool, [], {label for _, label in rows if label is not None}, skipped)
-    paths, skipped = _walk(root)
-    if (layout(root)[0] if data.layout == "auto" else data.layout) == UNLABELED:
+    files = tree(root)
+    which = layout(files)[0] if data.layout == "auto" else data.layout
+    if which == SHARDS:
+        return _of_shards(data, shards(data))
+    paths, skipped = files.walk()
+    if which == UNLABELED:
         return _both(data, [(path, None) for path in paths], [], set(), skipped)
-    prefix, names = _classes(root)
+    prefix, names = _classes(files)
     if data.classes is not None and (strange := [name for name in names if name not in data.classes]):
         raise AlearnError(
             f"{root}/{prefix}{strange[0]}: {strange[0]} is none of data.classes=[{','.join(data.classes)}]; add it "
@@ -97,17 +98,22 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
     return _both(data, pool, test, set(names), skipped)
 
 
-def layout(root: Path) -> tuple[str, str]:
+def layout(files: Tree) -> tuple[str, str]:
     """Return the layout that data.layout=auto stands for, and the reason in words.
 
-    The layout is "unlabeled" if root itself holds an image or has no folders. Otherwise it is "classes". The user needs
-    the reason because nested folders, for example of dates, look like classes too.
+    The layout is "shards" if there are shards in the root, or in train/, and no images. It is "unlabeled" if the root
+    itself holds an image or has no folders. Otherwise it is "classes". The user needs the reason because nested
+    folders, for example of dates, look like classes too.
     """
-    inside = _inside(root, root)
-    loose = any(not entry.is_dir() and entry.name.lower().endswith(_IMAGES) for entry in inside)
-    if loose or not any(entry.is_dir() for entry in inside):
+    inside = [*files.inside("")]
+    loose = any(not entry.folder and entry.name.lower().endswith(_IMAGES) for entry in inside)
+    first = [*inside, *(files.inside("train/") if ("train", True) in inside else [])]
+    found = [entry.name for entry in first if not entry.folder and is_shard(entry.name)]
+    if found and not loose:
+        return SHARDS, f"images are read from files such as {min(found)}"
+    if loose or not any(entry.folder for entry in inside):
         return UNLABELED, "images lie in the folder itself, so no folder is taken as a class"
-    _, names = _classes(root)
+    _, names = _classes(files)
     what = "1 folder is taken as a class" if len(names) == 1 else f"{len(names)} folders are taken as classes"
     some = ", ".join(names[:NAMED])
     if len(names) > NAMED:
@@ -125,12 +131,6 @@ def nothing(skipped: Sequence[Skipped]) -> str:
     return f"holds no images that can be read; {files} skipped: {some}{more}"
 
 
-def legible(path: str) -> bool:
-    """Return whether a table can hold a path: it must be valid UTF-8 without control characters."""
-    return not any(unicodedata.category(character) in ILLEGIBLE for character in path)
-
-
-_ILLEGIBLE = "has a name that is not valid UTF-8 or holds control characters; rename it"
 _IMAGES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 
@@ -146,56 +146,66 @@ def _both(
     return Listing(ids, labels, classes, tuple(skipped)), tested
 
 
-def _classes(root: Path) -> tuple[str, list[str]]:
+def _classes(files: Tree) -> tuple[str, list[str]]:
     """Return where the folders of the classes lie ("train/", or "" for root itself), and their names."""
 
     def folders(prefix: str) -> list[str]:
-        names = [entry.name for entry in _inside(root, root / prefix) if entry.is_dir()]
+        names = [entry.name for entry in files.inside(prefix) if entry.folder]
         return sorted(name for name in names if name != UNLABELED and legible(name))
 
-    if (root / "train").is_dir() and (names := folders("train/")):
-        return "train/", names
-    return "", folders("")
+    names = folders("")
+    if "train" in names and (inner := folders("train/")):
+        return "train/", inner
+    return "", names
 
 
-def _walk(root: Path) -> tuple[list[str], list[Skipped]]:
-    """Return the paths of all files below root, relative to it and sorted, and what cannot be listed."""
-    paths = list[str]()
-    skipped = list[Skipped]()
-    seen = set[tuple[int, int]]()
-    folders = [""]
-    links = list[str]()
-    while folders or links:
-        prefix = folders.pop() if folders else links.pop()  # links last: a folder's own name goes before a link to it
-        try:
-            inside = _inside(root, root / prefix)
-            status = os.stat(root / prefix)
-        except (OSError, AlearnError) as error:
-            if not prefix:
-                raise
-            why = getattr(error.__cause__ or error, "strerror", error)
-            skipped.append((prefix.rstrip("/"), f"cannot be opened ({why})"))
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            skipped.append((prefix.rstrip("/"), "leads to a folder that is listed already"))
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in inside:
-            path = prefix + entry.name
-            if entry.is_dir():
-                (links if entry.is_symlink() else folders).append(f"{path}/")
-            elif legible(path):
-                paths.append(path)
+def place(data: Folder) -> Path | Place:
+    """Return where the images of a data set lie. Raise AlearnError if a store or a shard cannot be read."""
+    if data.layout == SHARDS:
+        return shards(data)
+    return StoredFolder(Store(data.root)) if is_url(data.root) else Path(data.root).expanduser().absolute()
+
+
+def shards(data: Folder) -> Shards:
+    """Return the shards of a data set. Raise AlearnError if one cannot be read."""
+    return Shards(Store(data.root), data.image_field, data.label_field, Path(data.cache))
+
+
+def _of_shards(data: Folder, found: Shards) -> tuple[Listing, Listing]:
+    """List the images of shards. Shards below test/ are the test set if there are others below train/."""
+    apart = any(name.startswith("train/") for name in found.indexes)
+    pool = list[Labeled]()
+    test = list[Labeled]()
+    skipped = [(name, "is no shard") for name in found.others]
+    for shard, index in found.indexes.items():
+        rows = test if apart and shard.startswith("test/") else pool
+        for name, label in zip(index.names, _named(data, shard, index.labels), strict=True):
+            if legible(name):
+                rows.append((f"{shard}/{name}", label))
             else:
-                skipped.append((repr(path), _ILLEGIBLE))
-        links.sort(reverse=True)
-    return sorted(paths), sorted(skipped)
+                skipped.append((repr(f"{shard}/{name}"), NOT_LEGIBLE))
+    return _both(data, pool, test, {label for _, label in pool if label is not None}, skipped)
 
 
-def _inside(root: Path, folder: Path) -> list["os.DirEntry[str]"]:
-    """Return the entries of a folder that are not hidden."""
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise AlearnError(f"data.root={root}: {folder} cannot be read ({error.strerror})") from error
+def _named(data: Folder, shard: str, labels: Sequence[str | None]) -> Sequence[str | None]:
+    """Return the names of classes. If all labels are numbers, and none is in data.classes, they count its names."""
+    if data.classes is None:
+        return labels
+    known = {label for label in labels if label is not None}
+    if known and not known & {*data.classes} and all(label.isdecimal() for label in known):
+        if (most := max(map(int, known))) >= len(data.classes):
+            raise AlearnError(
+                f"data.root={data.root}: {shard} has the class {most}, and data.classes {len(data.classes)}"
+            )
+        return [None if label is None else data.classes[int(label)] for label in labels]
+    if strange := sorted(known - {*data.classes}):
+        raise AlearnError(
+            f"data.root={data.root}: {shard}: {strange[0]!r} is none of data.classes=[{','.join(data.classes)}]"
+        )
+    return labels
+
+
+def _folder(data: Folder, key: str) -> Path:
+    if is_url(data.root):
+        raise AlearnError(f"{key}: is read from a folder of this machine, and data.root={data.root} is none")
+    return Path(data.root).expanduser()

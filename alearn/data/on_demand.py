@@ -5,7 +5,6 @@ Shape letters: N images, n some of them, C channels, H height, W width.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from alearn.data import decode
-from alearn.data.decode import NotReadError
+from alearn.data.decode import NotReadError, Where
 from alearn.values import Array
 
 
@@ -23,7 +22,7 @@ class OnDemand:
     dtype = torch.uint8
     device = torch.device("cpu")
 
-    def __init__(self, files: Sequence[Path], shape: tuple[int, int, int]) -> None:
+    def __init__(self, files: Sequence[Where], shape: tuple[int, int, int]) -> None:
         """shape: (C, H, W), of the pixels of every image."""
         self._files = files
         self._image = shape

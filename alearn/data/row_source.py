@@ -13,6 +13,7 @@ import torch
 
 from alearn.data import decode
 from alearn.data.decode import NotReadError
+from alearn.data.file_store import Place
 from alearn.values import Array, Images
 
 BLOCK = 4096
@@ -58,12 +59,13 @@ class Source(Protocol):
 
 
 class Files:
-    """Image files below a folder, whose names are their paths relative to it."""
+    """Image files below a folder or in another place, whose names are relative to it."""
 
-    def __init__(self, root: Path, names: Sequence[str], size: int, channels: int) -> None:
+    def __init__(self, root: Path | Place, names: Sequence[str], size: int, channels: int) -> None:
         """size: pixels per side. channels: 1 for grey, 3 for colour."""
-        self._root = root.resolve()
-        self.key = (os.fsdecode(self._root), size, channels, decode.VERSION)
+        self._root = root.resolve() if isinstance(root, Path) else root
+        where = os.fsdecode(self._root) if isinstance(self._root, Path) else str(self._root)
+        self.key = (where, size, channels, decode.VERSION)
         self.names = names
         self.shape = (channels, size, size)
 
@@ -73,14 +75,20 @@ class Files:
         Call this before reading the file: then a later stamp shows a change that happens in between.
         """
         try:
-            status = os.stat(self._root / name)
-        except (OSError, ValueError):
+            image = self._root / name
+            if not isinstance(image, Path):
+                return image.stamp()
+            status = os.stat(image)
+        except (OSError, ValueError, KeyError):
             return None
         return status.st_size, status.st_mtime_ns
 
     def read(self, name: str, known: Container[bytes]) -> tuple[Entry, Array | None]:
         """Read a file, and decode it if its content is not known."""
-        path = self._root / name
+        try:
+            path = self._root / name
+        except KeyError:
+            return Entry(None, None, None, "is missing"), None
         stamp = self.stamp(name)
         sha256 = None
         try:
@@ -95,7 +103,11 @@ class Files:
 
     def gone(self, name: str) -> bool:
         """Return whether there is no such file."""
-        return not os.path.lexists(self._root / name)
+        try:
+            image = self._root / name
+        except KeyError:
+            return True
+        return isinstance(image, Path) and not os.path.lexists(image)
 
 
 class InMemory:

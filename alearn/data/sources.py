@@ -8,6 +8,7 @@ import torch
 from alearn import rng
 from alearn.config import Data, Folder
 from alearn.data import features, image_folder, imbalance, listing, row_store, standard
+from alearn.data.file_store import is_url
 from alearn.data.imageset import ImageSet
 from alearn.data.row_source import Files, InMemory
 from alearn.errors import AlearnError
@@ -45,7 +46,8 @@ def load(data: Data, seed: int, extractor: Extractor | None = None) -> tuple[Ima
 def features_folder(data: Data, extractor: Extractor, pool: ImageSet) -> Path:
     """Return the folder in which `load` keeps the features. pool: what it returned."""
     if isinstance(data, Folder):
-        return row_store.folder(Path(data.cache), Files(_root(data), (), extractor.size, extractor.channels), extractor)
+        files = Files(listing.place(data), (), extractor.size, extractor.channels)
+        return row_store.folder(Path(data.cache), files, extractor)
     return row_store.folder(_root(data), InMemory(pool.images[torch.arange(0)]), extractor)
 
 
@@ -58,7 +60,7 @@ def check(data: Data) -> int | None:
     Raises:
         AlearnError: A folder or a library is missing.
     """
-    if isinstance(data, Folder) and not _root(data).is_dir():
+    if isinstance(data, Folder) and not is_url(data.root) and not _root(data).is_dir():
         raise AlearnError(f"data.root={data.root}: there is no such folder; give the folder of your images")
     if data.name == "svhn" and find_spec("scipy") is None:
         raise AlearnError("data=svhn: its files have MATLAB's format, and scipy, which reads them, is not installed; "

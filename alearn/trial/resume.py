@@ -8,6 +8,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from alearn.config import AnyTrain, Auto, AutoTrain, Config, Folder, Model, Train, flatten, free, load
+from alearn.data.file_store import is_url
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import labels_csv
@@ -92,7 +93,7 @@ def as_before(config: Config, folder: Path) -> Config:
 
     The path of a folder of images becomes absolute, because config.yaml may later be read in another working directory.
     """
-    if isinstance(config.data, Folder) and config.data.root != MISSING:
+    if isinstance(config.data, Folder) and config.data.root != MISSING and not is_url(config.data.root):
         root = str(Path(config.data.root).expanduser().absolute())
         config = config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
     try:

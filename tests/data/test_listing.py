@@ -7,6 +7,7 @@ import pytest
 
 from alearn.config import Folder
 from alearn.data import label_table, listing
+from alearn.data.tree import tree
 from alearn.errors import AlearnError
 
 
@@ -65,16 +66,16 @@ def test_folders_that_mean_nothing(config, tmp_path):
     pool, _ = listed(config, tmp_path, "data.layout=unlabeled")
     assert (pool.ids, pool.labels, pool.classes) == (("2024/05/1.jpg", "2024/06/1.jpg", "2025/1.jpg"), (None,) * 3, [])
     assert listed(config, tmp_path)[0].classes == ("2024", "2025")
-    assert listing.layout(tmp_path) == (
+    assert listing.layout(tree(str(tmp_path))) == (
         "classes",
         "2 folders are taken as classes: 2024, 2025; if they are none: data.layout=unlabeled",
     )
     files(tmp_path, "readme.txt")
-    assert listing.layout(tmp_path)[0] == "classes"
+    assert listing.layout(tree(str(tmp_path)))[0] == "classes"
     files(tmp_path, "IMG_1.JPG")
     pool, _ = listed(config, tmp_path)
     assert (pool.ids[-2:], pool.classes) == (("IMG_1.JPG", "readme.txt"), [])
-    assert listing.layout(tmp_path) == (
+    assert listing.layout(tree(str(tmp_path))) == (
         "unlabeled",
         "images lie in the folder itself, so no folder is taken as a class",
     )
@@ -85,7 +86,7 @@ def test_folders_that_mean_nothing(config, tmp_path):
 def test_a_sentence_names_some_of_many_folders(tmp_path):
     for name in "abcdefgh":
         (tmp_path / name).mkdir()
-    assert "8 folders are taken as classes: a, b, c, d, e, and 3 more; if" in listing.layout(tmp_path)[1]
+    assert "8 folders are taken as classes: a, b, c, d, e, and 3 more; if" in listing.layout(tree(str(tmp_path)))[1]
 
 
 def test_a_folder_that_is_none_of_the_classes_is_named(config, tmp_path):

@@ -1,0 +1,151 @@
+"""Images in shards: members of tar files in the layout of webdataset, and rows of Parquet files.
+
+A shard is listed once. What was found is kept in data.cache, so that the next start does not read the shards again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+from alearn.data import parquet_shard, tar_shard
+from alearn.data.file_store import ContentError, Found, Store, Stored, StoredFile, number
+from alearn.errors import AlearnError
+from alearn.files import atomic
+
+VERSION = 1
+"""Must go up whenever the same shard gives another index."""
+
+GROUPS = 2
+"""Row groups of Parquet files that are kept in memory. Images are read in their order, so one is nearly enough."""
+
+
+class Index(NamedTuple):
+    """What a shard holds, image by image.
+
+    names: each image's name in the shard, unique. labels: class names, None where there is none. where: for a member of
+    a tar file, its first byte and the one after its last; for a row of a Parquet file, its row group and its place in
+    it, or the path of an image file relative to the root. column: the column of the images in a Parquet file.
+    """
+
+    names: list[str]
+    labels: list[str | None]
+    where: Sequence[Sequence[int] | str]
+    column: str | None
+
+
+class Image:
+    """An image of a shard."""
+
+    def __init__(self, name: str, shard: Found, size: int | None, read: Callable[[], bytes]) -> None:
+        self._name = name
+        self._shard = shard
+        self.size = size
+        self.read = read
+
+    def __str__(self) -> str:
+        return self._name
+
+    def stamp(self) -> tuple[int, int]:
+        """Return two numbers that change with the content of the shard."""
+        return self._shard.size, number(self._shard.ukey)
+
+
+class Shards:
+    """The images of all shards below a root. An image is called SHARD/NAME, where SHARD is relative to the root."""
+
+    def __init__(self, store: Store, image: str | None, label: str | None, cache: Path) -> None:
+        """List the shards.
+
+        Args:
+            store: The files.
+            image: The suffix of the images in tar files, and their column in Parquet files; None for the usual ones.
+            label: The same of the labels.
+            cache: Where the indexes are kept.
+
+        Raises:
+            AlearnError: There is no shard, one is damaged, or a Parquet file lacks a column.
+        """
+        self._store = store
+        files = store.files()
+        self._shards = {file.name: file for file in files if is_shard(file.name)}
+        if not self._shards:
+            raise AlearnError(
+                f"data.root={store.root}: has no *.tar or *.parquet files, and data.layout=shards needs some"
+            )
+        self._files = {file.name: file for file in files if not is_shard(file.name)}
+        self.indexes = {name: self._index(file, image, label, cache) for name, file in self._shards.items()}
+        self._places = {
+            f"{shard}/{name}": (shard, place)
+            for shard, index in self.indexes.items()
+            for place, name in enumerate(index.names)
+        }
+        named = {path for index in self.indexes.values() for path in index.where if isinstance(path, str)}
+        self.others = sorted(self._files.keys() - named)
+        self._lock = Lock()
+        self._group = lru_cache(maxsize=GROUPS)(self._read_group)
+
+    def __str__(self) -> str:
+        return self._store.root
+
+    def __truediv__(self, name: str) -> Stored:
+        """Return an image by its name."""
+        shard, place = self._places[name]
+        file, index = self._shards[shard], self.indexes[shard]
+        found = index.where[place]
+        if isinstance(found, str):
+            return StoredFile(self._store, self._files[found])
+        first, second = found
+        where = f"{self._store.root.rstrip('/')}/{name}"
+        if index.column is None:
+            return Image(where, file, second - first, lambda: self._store.read(file.path, first, second))
+        column = index.column
+        return Image(where, file, None, lambda: self._cell(file, column, first, second))
+
+    def _index(self, file: Found, image: str | None, label: str | None, cache: Path) -> Index:
+        """Return the index of a shard, from the cache or from the shard."""
+
+        def read() -> Index:
+            try:
+                with self._store.opened(file.path) as opened:
+                    if file.name.lower().endswith(".tar"):
+                        return Index(*tar_shard.listed(opened, file.size, image, label), None)
+                    return Index(*parquet_shard.listed(opened, image, label))
+            except ContentError as error:
+                raise AlearnError(f"data.root={self._store.root}: {file.name} {error}") from None
+
+        return _kept(cache, [self._store.root, file.name, file.size, file.ukey, image, label], read)
+
+    def _cell(self, file: Found, column: str, group: int, row: int) -> bytes:
+        with self._lock:  # the other threads would read the same group
+            return parquet_shard.content(self._group(file, column, group), row)
+
+    def _read_group(self, file: Found, column: str, group: int) -> Any:
+        with self._store.opened(file.path) as opened:
+            return parquet_shard.group(opened, column, group)
+
+
+def is_shard(name: str) -> bool:
+    """Return whether a file is a shard, by its name."""
+    return name.lower().endswith((".tar", ".parquet"))
+
+
+def _kept(cache: Path, key: list[Any], make: Callable[[], Index]) -> Index:
+    """Return the index of a shard from the cache, or make it and keep it there."""
+    digest = hashlib.sha256(json.dumps([VERSION, *key]).encode()).hexdigest()[:16]
+    path = cache.expanduser() / "shards" / f"{digest}.json"
+    try:
+        names, labels, where, column = json.loads(path.read_text())
+        return Index(names, labels, where, column)
+    except (OSError, ValueError):
+        pass
+    index = make()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.replace(path, json.dumps(index))
+    except OSError as error:
+        raise AlearnError(f"data.cache={cache}: cannot be written ({error.strerror}); give another folder") from None
+    return index
