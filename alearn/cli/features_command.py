@@ -1,13 +1,25 @@
 """`alearn features`: compute the features of a data set ahead of a trial."""
 
+import os
+import re
 import shlex
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from alearn.cli.command_line import Parser
 from alearn.cli.exit_codes import DONE
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError
+
+if TYPE_CHECKING:
+    from alearn.data.feature_parts import Part
+
+ARRAYS = (
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"),
+    ("AWS_BATCH_JOB_ARRAY_INDEX", "", "AWS_BATCH_JOB_ARRAY_SIZE"),
+)
+"""The variables of a job array: the number of the job, the first of these numbers (0 if not set), and how many."""
 
 
 def parser() -> Parser:
@@ -17,6 +29,16 @@ def parser() -> Parser:
         "Compute the features that a pretrained model makes of the images, and keep them on disk. A trial with the "
         "same data and model finds them there. Interrupt it at any time: the same command goes on where it stopped.",
     )
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--shard",
+        dest="part",
+        type=_part,
+        metavar="I/N",
+        help="compute part I of N of a folder, from 1/N to N/N, beside other processes; auto takes I and N from the "
+        "environment of a SLURM job array or an AWS Batch array job",
+    )
+    part.add_argument("--merge", action="store_true", help="put together what all parts have computed")
     parser.add_argument(
         "overrides",
         nargs="+",
@@ -41,7 +63,8 @@ def run(args: Namespace) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         raise AlearnError(hydra_front.explain(error)) from error
 
-    from alearn.data import row_store, sources
+    from alearn.config import Folder
+    from alearn.data import feature_parts, sources
     from alearn.learn import device, extract
     from alearn.models.pretrained import Pretrained
     from alearn.trial.settle import settle
@@ -57,16 +80,42 @@ def run(args: Namespace) -> int:
     extraction = extract.extraction(settled.model, data, runtime)
     start = monotonic()
     try:
-        pool, test = sources.load(data, config.seed, extraction)
+        if args.part or args.merge:
+            if not isinstance(data, Folder):
+                raise AlearnError(f"data={data.name}: only data=folder is computed in parts")
+            done = (
+                feature_parts.merge(data, extraction)
+                if args.merge
+                else feature_parts.compute(data, extraction, args.part)
+            )
+            total, skipped, folder = done
+        else:
+            pool, test = sources.load(data, config.seed, extraction)
+            folder = sources.features_folder(data, extraction, pool)
+            total, skipped = len(pool) + len(test), len(pool.skipped) + len(test.skipped)
     except KeyboardInterrupt as stop:
-        raise type(stop)(shlex.join(["alearn", "features", *args.overrides])) from None
+        part = [f"--shard={args.part.number}/{args.part.parts}"] if args.part else ["--merge"] if args.merge else []
+        raise type(stop)(shlex.join(["alearn", "features", *part, *args.overrides])) from None
     seconds = monotonic() - start
-    folder = sources.features_folder(data, extraction, pool)
-    total = len(pool) + len(test)
-    skipped = len(pool.skipped) + len(test.skipped)
     rate = f", {extraction.done / seconds:,.0f} images a second" if extraction.done else ""
     files = "1 file" if skipped == 1 else f"{skipped:,} files"
     print(f"{total:,} images: {extraction.done:,} computed, the others were there already; {files} skipped")
     print(f"{seconds:,.1f} s on {runtime.describe()}{rate}")
-    print(f"{folder}: {extraction.width:,} features an image, {row_store.size(folder) / 1e6:,.1f} MB")
+    megabytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    print(f"{folder}: {extraction.width:,} features an image, {megabytes:,.1f} MB")
     return DONE
+
+
+def _part(text: str) -> "Part":
+    """Return the part that a user or a job array names. Raise ArgumentTypeError if there is no such part."""
+    from alearn.data.feature_parts import Part
+
+    if text == "auto":
+        for number, first, count in ARRAYS:
+            if number in os.environ and count in os.environ:
+                return Part(int(os.environ[number]) - int(os.environ.get(first, 0)) + 1, int(os.environ[count]))
+        raise ArgumentTypeError(f"auto: this is no job of an array; {ARRAYS[0][0]} and {ARRAYS[1][0]} are not set")
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ArgumentTypeError(f"{text}: must be I/N, from 1/N to N/N, or auto")
+    return Part(int(match[1]), int(match[2]))

@@ -46,6 +46,8 @@ rows of the other are computed and written.
 IN_MEMORY = 256 << 20
 """A set of at least this many bytes of rows stays on disk. A smaller set becomes a tensor."""
 
+INDEX, FEATURES = "index.sqlite", "features.f16"
+
 TABLE = "file (path TEXT PRIMARY KEY, bytes INT, mtime_ns INT, sha256 BLOB, row INT, reason TEXT) WITHOUT ROWID"
 
 
@@ -112,9 +114,17 @@ def folder(cache: Path, source: Source, extractor: Extractor | None) -> Path:
     return cache.expanduser() / kind / hashlib.sha256(os.fsencode(json.dumps(parts))).hexdigest()[:16]
 
 
-def size(folder: Path) -> int:
-    """Return the bytes of the files of a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir())
+def kept(folder: Path) -> dict[str, Entry]:
+    """Return what the index of a folder has, by name; nothing if there is no index or it is damaged."""
+    if not (folder / INDEX).exists():
+        return {}
+    try:
+        with closing(sqlite3.connect(folder / INDEX)) as index:
+            return {
+                path: Entry((size, mtime), *rest) for path, size, mtime, *rest in index.execute("SELECT * FROM file")
+            }
+    except sqlite3.DatabaseError:
+        return {}
 
 
 class _Readers:
@@ -148,8 +158,8 @@ class _Store:
         self._row: tuple[int, ...] = source.shape if extractor is None else (extractor.width,)
         self._dtype = np.dtype(np.uint8 if extractor is None else np.float16)
         self._stride = math.prod(self._row) * self._dtype.itemsize
-        self._array = folder / ("images.u8" if extractor is None else "features.f16")
-        self._index = folder / "index.sqlite"
+        self._array = folder / ("images.u8" if extractor is None else FEATURES)
+        self._index = folder / INDEX
         self._readers = _Readers(folder / "readers")
         self._row_of = dict[bytes, int]()  # by the SHA-256 of the content
 
@@ -202,7 +212,7 @@ class _Store:
         }
         new = [name for name in dict.fromkeys(source.names) if name not in entries]
         with (
-            Bar(len(new), "decoding" if self._extractor is None else "computing features") as bar,
+            Bar(len(new), "decoding" if self._extractor is None else "features") as bar,
             closing(self._read(new)) as chunks,
         ):
             for read in chunks:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alearn.data import sources
+from alearn.data import decode, row_store, sources
 from tests.command import alearn
 
 NETWORK = ("model=pretrained", "model.name=test_efficientnet", "model.weights=null", "model.views=1")
@@ -66,3 +66,83 @@ def test_an_interruption_says_how_to_go_on(words, monkeypatch):
     assert code == 143
     assert "interrupted; to go on: alearn features " in err
     assert "data.size=48" in err
+
+
+def rows(folder) -> dict[str, bytes]:
+    """Return the features of each file, from the store of a trial."""
+    kept = row_store.kept(folder)
+    content = (folder / row_store.FEATURES).read_bytes()
+    width = 1136 * 2
+    return {
+        name: content[entry.row * width : entry.row * width + width]
+        for name, entry in kept.items()
+        if entry.row is not None
+    }
+
+
+def test_parts_make_what_one_process_makes(words, tmp_path):
+    """A copy of an image lies in another part, one part is started twice, and job arrays name the others."""
+    (tmp_path / "images" / "b" / "copy.png").write_bytes((tmp_path / "images" / "a" / "0.png").read_bytes())
+    (tmp_path / "images" / "b" / "empty.png").touch()
+    code, out, _ = alearn("features", *words)
+    assert (code, out.splitlines()[0].partition(" computed")[0]) == (0, "12 images: 12")
+    (whole,) = (tmp_path / "cache" / "features").iterdir()
+    expected = rows(whole)
+    assert len(expected) == 13
+
+    apart = [*(word for word in words if not word.startswith("data.cache=")), f"data.cache='{tmp_path}/apart'"]
+    code, out, err = alearn("features", "--shard", "1/3", *apart)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "5 images: 5 computed, the others were there already; 0 files skipped"
+    code, _, err = alearn("features", "--merge", *apart)
+    assert code == 1
+    assert "8 of 15 images have no features yet. Parts that are there: 1-of-3. Start those that are missing" in err
+    code, out, _ = alearn("features", "--shard", "1/3", *apart)
+    assert out.splitlines()[0].startswith("5 images: 0 computed")
+    batch = {"AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ARRAY_SIZE": "3"}
+    slurm = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "5", "SLURM_ARRAY_TASK_COUNT": "3"}
+    for array in (batch, slurm):
+        code, out, err = alearn("features", "--shard", "auto", *apart, **array)
+        assert code == 0, err
+    code, out, err = alearn("features", "--merge", *apart)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "13 images: 0 computed, the others were there already; 2 files skipped"
+    (home,) = (tmp_path / "apart" / "features").iterdir()
+    assert rows(home) == expected
+    assert not (home / "parts").exists()
+    code, out, _ = alearn("features", *apart)
+    assert out.splitlines()[0] == "12 images: 0 computed, the others were there already; 3 files skipped"
+
+
+def test_a_part_that_was_stopped_goes_on(words, tmp_path, monkeypatch):
+    read, calls = decode.content, []
+
+    def interrupted(path):
+        calls.append(path)
+        if len(calls) > 5:
+            raise KeyboardInterrupt
+        return read(path)
+
+    monkeypatch.setattr(row_store, "CHUNK", 2)
+    monkeypatch.setattr(decode, "content", interrupted)
+    code, _, err = alearn("features", "--shard", "1/1", *words)
+    assert code == 130
+    assert "to go on: alearn features --shard=1/1 " in err
+    monkeypatch.setattr(decode, "content", read)
+    code, out, _ = alearn("features", "--shard", "1/1", *words)
+    computed = int(out.split(" images: ")[1].split()[0])
+    assert 0 < computed < 12
+    assert alearn("features", "--merge", *words).code == 0
+
+
+def test_a_shard_that_there_is_not_is_one_message(words):
+    for text, message in (
+        ("4/3", "4/3: must be I/N, from 1/N to N/N, or auto"),
+        ("0/3", "0/3: must be I/N"),
+        ("half", "half: must be I/N"),
+        ("auto", "auto: this is no job of an array; SLURM_ARRAY_TASK_ID and AWS_BATCH_JOB_ARRAY_INDEX are not set"),
+    ):
+        code, _, err = alearn("features", "--shard", text, *words)
+        assert (code, message in err) == (2, True)
+    code, _, err = alearn("features", "--merge", "data=mnist", "model=pretrained", *words[6:])
+    assert (code, "data=mnist: only data=folder is computed in parts" in err) == (1, True)
