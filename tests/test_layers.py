@@ -100,7 +100,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
         "alearn.report.pictures",
     },
     "fsspec": {"alearn.data.file_store"},
-    "pyarrow": {"alearn.data.parquet_shard", "alearn.export.parquet"},
+    "pyarrow": {"alearn.files.parquet_tables"},
     "pydantic": {"alearn.config", "alearn.models", "alearn.oracle"},
     "rich": {"alearn.data.progress_bar", "alearn.report.console", "alearn.sweep.sweep_progress"},
     "sqlalchemy": {"alearn.sweep.search_study"},

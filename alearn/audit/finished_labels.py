@@ -1,4 +1,4 @@
-"""Read the finished labels of any tool: a CSV file with one line per item, or a folder of class folders."""
+"""Read the finished labels of any tool: a CSV or Parquet file with one line per item, or a folder of class folders."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from alearn.audit.class_names import one_spelling
 from alearn.errors import AlearnError
-from alearn.files import csv_tables
+from alearn.files import csv_tables, parquet_tables
 from alearn.ledger import CANNOT_TELL, Ledger, Source
 from alearn.values import Array
 
@@ -67,11 +67,14 @@ def read(path: Path, columns: Mapping[str, str]) -> Labels:
 
 
 def read_file(path: Path, columns: Mapping[str, str]) -> Labels:
-    """Return the labels of a CSV file. Raise AlearnError, with the line, if something is wrong."""
+    """Return the labels of a CSV or Parquet file. Raise AlearnError, with the line, if something is wrong."""
     content = path.read_bytes()
     optional = [key for key in OPTIONAL if key not in columns and key not in columns.values()]
     column = {key: key for key in optional} | dict(columns)
-    lines = csv_tables.parse(path, content, list(columns.values()), optional=optional)
+    table = content
+    if path.suffix == parquet_tables.SUFFIX:
+        table = parquet_tables.as_csv(path, [*columns.values(), *optional])
+    lines = csv_tables.parse(path, table, list(columns.values()), optional=optional)
     if not lines:
         raise AlearnError(f"{path}: has no labels")
     label: dict[str, str] = {}

@@ -25,7 +25,10 @@ def parser() -> Parser:
         "seed.",
     )
     parser.add_argument(
-        "labels", type=path, metavar="LABELS", help="a CSV file with one line per item, or a folder of class folders"
+        "labels",
+        type=path,
+        metavar="LABELS",
+        help="a CSV or Parquet file with one line per item, or a folder of class folders",
     )
     add_target(parser)
     parser.add_argument(

@@ -88,8 +88,8 @@ class Folder(_Source):
     label_field: str | None = None
     """Of shards: the suffix of the labels in tar files, or their column in Parquet files. null takes cls and label."""
     labels: str | None = None
-    """Table of paths and known labels: *.csv, or *.jsonl as `alearn export` writes it. Its rows are the data set. The
-    table and its paths are relative to root. null takes all images below root."""
+    """Table of paths and known labels: *.csv, *.parquet, or *.jsonl as `alearn export` writes it. Its rows are the data
+    set. The table and its paths are relative to root. null takes all images below root."""
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None = None
     """Names of the classes, in this order. null takes the names of folders and labels, and those that people add."""
     augment: Augment = "auto"

@@ -1,6 +1,6 @@
 """Read the table of data.labels, which lists the images and the labels that are known.
 
-A CSV file has a header with the column `path` and, optionally, the column `label`. A .jsonl or .manifest file has the
+A CSV or Parquet file has the column `path` and, optionally, the column `label`. A .jsonl or .manifest file has the
 format of Amazon SageMaker's labeling jobs: each line is an object with the path in `source-ref` and the label in
 `class-name` of `SOMETHING-metadata`. Labels that a model gave (`source` auto, `human-annotated` no) are ignored: given
 labels count as a human's, and no audit checks them.
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alearn.errors import AlearnError
-from alearn.files import csv_tables
+from alearn.files import csv_tables, parquet_tables
 
 MANIFEST = (".jsonl", ".manifest")
 
@@ -58,7 +58,9 @@ def read(root: Path, name: str, classes: Sequence[str] | None) -> list[tuple[str
 
 
 def _table(path: Path, content: bytes) -> Iterator[tuple[int, str, str | None]]:
-    """Yield the line number, the path and the label of each row of a CSV file."""
+    """Yield the line number, the path and the label of each row of a CSV or Parquet file."""
+    if path.suffix.lower() == parquet_tables.SUFFIX:
+        content = parquet_tables.as_csv(path, ("path", "label", "source"))
     for number, row in csv_tables.parse(path, content, ("path",), optional=("label", "source")).items():
         label = row.get("label", "").strip() or None
         yield number, row["path"], None if row.get("source") == "auto" else label

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from alearn.data.file_store import ContentError
-from alearn.errors import AlearnError
+from alearn.files.parquet_tables import pyarrow
 
 IMAGES = ("image", "bytes", "content", "jpg", "png", "path")
 """The usual names of the column of the images."""
@@ -33,7 +33,7 @@ def listed(
         AlearnError: pyarrow is not installed.
         ContentError: The file is damaged, lacks a column, or has a wrong one. The message is a predicate.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow()
     try:
         file = parquet.ParquetFile(opened)
     except (arrow.ArrowException, OSError) as error:
@@ -75,7 +75,7 @@ def listed(
 
 def group(opened: Any, column: str, number: int) -> Any:
     """Return the column of the images of a row group."""
-    _, parquet = _pyarrow()
+    _, parquet = pyarrow()
     return parquet.ParquetFile(opened).read_row_group(number, columns=[column]).column(0)
 
 
@@ -110,12 +110,3 @@ def _names(schema: Any, column: str) -> list[str] | None:
     except (KeyError, TypeError, ValueError):
         return None
     return [str(name) for name in names]
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise AlearnError("*.parquet: needs pyarrow; pip install 'alearn[parquet]' installs it") from None
-    return pyarrow, parquet

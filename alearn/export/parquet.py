@@ -6,20 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alearn import __version__
-from alearn.errors import AlearnError
 from alearn.export.records import Labeled
+from alearn.files.parquet_tables import pyarrow
 from alearn.registry import register_exporter
 
 
 @register_exporter("parquet", "typed columns; needs pip install 'alearn[parquet]'", file="export.parquet")
 def content(labeled: Labeled) -> bytes:
     """Return the whole file. Raise AlearnError if pyarrow is not installed."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise AlearnError("--format parquet: needs pyarrow; pip install 'alearn[parquet]'") from None
-
+    pa, parquet = pyarrow()
     records = labeled.records
     name_type = pa.dictionary(pa.int32(), pa.string())
     proof = labeled.certificate

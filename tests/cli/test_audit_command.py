@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from alearn.audit import rules, verify
 from alearn.cli.exit_codes import DONE, WAITING
@@ -383,3 +385,21 @@ def test_a_later_version_takes_half_of_the_risk_that_was_left_and_only_if_some_w
     (folders[1] / "certificate.json").write_text(json.dumps(certified | {"number": 3}))
     with pytest.raises(verify.NotValidError, match=r"accept too much for a risk of 0\.0062"):
         verify.verify(folders[1])
+
+
+def test_a_parquet_file_has_the_certificate_of_the_csv_file(made):
+    path, truth, _ = made
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    table = {name: [line[name] for line in lines] for name in ("file", "class", "source")}
+    table |= {"p": [float(line["p"]) for line in lines], "image": [b"a picture"] * ITEMS}
+    rows = path.with_suffix(".parquet")
+    parquet.write_table(pa.table(table), rows)
+    ours, theirs = (verify.verify(finish(labels, truth, "--seed", "1")) for labels in (path, rows))
+    assert theirs["groups"] == ours["groups"]
+    assert theirs["statement"] == ours["statement"]
+    assert (Path(f"{rows}.audit") / "labels.csv").read_bytes() == (Path(f"{path}.audit") / "labels.csv").read_bytes()
+    parquet.write_table(pa.table({"name": ["a"]}), rows.with_name("other.parquet"))
+    assert "has no column file; there are name" in refused(rows.with_name("other.parquet"))
+    rows.with_name("damaged.parquet").write_bytes(b"no")
+    assert "damaged.parquet: cannot be read as a Parquet file (" in refused(rows.with_name("damaged.parquet"))

@@ -3,7 +3,9 @@
 import json
 import os
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from alearn.config import Folder
 from alearn.data import label_table, listing
@@ -247,3 +249,14 @@ def test_illegible_rows_of_a_table_are_skipped(config, tmp_path):
     pool, _ = listed(config, tmp_path, "data.labels=labels.csv")
     assert pool.ids == ("c.png",)
     assert pool.skipped[0][0] == r"'a\nb.png'"
+
+
+def test_a_table_may_be_a_parquet_file(config, tmp_path):
+    files(tmp_path, "1.png", "2.png")
+    rows = {"path": ["2.png", "1.png"], "label": [None, "dog"], "source": ["", "hand"], "more": [0.5, 0.25]}
+    parquet.write_table(pa.table(rows), tmp_path / "labels.parquet")
+    pool, _ = listed(config, tmp_path, "data.labels=labels.parquet")
+    assert (pool.ids, pool.labels) == (("2.png", "1.png"), (None, "dog"))
+    parquet.write_table(pa.table({"path": ["1.png", "1.png"]}), tmp_path / "labels.parquet")
+    with pytest.raises(AlearnError, match=r"labels\.parquet: line 3: '1\.png' is in line 2 already"):
+        listed(config, tmp_path, "data.labels=labels.parquet")
