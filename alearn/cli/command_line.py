@@ -9,6 +9,7 @@ from typing import NoReturn, get_args
 from alearn.audit.plan import Kind
 from alearn.audit.rules import Scope
 from alearn.cli.exit_codes import UsageError
+from alearn.data.part import Part
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,6 +64,14 @@ def whole(least: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def part_of_all(text: str) -> Part:
+    """Return a part of the images: see `Part.parse`."""
+    try:
+        return Part.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_target(parser: Parser) -> None:

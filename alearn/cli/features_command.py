@@ -1,25 +1,13 @@
 """`alearn features`: compute the features of a data set ahead of a trial."""
 
-import os
-import re
 import shlex
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from alearn.cli.command_line import Parser
+from alearn.cli.command_line import Parser, part_of_all
 from alearn.cli.exit_codes import DONE
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError
-
-if TYPE_CHECKING:
-    from alearn.data.feature_parts import Part
-
-ARRAYS = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"),
-    ("AWS_BATCH_JOB_ARRAY_INDEX", "", "AWS_BATCH_JOB_ARRAY_SIZE"),
-)
-"""The variables of a job array: the number of the job, the first of these numbers (0 if not set), and how many."""
 
 
 def parser() -> Parser:
@@ -29,16 +17,16 @@ def parser() -> Parser:
         "Compute the features that a pretrained model makes of the images, and keep them on disk. A trial with the "
         "same data and model finds them there. Interrupt it at any time: the same command goes on where it stopped.",
     )
-    part = parser.add_mutually_exclusive_group()
-    part.add_argument(
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--shard",
         dest="part",
-        type=_part,
+        type=part_of_all,
         metavar="I/N",
         help="compute part I of N of a folder, from 1/N to N/N, beside other processes; auto takes I and N from the "
         "environment of a SLURM job array or an AWS Batch array job",
     )
-    part.add_argument("--merge", action="store_true", help="put together what all parts have computed")
+    group.add_argument("--merge", action="store_true", help="put together what all parts have computed")
     parser.add_argument(
         "overrides",
         nargs="+",
@@ -104,18 +92,3 @@ def run(args: Namespace) -> int:
     megabytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     print(f"{folder}: {extraction.width:,} features an image, {megabytes:,.1f} MB")
     return DONE
-
-
-def _part(text: str) -> "Part":
-    """Return the part that a user or a job array names. Raise ArgumentTypeError if there is no such part."""
-    from alearn.data.feature_parts import Part
-
-    if text == "auto":
-        for number, first, count in ARRAYS:
-            if number in os.environ and count in os.environ:
-                return Part(int(os.environ[number]) - int(os.environ.get(first, 0)) + 1, int(os.environ[count]))
-        raise ArgumentTypeError(f"auto: this is no job of an array; {ARRAYS[0][0]} and {ARRAYS[1][0]} are not set")
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise ArgumentTypeError(f"{text}: must be I/N, from 1/N to N/N, or auto")
-    return Part(int(match[1]), int(match[2]))

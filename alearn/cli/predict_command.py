@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from alearn.cli.command_line import Parser
+from alearn.cli.command_line import Parser, part_of_all
 from alearn.cli.exit_codes import DONE, ERROR, UsageError
 
 
@@ -12,8 +12,21 @@ def parser() -> Parser:
     """Return the parser of the options."""
     parser = Parser("predict", "Label new images with the model of a finished trial, DIR/model.pt.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of the trial")
-    parser.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="an image file, or a folder of images")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the labels to this CSV file (default: print)")
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="an image file, a folder of images or of shards (*.tar, *.parquet), or the URL of one, such as s3://BUCKET/DIR",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the labels to this CSV or *.parquet file (default: print)"
+    )
+    parser.add_argument(
+        "--shard",
+        type=part_of_all,
+        metavar="I/N",
+        help="label part I of N of the images, from 1/N to N/N, beside other processes; auto: as a job array says",
+    )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: %(default)s)"
     )
@@ -27,6 +40,7 @@ def run(args: Namespace) -> int:
     """Write the labels. If an image cannot be read, the exit code is 1, but the others still get their labels."""
     if not args.images and args.onnx is None:
         raise UsageError("nothing to do: give images, or --onnx FILE")
+    from alearn.files import parquet_tables
     from alearn.learn import device  # here, because these import torch
     from alearn.trial import model_file, predict
 
@@ -36,12 +50,18 @@ def run(args: Namespace) -> int:
     if not args.images:
         return DONE
     runtime = device.choose(args.device, "fp32")
-    paths = list(predict.found(args.images))
+    images = list(predict.found(args.images))
+    if args.shard is not None:
+        images = [*args.shard.of(images)]
+    problems: list[str] = []
+    labels = predict.predict(saved, runtime, images, problems)
     if args.out is None:
-        problems = predict.predict(saved, runtime, paths, sys.stdout)
+        predict.write_csv(labels, sys.stdout)
+    elif args.out.suffix == parquet_tables.SUFFIX:
+        predict.write_parquet(labels, args.out)
     else:
         with args.out.open("w", newline="") as out:
-            problems = predict.predict(saved, runtime, paths, out)
+            predict.write_csv(labels, out)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return ERROR if problems else DONE

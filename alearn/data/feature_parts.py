@@ -14,27 +14,13 @@ from torch import Tensor
 
 from alearn.config import Folder
 from alearn.data import listing, row_store
+from alearn.data.part import Part
 from alearn.data.pixels import Mapping
 from alearn.data.row_source import Entry, Files
 from alearn.errors import AlearnError
 from alearn.values import Array, Extractor
 
 MISSING = "has no features yet"
-
-
-class Part(NamedTuple):
-    """A part of the images: number `number`, from 1, of `parts`."""
-
-    number: int
-    parts: int
-
-    def of(self, names: Sequence[str]) -> Sequence[str]:
-        """Return the names of this part. Neighbours stay together, because they lie in the same shard."""
-        start, end = (len(names) * edge // self.parts for edge in (self.number - 1, self.number))
-        return names[start:end]
-
-    def __str__(self) -> str:
-        return f"{self.number}-of-{self.parts}"
 
 
 class Done(NamedTuple):

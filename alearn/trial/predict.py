@@ -12,9 +12,13 @@ from typing import TextIO
 import numpy as np
 import torch
 
-from alearn.data.decode import NotReadError, decoded
+from alearn.config import Folder
+from alearn.data import listing
+from alearn.data.decode import NotReadError, Where, decoded
+from alearn.data.file_store import is_url
+from alearn.data.tree import tree
 from alearn.errors import AlearnError
-from alearn.files import csv_tables
+from alearn.files import csv_tables, parquet_tables
 from alearn.learn.device import Runtime
 from alearn.learn.score import judge
 from alearn.models.classifier import to_float
@@ -23,53 +27,86 @@ from alearn.values import Array
 
 HEADER = ("path", "label", "confidence")
 
+Labeled = tuple[str, str, float]
+"""Where an image lies, its label, and the probability that the label is right."""
 
-def found(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each file that is named and, sorted, the files below each folder that is named, except hidden ones."""
-    for path in paths:
-        if not path.is_dir():
+
+def found(images: Iterable[str]) -> Iterator[Where]:
+    """Yield each file that is named, and the images of each named folder and URL, sorted and without hidden ones.
+
+    A folder whose files are shards gives their images.
+
+    Raises:
+        AlearnError: A store or a shard cannot be read.
+    """
+    for name in images:
+        path = Path(name)
+        if not is_url(name) and not path.is_dir():
             yield path
             continue
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
-                yield file
+        layout, _ = listing.layout(tree(name))
+        if layout != listing.SHARDS and not is_url(name):
+            yield from (
+                file
+                for file in sorted(path.rglob("*"))
+                if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            )
+            continue
+        folder = Folder(root=name, layout="shards" if layout == listing.SHARDS else "unlabeled")
+        place = listing.place(folder)
+        yield from (place / image for image in listing.listed(folder)[0].ids)
 
 
-def predict(saved: Saved, runtime: Runtime, paths: Iterable[Path], out: TextIO) -> list[str]:
-    """Write one line for each image, in the order of the paths; return a message for each image that cannot be read.
+def predict(saved: Saved, runtime: Runtime, images: Iterable[Where], problems: list[str]) -> Iterator[list[Labeled]]:
+    """Yield the labels of a chunk of images at a time, in their order; add a message for each that cannot be read.
 
-    Threads decode one chunk of images at a time, and then it is scored. So memory does not grow with their number.
+    Threads decode a chunk, and then it is scored. So memory does not grow with the number of images.
     """
     network = saved.network.to(runtime.device)
-    problems: list[str] = []
-    out.write(csv_tables.line(HEADER))
 
-    def read(path: Path) -> Array | NotReadError:
+    def read(image: Where) -> Array | NotReadError:
         try:
-            return decoded(str(path), saved.shape[1:], saved.shape[0])
+            return decoded(image, saved.shape[1:], saved.shape[0])
         except NotReadError as error:
             return error
 
     with ThreadPoolExecutor() as threads:
-        rest = iter(paths)
+        rest = iter(images)
         while chunk := list(islice(rest, runtime.chunk(saved.shape))):
-            good: list[Path] = []
+            good: list[Where] = []
             pixels: list[Array] = []
-            for path, image in zip(chunk, threads.map(read, chunk), strict=True):
-                if isinstance(image, NotReadError):
-                    problems.append(str(image))
+            for image, outcome in zip(chunk, threads.map(read, chunk), strict=True):
+                if isinstance(outcome, NotReadError):
+                    problems.append(str(outcome))
                 else:
-                    good.append(path)
-                    pixels.append(image)
+                    good.append(image)
+                    pixels.append(outcome)
             if not good:
                 continue
             images_bchw = torch.from_numpy(np.stack(pixels)).to(runtime.device)
             with torch.inference_mode(), runtime.autocast():
                 guess, doubt, _ = judge(network(to_float(images_bchw)))
             sure = -np.expm1(doubt.cpu().numpy().astype(np.float64))
-            for path, label, confidence in zip(good, guess.tolist(), sure.tolist(), strict=True):
-                out.write(csv_tables.line((path, saved.classes[label], f"{confidence:.9g}")))
-    return problems
+            names = [saved.classes[label] for label in guess.tolist()]
+            yield list(zip(map(str, good), names, sure.tolist(), strict=True))
+
+
+def write_csv(labels: Iterable[list[Labeled]], out: TextIO) -> None:
+    """Write a line for each image."""
+    out.write(csv_tables.line(HEADER))
+    for chunk in labels:
+        out.writelines(csv_tables.line((path, label, f"{sure:.9g}")) for path, label, sure in chunk)
+
+
+def write_parquet(labels: Iterable[list[Labeled]], path: Path) -> None:
+    """Write a row for each image. Raise AlearnError if pyarrow is not installed."""
+    pyarrow, parquet = parquet_tables.pyarrow()
+    schema = pyarrow.schema(
+        [("path", pyarrow.string()), ("label", pyarrow.string()), ("confidence", pyarrow.float64())]
+    )
+    with parquet.ParquetWriter(path, schema) as out:
+        for chunk in labels:
+            out.write_table(pyarrow.table(dict(zip(HEADER, zip(*chunk, strict=True), strict=True)), schema=schema))
 
 
 def to_onnx(saved: Saved, path: Path) -> None:

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import tarfile
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pyarrow import parquet
 
 from alearn.data import decode
 from alearn.errors import AlearnError
@@ -119,3 +121,33 @@ def test_the_onnx_file_computes_the_same(trained, tmp_path):
         x = torch.rand(total, 1, 20, 20)
         (logits,) = ReferenceEvaluator(str(path)).run(None, {"pixels": x.numpy()})
         np.testing.assert_allclose(logits, trained[1].eval()(x).detach().numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_images_of_shards_get_the_labels_of_their_files_part_by_part(trained, files, tmp_path):
+    where, truth = files
+    code, out, _ = alearn("predict", trained[0], where, "--device", "cpu")
+    expected = [(line["label"], line["confidence"]) for line in csv.DictReader(io.StringIO(out))]
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars" / "0.tar", "w") as tar:
+        for number, path in enumerate(sorted(truth)):
+            tar.add(path, f"{number:02}.png")
+        tar.add(where / ".thumbs", "99.png")
+    parts = []
+    for number in (1, 2):
+        code, _, err = alearn(
+            "predict", trained[0], tmp_path / "tars", "--device", "cpu", "--shard", f"{number}/2",
+            "--out", tmp_path / f"{number}.parquet",
+        )  # fmt: skip
+        assert (code, "0.tar/99.png cannot be read as an image" in err) == ((0, False), (1, True))[number - 1]
+        parts.append(parquet.read_table(tmp_path / f"{number}.parquet"))
+    assert [part.num_rows for part in parts] == [30, 30]
+    table = [row for part in parts for row in part.to_pylist()]
+    assert [row["path"] for row in table] == [f"{tmp_path}/tars/0.tar/{number:02}.png" for number in range(60)]
+    assert [(row["label"], f"{row['confidence']:.9g}") for row in table] == expected
+    assert code == 1
+
+
+def test_a_url_that_cannot_be_read_is_one_message(trained):
+    code, out, err = alearn("predict", trained[0], "nowhere://x")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "nowhere://x: Protocol not known: nowhere" in err
