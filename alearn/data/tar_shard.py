@@ -12,6 +12,9 @@ LABEL = "cls"
 BLOCK = 512
 """Tar files are written in blocks of this many bytes, and end with one of zeros."""
 
+PADDING = 1 << 20
+"""More bytes than this after the end are no padding. Whatever they are, it would be lost without a word."""
+
 _IMAGES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 
@@ -50,6 +53,10 @@ def listed(
         raise ContentError(f"is no tar file, or is damaged ({error})") from None
     if end + BLOCK > size:
         raise ContentError(f"is cut off: it has {size:,} bytes, and its last file ends at {end:,}")
+    if size - end > PADDING:
+        raise ContentError(
+            f"has {size - end:,} bytes after its end: is it several tar files in one? Unpack or split them"
+        )
     if not images:
         raise ContentError(f"holds no images ({', '.join(wanted)})")
     if label is not None and not labels:

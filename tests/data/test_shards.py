@@ -211,6 +211,11 @@ def cut(path: Path, size: int | None = None) -> None:
 @pytest.mark.parametrize(
     ("make", "keys", "message"),
     [
+        (
+            lambda root: (root / "part-1.tar").write_bytes((root / "part-1.tar").read_bytes() * 40),
+            {},
+            r"part-1\.tar has [\d,]+ bytes after its end: is it several tar files in one\?",
+        ),
         (lambda root: cut(root / "part-1.tar"), {}, r"part-1\.tar is cut off: it has 30,720 bytes"),
         (
             lambda root: cut(root / "part-1.tar", 9000),
