@@ -39,10 +39,13 @@ def compute(data: Folder, extractor: Extractor, part: Part) -> Done:
     """
     files = _files(data, extractor)
     home = row_store.folder(Path(data.cache), files, extractor)
-    files.names = part.of(files.names)
+    there = row_store.kept(home)
+    names = part.of(files.names)
+    files.names = [name for name in names if name not in there or there[name].stamp != files.stamp(name)]
     place = home / "parts" / str(part)
     rows = row_store.load(place, files, extractor)
-    return Done(len(files.names) - len(rows.reasons), len(rows.reasons), place)
+    skipped = len(rows.reasons) + sum(there[name].reason is not None for name in {*names} - {*files.names})
+    return Done(len(names) - skipped, skipped, place)
 
 
 def merge(data: Folder, extractor: Extractor) -> Done:
@@ -77,7 +80,8 @@ class _Merged:
         for part in parts:
             entries = row_store.kept(part)
             rows = part / row_store.FEATURES
-            array = Mapping(rows, (width,), np.float16).array if entries and rows.stat().st_size else None
+            some = any(entry.row is not None for entry in entries.values()) and rows.exists()
+            array = Mapping(rows, (width,), np.float16).array if some else None
             for name, entry in entries.items():
                 there = array is not None and entry.row is not None and entry.row < len(array)
                 self._found[name] = entry, array[entry.row] if there and array is not None else None

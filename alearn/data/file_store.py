@@ -60,9 +60,9 @@ class Store:
         Raises:
             AlearnError: There is no such kind of store, or its library is not installed.
         """
-        self.root = root
+        self.root = root if is_url(root) else str(Path(root).expanduser().resolve())
         try:
-            self._fs, self._path = url_to_fs(root if is_url(root) else str(Path(root).expanduser().absolute()))
+            self._fs, self._path = url_to_fs(self.root)
         except ImportError as error:
             package = next((name for name in EXTRAS if name in str(error)), None)
             how = f"pip install 'alearn[{EXTRAS[package]}]'" if package else str(error)

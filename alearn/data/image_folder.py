@@ -6,6 +6,7 @@ The files below data.root may be laid out in these ways:
     CLASS/**                        the labels are known
     CLASS/**, unlabeled/**          some labels are given, the others are unknown
     **                              there are no labels, and folders mean nothing
+    **.tar, **.parquet              shards, which hold many images each and perhaps their labels
     data.labels                     a table lists the files and the labels that are known
 """
 

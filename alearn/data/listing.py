@@ -179,11 +179,14 @@ def _of_shards(data: Folder, found: Shards) -> tuple[Listing, Listing]:
     skipped = [(name, "is no shard") for name in found.others]
     for shard, index in found.indexes.items():
         rows = test if apart and shard.startswith("test/") else pool
-        for name, label in zip(index.names, _named(data, shard, index.labels), strict=True):
-            if legible(name):
-                rows.append((f"{shard}/{name}", label))
-            else:
+        labels = _named(data, shard, index.labels)
+        for name, label, where in zip(index.names, labels, index.where, strict=True):
+            if not legible(name):
                 skipped.append((repr(f"{shard}/{name}"), NOT_LEGIBLE))
+            elif not found.has(where):
+                skipped.append((f"{shard}/{name}", f"is missing: there is no file {where}"))
+            else:
+                rows.append((f"{shard}/{name}", label))
     return _both(data, pool, test, {label for _, label in pool if label is not None}, skipped)
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple, Self, TypeVar
 T = TypeVar("T")
 
 ARRAYS = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"),
-    ("AWS_BATCH_JOB_ARRAY_INDEX", "", "AWS_BATCH_JOB_ARRAY_SIZE"),
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"),
+    ("AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE", "", ""),
 )
-"""The variables of a job array: the number of the job, the first of these numbers (0 if not set), and how many."""
+"""The variables of a job array: the number of the job, how many there are, the first number (0 if it is not set), and
+the distance between numbers (1 if it is not set).
+"""
 
 
 class Part(NamedTuple):
@@ -33,9 +35,11 @@ class Part(NamedTuple):
             ValueError: There is no such part. The message says what is allowed.
         """
         if text == "auto":
-            for number, first, count in ARRAYS:
+            for number, count, first, step in ARRAYS:
                 if number in os.environ and count in os.environ:
-                    return cls(int(os.environ[number]) - int(os.environ.get(first, 0)) + 1, int(os.environ[count]))
+                    before = int(os.environ[number]) - int(os.environ.get(first, 0))
+                    place = before // int(os.environ.get(step, 1)) + 1
+                    return cls.parse(f"{place}/{os.environ[count]}")
             raise ValueError(f"auto: this is no job of an array; {ARRAYS[0][0]} and {ARRAYS[1][0]} are not set")
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):

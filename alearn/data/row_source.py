@@ -85,10 +85,7 @@ class Files:
 
     def read(self, name: str, known: Container[bytes]) -> tuple[Entry, Array | None]:
         """Read a file, and decode it if its content is not known."""
-        try:
-            path = self._root / name
-        except KeyError:
-            return Entry(None, None, None, "is missing"), None
+        path = self._root / name
         stamp = self.stamp(name)
         sha256 = None
         try:

@@ -105,6 +105,10 @@ class Shards:
         column = index.column
         return Image(where, file, None, lambda: self._cell(file, column, first, second))
 
+    def has(self, where: Sequence[int] | str) -> bool:
+        """Return whether an image is there. A Parquet file may have paths of files that are not."""
+        return not isinstance(where, str) or where in self._files
+
     def _index(self, file: Found, image: str | None, label: str | None, cache: Path) -> Index:
         """Return the index of a shard, from the cache or from the shard."""
 
@@ -147,5 +151,6 @@ def _kept(cache: Path, key: list[Any], make: Callable[[], Index]) -> Index:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.replace(path, json.dumps(index))
     except OSError as error:
-        raise AlearnError(f"data.cache={cache}: cannot be written ({error.strerror}); give another folder") from None
+        if not path.exists():  # another process may have written it
+            raise AlearnError(f"data.cache={cache}: cannot be written ({error.strerror}); give another folder") from None
     return index

@@ -100,7 +100,8 @@ def test_parts_make_what_one_process_makes(words, tmp_path):
     code, out, _ = alearn("features", "--shard", "1/3", *apart)
     assert out.splitlines()[0].startswith("5 images: 0 computed")
     batch = {"AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ARRAY_SIZE": "3"}
-    slurm = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "5", "SLURM_ARRAY_TASK_COUNT": "3"}
+    slurm = {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_MIN": "5", "SLURM_ARRAY_TASK_COUNT": "3",
+             "SLURM_ARRAY_TASK_STEP": "2"}  # fmt: skip
     for array in (batch, slurm):
         code, out, err = alearn("features", "--shard", "auto", *apart, **array)
         assert code == 0, err
@@ -112,6 +113,9 @@ def test_parts_make_what_one_process_makes(words, tmp_path):
     assert not (home / "parts").exists()
     code, out, _ = alearn("features", *apart)
     assert out.splitlines()[0] == "12 images: 0 computed, the others were there already; 3 files skipped"
+    Image.fromarray(np.full((32, 32, 3), 99, np.uint8)).save(tmp_path / "images" / "a" / "new.png")
+    code, out, _ = alearn("features", "--shard", "1/2", *apart)
+    assert out.splitlines()[0].startswith("7 images: 1 computed"), "what was merged is there"
 
 
 def test_a_part_that_was_stopped_goes_on(words, tmp_path, monkeypatch):

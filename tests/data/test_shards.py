@@ -130,8 +130,13 @@ def test_parquet_files_as_hugging_face_writes_them(tmp_path, expected):
 def test_parquet_files_of_paths_and_names_of_their_own(tmp_path, expected):
     paths = [f"files/{label}/{number:03}.png" for number, label in enumerate(LABELS)]
     parquets(tmp_path, path=paths, image=[None] * TOTAL, id=[f"no {number}" for number in range(TOTAL)])
+    parquet.write_table(pa.table({"path": ["files/gone.png"]}), tmp_path / "part-2.parquet")
     ids = [f"part-{number // 15}.parquet/no {number}" for number in range(TOTAL)]
-    check(load(folder(tmp_path, tmp_path, image_field="path")), ids, expected)
+    data = folder(tmp_path, tmp_path, image_field="path")
+    pool = load(data)
+    check(pool, ids, expected)
+    assert ("part-2.parquet/0", "is missing: there is no file files/gone.png") in pool.skipped
+    assert len(sample(data).files) == TOTAL
 
 
 def test_numbers_count_the_names_of_the_config_and_a_test_set_lies_apart(tmp_path):
