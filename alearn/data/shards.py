@@ -152,5 +152,5 @@ def _kept(cache: Path, key: list[Any], make: Callable[[], Index]) -> Index:
         atomic.replace(path, json.dumps(index))
     except OSError as error:
         if not path.exists():  # another process may have written it
-            raise AlearnError(f"data.cache={cache}: cannot be written ({error.strerror}); give another folder") from None
+            raise AlearnError(f"data.cache={cache}: cannot be written ({error.strerror}); give another one") from None
     return index
