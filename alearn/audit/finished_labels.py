@@ -72,7 +72,7 @@ def read_file(path: Path, columns: Mapping[str, str]) -> Labels:
     optional = [key for key in OPTIONAL if key not in columns and key not in columns.values()]
     column = {key: key for key in optional} | dict(columns)
     table = content
-    if path.suffix == parquet_tables.SUFFIX:
+    if path.suffix.lower() == parquet_tables.SUFFIX:
         table = parquet_tables.as_csv(path, [*columns.values(), *optional])
     lines = csv_tables.parse(path, table, list(columns.values()), optional=optional)
     if not lines:

@@ -87,6 +87,8 @@ def run(args: Namespace) -> int:
     seconds = monotonic() - start
     rate = f", {extraction.done / seconds:,.0f} images a second" if extraction.done else ""
     files = "1 file" if skipped == 1 else f"{skipped:,} files"
+    if args.part:
+        print(f"part {args.part.number} of {args.part.parts}")
     print(f"{total:,} images: {extraction.done:,} computed, the others were there already; {files} skipped")
     print(f"{seconds:,.1f} s on {runtime.describe()}{rate}")
     megabytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

@@ -16,7 +16,7 @@ def parser() -> Parser:
         "images",
         nargs="*",
         metavar="IMAGE",
-        help="an image file, a folder of images or of shards (*.tar, *.parquet), or the URL of one, such as s3://BUCKET/DIR",
+        help="an image file, a folder of images or of shards (*.tar, *.parquet), or the URL of a folder, s3://BUCKET/DIR",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the labels to this CSV or *.parquet file (default: print)"
@@ -50,14 +50,14 @@ def run(args: Namespace) -> int:
     if not args.images:
         return DONE
     runtime = device.choose(args.device, "fp32")
-    images = list(predict.found(args.images))
+    problems: list[str] = []
+    images = list(predict.found(args.images, problems))
     if args.shard is not None:
         images = [*args.shard.of(images)]
-    problems: list[str] = []
     labels = predict.predict(saved, runtime, images, problems)
     if args.out is None:
         predict.write_csv(labels, sys.stdout)
-    elif args.out.suffix == parquet_tables.SUFFIX:
+    elif args.out.suffix.lower() == parquet_tables.SUFFIX:
         predict.write_parquet(labels, args.out)
     else:
         with args.out.open("w", newline="") as out:

@@ -126,7 +126,7 @@ def _stored(image: "Stored") -> BinaryIO:
     size = image.size or 0
     if size > BYTES:
         raise NotReadError(image, f"has {size / 1e6:,.0f} MB; at most {BYTES / 1e6:.0f} are read")
-    data = image.read()
+    data = b"" if image.size == 0 else image.read()
     if not data:
         raise NotReadError(image, "is empty (0 bytes)")
     return io.BytesIO(data)
@@ -203,8 +203,8 @@ def encoded(pool: "ImageSet", index: int, side: int) -> tuple[bytes, str]:
     if pool.root is not None:
         try:
             return shown(pool.root / pool.ids[index], side)
-        except NotReadError:
-            pass  # the file is gone, but its pixels are still here
+        except AlearnError:
+            pass  # the file is gone, or its store is, but its pixels are still here
     image_1chw = pool.images[torch.tensor([index], device=pool.images.device)]
     return shown_pixels(image_1chw[0].cpu().numpy(), side)
 

@@ -83,6 +83,8 @@ class _Merged:
             some = any(entry.row is not None for entry in entries.values()) and rows.exists()
             array = Mapping(rows, (width,), np.float16).array if some else None
             for name, entry in entries.items():
+                if name in self._found and entry.stamp != files.stamp(name):
+                    continue  # of a part that was cut otherwise, before the file changed
                 there = array is not None and entry.row is not None and entry.row < len(array)
                 self._found[name] = entry, array[entry.row] if there and array is not None else None
         self.key = files.key

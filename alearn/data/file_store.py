@@ -60,7 +60,7 @@ class Store:
         Raises:
             AlearnError: There is no such kind of store, or its library is not installed.
         """
-        self.root = root if is_url(root) else str(Path(root).expanduser().resolve())
+        self.root = root.rstrip("/") if is_url(root) else str(Path(root).expanduser().resolve())
         try:
             self._fs, self._path = url_to_fs(self.root)
         except ImportError as error:
@@ -70,6 +70,8 @@ class Store:
         except ValueError as error:
             known = ", ".join(["s3", "gs", "abfs", "http"])
             raise AlearnError(f"data.root={root}: {error}; must be a folder, or a URL such as {known}://...") from None
+        except Exception as error:  # each kind of store has errors of its own
+            raise AlearnError(f"data.root={root}: cannot be reached ({' '.join(str(error).split())})") from error
 
     def files(self) -> list[Found]:
         """Return the files below the root, by name, without hidden ones.
@@ -78,12 +80,13 @@ class Store:
             AlearnError: The store cannot be reached, or there is nothing below the root.
         """
         with self._reached():
+            self._fs.invalidate_cache()
             found: dict[str, Any] = self._fs.find(self._path, detail=True)
         prefix = self._path.rstrip("/") + "/"
         files = [
             Found(path, path.removeprefix(prefix), int(info.get("size") or 0), _ukey(info))
             for path, info in sorted(found.items())
-            if path.startswith(prefix)
+            if path.startswith(prefix) and not path.endswith("/")  # some stores have files that stand for folders
         ]
         files = [file for file in files if not any(part.startswith(".") for part in file.name.split("/"))]
         if not files:

@@ -61,6 +61,10 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
             does not have, or something in data.labels is wrong.
     """
     root = data.root
+    if data.labels is not None and data.layout == SHARDS:
+        raise AlearnError(
+            f"data.labels={data.labels}: with data.layout=shards the labels come from the shards; leave it out"
+        )
     if data.labels is not None:
         rows = label_table.read(_folder(data, "data.labels"), data.labels, data.classes)
         skipped = [(repr(path), NOT_LEGIBLE) for path, _ in rows if not legible(path)]
@@ -101,15 +105,15 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
 def layout(files: Tree) -> tuple[str, str]:
     """Return the layout that data.layout=auto stands for, and the reason in words.
 
-    The layout is "shards" if there are shards in the root, or in train/, and no images. It is "unlabeled" if the root
-    itself holds an image or has no folders. Otherwise it is "classes". The user needs the reason because nested
-    folders, for example of dates, look like classes too.
+    The layout is "shards" if there are shards in the root, or in train/, and no images below it. It is "unlabeled" if
+    the root itself holds an image or has no folders. Otherwise it is "classes". The user needs the reason because
+    nested folders, for example of dates, look like classes too.
     """
     inside = [*files.inside("")]
     loose = any(not entry.folder and entry.name.lower().endswith(_IMAGES) for entry in inside)
     first = [*inside, *(files.inside("train/") if ("train", True) in inside else [])]
     found = [entry.name for entry in first if not entry.folder and is_shard(entry.name)]
-    if found and not loose:
+    if found and not loose and not any(path.lower().endswith(_IMAGES) for path in files.walk()[0]):
         return SHARDS, f"images are read from files such as {min(found)}"
     if loose or not any(entry.folder for entry in inside):
         return UNLABELED, "images lie in the folder itself, so no folder is taken as a class"
@@ -177,35 +181,42 @@ def _of_shards(data: Folder, found: Shards) -> tuple[Listing, Listing]:
     pool = list[Labeled]()
     test = list[Labeled]()
     skipped = [(name, "is no shard") for name in found.others]
+    named = _named(data, found)
     for shard, index in found.indexes.items():
         rows = test if apart and shard.startswith("test/") else pool
-        labels = _named(data, shard, index.labels)
-        for name, label, where in zip(index.names, labels, index.where, strict=True):
-            if not legible(name):
+        skipped += [(f"{shard}/{name}", reason) for name, reason in index.skipped]
+        for name, label, where in zip(index.names, index.labels, index.where, strict=True):
+            if not legible(f"{shard}/{name}"):
                 skipped.append((repr(f"{shard}/{name}"), NOT_LEGIBLE))
             elif not found.has(where):
                 skipped.append((f"{shard}/{name}", f"is missing: there is no file {where}"))
             else:
-                rows.append((f"{shard}/{name}", label))
-    return _both(data, pool, test, {label for _, label in pool if label is not None}, skipped)
+                rows.append((f"{shard}/{name}", None if label is None else named.get(label, label)))
+    names = {label for _, label in pool if label is not None}
+    if extra := sorted({label for _, label in test if label is not None} - names - {*(data.classes or ())}):
+        raise AlearnError(f"data.root={data.root}: {extra[0]} is a class in test/, and none in train/")
+    return _both(data, pool, test, names, skipped)
 
 
-def _named(data: Folder, shard: str, labels: Sequence[str | None]) -> Sequence[str | None]:
-    """Return the names of classes. If all labels are numbers, and none is in data.classes, they count its names."""
-    if data.classes is None:
-        return labels
-    known = {label for label in labels if label is not None}
-    if known and not known & {*data.classes} and all(label.isdecimal() for label in known):
-        if (most := max(map(int, known))) >= len(data.classes):
-            raise AlearnError(
-                f"data.root={data.root}: {shard} has the class {most}, and data.classes {len(data.classes)}"
-            )
-        return [None if label is None else data.classes[int(label)] for label in labels]
-    if strange := sorted(known - {*data.classes}):
+def _named(data: Folder, found: Shards) -> dict[str, str]:
+    """Return the names of classes that labels stand for, if they are numbers that count data.classes from 0.
+
+    They are if all labels of all shards are numbers, and none is in data.classes.
+    """
+    known = {label: shard for shard, index in found.indexes.items() for label in index.labels if label is not None}
+    if data.classes is None or not known:
+        return {}
+    if known.keys() & {*data.classes} or not all(label.isdecimal() for label in known):
+        if strange := sorted(known.keys() - {*data.classes}):
+            at = f"data.root={data.root}: {known[strange[0]]}"
+            raise AlearnError(f"{at}: {strange[0]!r} is none of data.classes=[{','.join(data.classes)}]")
+        return {}
+    most = max(known, key=int)
+    if int(most) >= len(data.classes):
         raise AlearnError(
-            f"data.root={data.root}: {shard}: {strange[0]!r} is none of data.classes=[{','.join(data.classes)}]"
+            f"data.root={data.root}: {known[most]} has the class {most}, and data.classes {len(data.classes)}"
         )
-    return labels
+    return {label: data.classes[int(label)] for label in known}
 
 
 def _folder(data: Folder, key: str) -> Path:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from alearn.data import decode
-from alearn.data.decode import NotReadError, Where
+from alearn.data.decode import Where
+from alearn.errors import AlearnError
 from alearn.values import Array
 
 
@@ -56,5 +57,5 @@ class OnDemand:
         channels, *size = self._image
         try:
             return decode.decoded(self._files[at], (size[0], size[1]), channels)
-        except NotReadError:
+        except AlearnError:
             return np.full(self._image, 255, np.uint8)

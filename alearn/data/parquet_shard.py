@@ -7,9 +7,11 @@ import json
 from typing import Any
 
 from alearn.data.file_store import ContentError
+from alearn.data.tree import legible
 from alearn.files.parquet_tables import pyarrow
+from alearn.files.spelling import blurred
 
-IMAGES = ("image", "bytes", "content", "jpg", "png", "path")
+IMAGES = ("image", "bytes", "content", "jpg", "png")
 """The usual names of the column of the images."""
 
 LABEL = "label"
@@ -59,11 +61,19 @@ def listed(
         )
     groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     labels: list[str | None] = [None] * sum(groups)
-    label = label or (LABEL if LABEL in schema.names else None)
+    if label is None:
+        label = LABEL if LABEL in schema.names else None
+        blurry = [name for name in schema.names if name != LABEL and blurred(name) == LABEL]
+        if blurry:
+            raise ContentError(f"has a column {blurry[0]!r}; call it {LABEL}, or give data.label_field")
     if label is not None:
         labels = _labels(file.read(columns=[label]).column(0).to_pylist(), _names(schema, label), label)
     if ID in schema.names:
-        names = [str(value) for value in file.read(columns=[ID]).column(0).to_pylist()]
+        ids = file.read(columns=[ID]).column(0).to_pylist()
+        bad = next((row for row, value in enumerate(ids) if not isinstance(value, str | int) or value == ""), None)
+        if bad is not None:
+            raise ContentError(f"has {ids[bad]!r} in the column {ID}, row {bad}; it must be text or a whole number")
+        names = [str(value) for value in ids]
         if len(set(names)) < len(names):
             raise ContentError(f"has the same {ID} in several rows")
     else:
@@ -95,7 +105,7 @@ def _labels(values: list[Any], names: list[str] | None, column: str) -> list[str
             if value >= len(names):
                 raise ContentError(f"has the class {value} in the column {column}, and {len(names)} names of classes")
             found.append(names[value] if value >= 0 else None)  # -1: without a label
-        elif value is None or isinstance(value, str | int):
+        elif value is None or (isinstance(value, str | int) and legible(str(value))):
             found.append(None if value is None else str(value).strip() or None)
         else:
             raise ContentError(f"has {value!r} in the column {column}; labels must be text or whole numbers")

@@ -28,21 +28,26 @@ class Index(NamedTuple):
 
     names: each image's name in the shard, unique. labels: class names, None where there is none. where: for a member of
     a tar file, its first byte and the one after its last; for a row of a Parquet file, its row group and its place in
-    it, or the path of an image file relative to the root. column: the column of the images in a Parquet file.
+    it, or the path of an image file relative to the root. column: the column of the images in a Parquet file. skipped:
+    files of the shard that are not used, with the reason.
     """
 
     names: list[str]
     labels: list[str | None]
     where: Sequence[Sequence[int] | str]
     column: str | None
+    skipped: Sequence[Sequence[str]] = ()
 
 
 class Image:
     """An image of a shard."""
 
-    def __init__(self, name: str, shard: Found, size: int | None, read: Callable[[], bytes]) -> None:
+    def __init__(
+        self, name: str, shard: Found, place: tuple[object, ...], size: int | None, read: Callable[[], bytes]
+    ) -> None:
         self._name = name
         self._shard = shard
+        self._place = place
         self.size = size
         self.read = read
 
@@ -50,8 +55,8 @@ class Image:
         return self._name
 
     def stamp(self) -> tuple[int, int]:
-        """Return two numbers that change with the content of the shard."""
-        return self._shard.size, number(self._shard.ukey)
+        """Return two numbers that change with the content of the shard, and with the place in it."""
+        return self._shard.size, number(f"{self._shard.ukey} {self._place}")
 
 
 class Shards:
@@ -101,9 +106,10 @@ class Shards:
         first, second = found
         where = f"{self._store.root.rstrip('/')}/{name}"
         if index.column is None:
-            return Image(where, file, second - first, lambda: self._store.read(file.path, first, second))
+            read = lambda: self._store.read(file.path, first, second)  # noqa: E731
+            return Image(where, file, (first, second), second - first, read)
         column = index.column
-        return Image(where, file, None, lambda: self._cell(file, column, first, second))
+        return Image(where, file, (column, first, second), None, lambda: self._cell(file, column, first, second))
 
     def has(self, where: Sequence[int] | str) -> bool:
         """Return whether an image is there. A Parquet file may have paths of files that are not."""
@@ -116,7 +122,8 @@ class Shards:
             try:
                 with self._store.opened(file.path) as opened:
                     if file.name.lower().endswith(".tar"):
-                        return Index(*tar_shard.listed(opened, file.size, image, label), None)
+                        names, labels, places, skipped = tar_shard.listed(opened, file.size, image, label)
+                        return Index(names, labels, places, None, skipped)
                     return Index(*parquet_shard.listed(opened, image, label))
             except ContentError as error:
                 raise AlearnError(f"data.root={self._store.root}: {file.name} {error}") from None
@@ -142,9 +149,8 @@ def _kept(cache: Path, key: list[Any], make: Callable[[], Index]) -> Index:
     digest = hashlib.sha256(json.dumps([VERSION, *key]).encode()).hexdigest()[:16]
     path = cache.expanduser() / "shards" / f"{digest}.json"
     try:
-        names, labels, where, column = json.loads(path.read_text())
-        return Index(names, labels, where, column)
-    except (OSError, ValueError):
+        return Index(*json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         pass
     index = make()
     try:

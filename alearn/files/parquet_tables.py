@@ -11,25 +11,29 @@ SUFFIX = ".parquet"
 
 
 def as_csv(path: Path, columns: Iterable[str]) -> bytes:
-    """Return some columns of a Parquet file, as far as there are such columns, as the content of a CSV file.
+    """Return the content of a CSV file with the columns of a Parquet file. Only some columns are read and not empty.
 
-    Line n of it is row n - 1 of the table, counted from 1. If there is none of the columns, its header has all columns,
-    for the message.
+    Line n of it is row n - 1 of the table, counted from 1.
 
     Raises:
-        AlearnError: pyarrow is not installed, or the file cannot be read or is no Parquet file.
+        AlearnError: pyarrow is not installed, the file cannot be read or is no Parquet file, or a column holds what is
+            neither text nor a number.
     """
     arrow, parquet = pyarrow()
     try:
         names = parquet.read_schema(path).names
         there = [name for name in dict.fromkeys(columns) if name in names]
         table = parquet.read_table(path, columns=there)
-    except (arrow.ArrowException, OSError) as error:
+        values = {name: table.column(name).to_pylist() for name in there}
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         why = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise AlearnError(f"{path}: cannot be read as a Parquet file ({why})") from None
-    if not there:
-        return csv_tables.to_text(names, []).encode()
-    return csv_tables.to_text(there, zip(*(table.column(name).to_pylist() for name in there), strict=True)).encode()
+    for name, column in values.items():
+        odd = next((value for value in column if isinstance(value, bytes | list | dict)), None)
+        if odd is not None:
+            raise AlearnError(f"{path}: the column {name} holds {str(odd)[:40]}; it must be text or numbers")
+    empty = [None] * table.num_rows
+    return csv_tables.to_text(names, zip(*(values.get(name, empty) for name in names), strict=True)).encode()
 
 
 def pyarrow() -> tuple[Any, Any]:

@@ -26,8 +26,8 @@ class Replay:
     """The passes of a step, recorded after WARM_UP batches, and replayed from then on.
 
     A graph reads and writes the same memory each time. So batches are copied to where the recorded one was, and batches
-    of another size are computed without the graph. The random numbers are those that the passes would draw: torch's
-    generator hands a replay the next ones.
+    of another size than the first are computed without the graph. The random numbers are those that the passes would
+    draw: torch's generator hands a replay the next ones.
     """
 
     def __init__(self, passes: Passes, parameters: Sequence[nn.Parameter]) -> None:
@@ -36,9 +36,14 @@ class Replay:
         self._parameters = parameters
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batches = 0
+        self._shape: torch.Size | None = None
 
     def __call__(self, images_nchw: Images, index_b: Tensor, label_b: Tensor) -> Tensor:
         """Return the loss of a batch, and leave its gradients in the parameters. All calls take the same images."""
+        if self._shape is None:
+            self._shape = index_b.shape
+        if index_b.shape != self._shape:
+            return self._passes(images_nchw, index_b, label_b)
         self._batches += 1
         if self._batches <= WARM_UP:
             beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -50,8 +55,6 @@ class Replay:
         if self._graph is None:
             self._record(images_nchw, index_b, label_b)
         assert self._graph is not None
-        if index_b.shape != self._index_b.shape:
-            return self._passes(images_nchw, index_b, label_b)
         self._index_b.copy_(index_b)
         self._label_b.copy_(label_b)
         self._graph.replay()

@@ -31,10 +31,10 @@ Labeled = tuple[str, str, float]
 """Where an image lies, its label, and the probability that the label is right."""
 
 
-def found(images: Iterable[str]) -> Iterator[Where]:
+def found(images: Iterable[str], problems: list[str]) -> Iterator[Where]:
     """Yield each file that is named, and the images of each named folder and URL, sorted and without hidden ones.
 
-    A folder whose files are shards gives their images.
+    A folder whose files are shards gives their images. What is not used there is added to the problems.
 
     Raises:
         AlearnError: A store or a shard cannot be read.
@@ -54,7 +54,9 @@ def found(images: Iterable[str]) -> Iterator[Where]:
             continue
         folder = Folder(root=name, layout="shards" if layout == listing.SHARDS else "unlabeled")
         place = listing.place(folder)
-        yield from (place / image for image in listing.listed(folder)[0].ids)
+        pool, test = listing.listed(folder)
+        problems += [f"{name}/{file} {reason}" for file, reason in pool.skipped]
+        yield from (place / image for image in pool.ids + test.ids)
 
 
 def predict(saved: Saved, runtime: Runtime, images: Iterable[Where], problems: list[str]) -> Iterator[list[Labeled]]:

@@ -93,12 +93,14 @@ def test_parts_make_what_one_process_makes(words, tmp_path):
     apart = [*(word for word in words if not word.startswith("data.cache=")), f"data.cache='{tmp_path}/apart'"]
     code, out, err = alearn("features", "--shard", "1/3", *apart)
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "5 images: 5 computed, the others were there already; 0 files skipped"
+    assert out.splitlines()[:2] == [
+        "part 1 of 3", "5 images: 5 computed, the others were there already; 0 files skipped"
+    ]  # fmt: skip
     code, _, err = alearn("features", "--merge", *apart)
     assert code == 1
     assert "8 of 15 images have no features yet. Parts that are there: 1-of-3. Start those that are missing" in err
     code, out, _ = alearn("features", "--shard", "1/3", *apart)
-    assert out.splitlines()[0].startswith("5 images: 0 computed")
+    assert out.splitlines()[1].startswith("5 images: 0 computed")
     batch = {"AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ARRAY_SIZE": "3"}
     slurm = {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_MIN": "5", "SLURM_ARRAY_TASK_COUNT": "3",
              "SLURM_ARRAY_TASK_STEP": "2"}  # fmt: skip
@@ -115,7 +117,7 @@ def test_parts_make_what_one_process_makes(words, tmp_path):
     assert out.splitlines()[0] == "12 images: 0 computed, the others were there already; 3 files skipped"
     Image.fromarray(np.full((32, 32, 3), 99, np.uint8)).save(tmp_path / "images" / "a" / "new.png")
     code, out, _ = alearn("features", "--shard", "1/2", *apart)
-    assert out.splitlines()[0].startswith("7 images: 1 computed"), "what was merged is there"
+    assert out.splitlines()[1].startswith("7 images: 1 computed"), "what was merged is there"
 
 
 def test_a_part_that_was_stopped_goes_on(words, tmp_path, monkeypatch):
@@ -150,3 +152,13 @@ def test_a_shard_that_there_is_not_is_one_message(words):
         assert (code, message in err) == (2, True)
     code, _, err = alearn("features", "--merge", "data=mnist", "model=pretrained", *words[6:])
     assert (code, "data=mnist: only data=folder is computed in parts" in err) == (1, True)
+
+
+def test_parts_of_another_cut_and_an_older_file_do_not_hide_newer_ones(words, tmp_path):
+    for part in ("1/3", "2/3", "3/3"):
+        assert alearn("features", "--shard", part, *words).code == 0
+    Image.fromarray(np.full((32, 32, 3), 77, np.uint8)).save(tmp_path / "images" / "a" / "0.png")
+    for part in ("1/2", "2/2"):
+        assert alearn("features", "--shard", part, *words).code == 0
+    code, _, err = alearn("features", "--merge", *words)
+    assert (code, err) == (0, "")

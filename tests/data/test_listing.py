@@ -260,3 +260,14 @@ def test_a_table_may_be_a_parquet_file(config, tmp_path):
     parquet.write_table(pa.table({"path": ["1.png", "1.png"]}), tmp_path / "labels.parquet")
     with pytest.raises(AlearnError, match=r"labels\.parquet: line 3: '1\.png' is in line 2 already"):
         listed(config, tmp_path, "data.labels=labels.parquet")
+
+
+def test_a_column_of_a_parquet_file_may_not_be_mistaken(config, tmp_path):
+    files(tmp_path, "1.png", "2.png")
+    for column, message in (
+        ({"Label": ["cat", "dog"]}, "has a column 'Label'; call it label"),
+        ({"label": [b"cat", b"dog"]}, "the column label holds b'cat'; it must be text or numbers"),
+    ):
+        parquet.write_table(pa.table({"path": ["1.png", "2.png"]} | column), tmp_path / "labels.parquet")
+        with pytest.raises(AlearnError, match=message):
+            listed(config, tmp_path, "data.labels=labels.parquet")

@@ -147,7 +147,7 @@ def test_numbers_count_the_names_of_the_config_and_a_test_set_lies_apart(tmp_pat
     assert (len(pool), len(test)) == (20, 10)
     for images, first in ((pool, 0), (test, 20)):
         assert [CLASSES[kind] for kind in images.truth] == LABELS[first : first + len(images)]
-    with pytest.raises(AlearnError, match=r"test/0\.tar has the class 2, and data\.classes 2"):
+    with pytest.raises(AlearnError, match=r"train/0\.tar has the class 2, and data\.classes 2"):
         listing.listed(folder(tmp_path / "set", tmp_path, classes=CLASSES[:2]))
     assert listing.listed(folder(tmp_path / "set", tmp_path))[0].classes == ("0", "1", "2")
 
@@ -219,7 +219,7 @@ def cut(path: Path, size: int | None = None) -> None:
         (
             lambda root: (root / "part-1.tar").write_bytes((root / "part-1.tar").read_bytes() * 40),
             {},
-            r"part-1\.tar has [\d,]+ bytes after its end: is it several tar files in one\?",
+            r"part-1\.tar is damaged, or is several tar files in one: more follows its end at",
         ),
         (lambda root: cut(root / "part-1.tar"), {}, r"part-1\.tar is cut off: it has 30,720 bytes"),
         (
@@ -329,3 +329,78 @@ def test_urls():
         False,
         False,
     ]
+
+
+def test_another_column_is_other_images(tmp_path):
+    parquets(tmp_path / "rows", left=PICTURES, right=PICTURES[::-1])
+    left, right = (load(folder(tmp_path / "rows", tmp_path, image_field=name)) for name in ("left", "right"))
+    assert not torch.equal(left.images, right.images)
+    assert torch.equal(left.images[torch.tensor([0])], right.images[torch.tensor([TOTAL - 1])])
+
+
+def test_shards_beside_images_are_no_data_set_of_shards(tmp_path):
+    """Such as the labels of `alearn predict --out`, or a backup."""
+    for number in range(4):
+        path = tmp_path / "set" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(PICTURES[number])
+    parquet.write_table(pa.table({"path": ["a/0.png"], "label": ["b"]}), tmp_path / "set" / "new.parquet")
+    assert listing.layout(listing.tree(str(tmp_path / "set")))[0] == "classes"
+
+
+def test_of_files_of_one_name_the_last_counts_and_what_is_not_used_is_named(tmp_path):
+    (tmp_path / "set").mkdir()
+    with tarfile.open(tmp_path / "set" / "0.tar", "w") as out:
+        for name, content in [
+            ("a.png", PICTURES[0]), ("a.cls", b"cat"), ("./c/2.PNG", PICTURES[2]), ("c/2.cls", b"\xef\xbb\xbfowl"),
+            ("a.png", PICTURES[1]), ("a.cls", b"dog"), ("a.2.png", PICTURES[3]), ("d.cls", b"cat"),
+        ]:  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            out.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("e.png")
+        link.type, link.linkname = tarfile.LNKTYPE, "a.png"
+        out.addfile(link)
+    pool, _ = listing.listed(folder(tmp_path / "set", tmp_path))
+    assert dict(zip(pool.ids, pool.labels, strict=True)) == {"0.tar/a.png": "dog", "0.tar/./c/2.PNG": "owl"}
+    images = load(folder(tmp_path / "set", tmp_path)).images
+    assert np.array_equal(images[torch.tensor([0])][0], decode.pixels(PICTURES[1], "a.png", (8, 8), 3))
+    skipped = dict(pool.skipped)
+    assert skipped.keys() == {"0.tar/a.2.png", "0.tar/d.cls", "0.tar/e.png"}
+    assert skipped["0.tar/e.png"].startswith("is a link in the tar file")
+
+
+def test_a_header_that_is_damaged_in_the_middle_is_no_end(tmp_path):
+    tars(tmp_path / "tars")
+    path = tmp_path / "tars" / "part-1.tar"
+    with tarfile.open(path) as file:
+        place = file.getmembers()[5].offset
+    content = bytearray(path.read_bytes())
+    content[place + 150] ^= 1  # in the checksum
+    path.write_bytes(content)
+    with pytest.raises(AlearnError, match=r"part-1\.tar is (damaged|no tar file, or is damaged)"):
+        listing.listed(folder(tmp_path / "tars", tmp_path))
+
+
+def test_whether_numbers_count_classes_is_one_question_for_all_shards(tmp_path):
+    for number in range(3):
+        tar(tmp_path / "set" / f"{number}.tar", {"a.png": PICTURES[number], "a.cls": b"%d" % (number + 1)})
+    pool, _ = listing.listed(folder(tmp_path / "set", tmp_path, classes=("1", "2", "3")))
+    assert pool.labels == ("1", "2", "3")
+    tar(tmp_path / "set" / "3.tar", {"a.png": PICTURES[4], "a.cls": b"0"})
+    with pytest.raises(AlearnError, match=r"3\.tar: '0' is none of data\.classes=\[1,2,3\]"):
+        listing.listed(folder(tmp_path / "set", tmp_path, classes=("1", "2", "3")))
+
+
+def test_a_class_of_the_test_set_alone_is_refused(tmp_path):
+    tar(tmp_path / "set" / "train" / "0.tar", {"a.png": PICTURES[0], "a.cls": b"cat"})
+    tar(tmp_path / "set" / "test" / "0.tar", {"a.png": PICTURES[1], "a.cls": b"owl"})
+    with pytest.raises(AlearnError, match="owl is a class in test/, and none in train/"):
+        listing.listed(folder(tmp_path / "set", tmp_path))
+
+
+def test_an_image_whose_store_is_gone_is_shown_by_its_pixels(tmp_path):
+    tars(tmp_path / "tars")
+    pool = load(folder(tmp_path / "tars", tmp_path))
+    (tmp_path / "tars" / "part-0.tar").unlink()
+    assert decode.encoded(pool, 0, 12)[1] == "image/png"
