@@ -71,12 +71,10 @@ def run(args: Namespace) -> int:
         if args.part or args.merge:
             if not isinstance(data, Folder):
                 raise AlearnError(f"data={data.name}: only data=folder is computed in parts")
-            done = (
-                feature_parts.merge(data, extraction)
-                if args.merge
-                else feature_parts.compute(data, extraction, args.part)
-            )
-            total, skipped, folder = done
+            if args.merge:
+                total, skipped, folder = feature_parts.merge(data, extraction)
+            else:
+                total, skipped, folder = feature_parts.compute(data, extraction, args.part)
         else:
             pool, test = sources.load(data, config.seed, extraction)
             folder = sources.features_folder(data, extraction, pool)

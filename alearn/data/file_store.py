@@ -68,8 +68,9 @@ class Store:
             how = f"pip install 'alearn[{EXTRAS[package]}]'" if package else str(error)
             raise AlearnError(f"data.root={root}: the library for this store is not installed; {how}") from None
         except ValueError as error:
-            known = ", ".join(["s3", "gs", "abfs", "http"])
-            raise AlearnError(f"data.root={root}: {error}; must be a folder, or a URL such as {known}://...") from None
+            raise AlearnError(
+                f"data.root={root}: {error}; must be a folder, or a URL such as s3://BUCKET/DIR"
+            ) from None
         except Exception as error:  # each kind of store has errors of its own
             raise AlearnError(f"data.root={root}: cannot be reached ({' '.join(str(error).split())})") from error
 
@@ -126,7 +127,7 @@ class StoredFile:
         self.size = file.size
 
     def __str__(self) -> str:
-        return f"{self._store.root.rstrip('/')}/{self._file.name}"
+        return f"{self._store.root}/{self._file.name}"
 
     def stamp(self) -> tuple[int, int]:
         """Return the size, and a number made of what the store says about the file."""

@@ -104,7 +104,7 @@ class Shards:
         if isinstance(found, str):
             return StoredFile(self._store, self._files[found])
         first, second = found
-        where = f"{self._store.root.rstrip('/')}/{name}"
+        where = f"{self._store.root}/{name}"
         if index.column is None:
             read = lambda: self._store.read(file.path, first, second)  # noqa: E731
             return Image(where, file, (first, second), second - first, read)
