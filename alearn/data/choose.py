@@ -129,7 +129,7 @@ class Sample:
         if data.layout == "auto" and data.labels is None:
             data = data.model_copy(update={"layout": listing.layout(tree(data.root))[0]})
         root = listing.place(data)
-        (pool, _) = listing.listed(data)
+        (pool, _) = listing.listed(data, root)
         names = _evenly(pool.ids, HEADERS if isinstance(root, Path) else THUMBNAILS)  # a store is read image by image
         files = {name: root / name for name in names}
         shapes, reasons = _each(decode.header, list(files.values()))

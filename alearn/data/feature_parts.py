@@ -117,5 +117,6 @@ class _Copied:
 
 
 def _files(data: Folder, extractor: Extractor) -> Files:
-    pool, test = listing.listed(data)
-    return Files(listing.place(data), pool.ids + test.ids, extractor.size, extractor.channels)
+    place = listing.place(data)
+    pool, test = listing.listed(data, place)
+    return Files(place, pool.ids + test.ids, extractor.size, extractor.channels)

@@ -45,7 +45,7 @@ def load(data: Folder, extractor: Extractor | None = None) -> tuple[ImageSet, Im
     assert size != "auto"
     assert channels != "auto"
     root = listing.place(data)
-    (pool, test) = listing.listed(data)
+    (pool, test) = listing.listed(data, root)
     if data.imbalance.shape != "none" and not pool.known:
         raise AlearnError(
             f"data.imbalance.shape={data.imbalance.shape}: needs the true labels of all images; without them "

@@ -10,7 +10,7 @@ from alearn.data.decode import SUFFIXES
 from alearn.data.file_store import Folder as StoredFolder
 from alearn.data.file_store import Place, Store, is_url
 from alearn.data.shards import Shards, is_shard
-from alearn.data.tree import NOT_LEGIBLE, Skipped, Tree, legible, tree
+from alearn.data.tree import NOT_LEGIBLE, InStore, Skipped, Tree, legible, tree
 from alearn.errors import AlearnError
 
 SHARDS = "shards"
@@ -51,10 +51,12 @@ class Listing:
         return bool(self.labels) and None not in self.labels
 
 
-def listed(data: Folder) -> tuple[Listing, Listing]:
+def listed(data: Folder, at: Path | Place | None = None) -> tuple[Listing, Listing]:
     """List the pool and the test set (empty if there is none), sorted by path, or in the order of data.labels.
 
     Hidden files and folders are left out. Each folder is listed once, even if several links lead to it.
+
+    at: what `place` returned, so that a store is not listed again.
 
     Raises:
         AlearnError: The root cannot be read, a class is not one of data.classes, the test set has a class that the pool
@@ -70,7 +72,9 @@ def listed(data: Folder) -> tuple[Listing, Listing]:
         skipped = [(repr(path), NOT_LEGIBLE) for path, _ in rows if not legible(path)]
         pool = [row for row in rows if legible(row[0])]
         return _both(data, pool, [], {label for _, label in rows if label is not None}, skipped)
-    files = tree(root)
+    if isinstance(at, Shards):
+        return _of_shards(data, at)
+    files = InStore(at) if isinstance(at, StoredFolder) else tree(root)
     which = layout(files)[0] if data.layout == "auto" else data.layout
     if which == SHARDS:
         return _of_shards(data, shards(data))

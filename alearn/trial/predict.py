@@ -54,7 +54,7 @@ def found(images: Iterable[str], problems: list[str]) -> Iterator[Where]:
             continue
         folder = Folder(root=name, layout="shards" if layout == listing.SHARDS else "unlabeled")
         place = listing.place(folder)
-        pool, test = listing.listed(folder)
+        pool, test = listing.listed(folder, place)
         problems += [f"{name}/{file} {reason}" for file, reason in pool.skipped]
         yield from (place / image for image in pool.ids + test.ids)
 
