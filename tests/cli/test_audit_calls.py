@@ -281,9 +281,8 @@ def test_labels_that_an_audit_has_made_can_be_audited_again(path, tmp_path):
     with (second / "labels.csv").open(newline="") as file:
         line = {line["id"]: line for line in csv.DictReader(file)}[item]
     assert (line["label"], line["source"], line["purpose"]) == ("", "hand", "first")
-    assert (
-        verify.verify(first)["hand"]["audit"] == json.loads((second / "certificate.json").read_text())["hand"]["first"]
-    )
+    by_hand = verify.verify(first)["hand"]  # to audit and, where the draw asks for it, beyond the cut
+    assert sum(by_hand.values()) == json.loads((second / "certificate.json").read_text())["hand"]["first"]
 
 
 def test_labels_of_a_folder_can_be_audited_again(tmp_path):
