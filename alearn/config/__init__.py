@@ -5,7 +5,7 @@ from conf/ without overrides; a test compares them. `preset` returns the presets
 composed config into a `Config`, or raises one `AlearnError` that names every bad key, its value and what is allowed.
 """
 
-from alearn.config.data_config import Data, Folder, Imbalance, Standard
+from alearn.config.data_config import Data, Features, Folder, Imbalance, Standard
 from alearn.config.model_config import AnyModel, Auto, Model
 from alearn.config.oracle_config import AnyOracle, Oracle
 from alearn.config.parse import load, parse, parse_search, parse_section
@@ -25,6 +25,7 @@ __all__ = [
     "AutoTrain",
     "Config",
     "Data",
+    "Features",
     "Finetune",
     "Folder",
     "Head",

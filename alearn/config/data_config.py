@@ -1,4 +1,4 @@
-"""The `data` group: well-known data sets, and a folder of the user's own images."""
+"""The `data` group: well-known data sets, a folder of the user's own images, and features that were computed before."""
 
 import os
 from typing import Annotated, Any, Literal
@@ -98,4 +98,24 @@ class Folder(_Source):
     """Folder for decoded images and for features."""
 
 
-Data = Annotated[Standard | Folder, Field(discriminator="name")]
+class Features(_Source):
+    """Features that were computed before, by `alearn features --out` or by any other program."""
+
+    name: Literal["features"] = "features"
+    root: str
+    """Folder or URL with *.parquet files. Each row has an id and the features of an image, and perhaps its label."""
+    feature_field: str | None = None
+    """The column of the features, lists of numbers. null takes features, embedding, embeddings or vector."""
+    label_field: str | None = None
+    """The column of the labels. null takes label, if there is one."""
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)] | None = None
+    """Names of the classes, in this order. null takes those of the labels, and those that people add."""
+    images: str | None = None
+    """Folder or URL of the images, to which the ids are relative; people see them. null: there are no pictures."""
+    augment: Literal["none"] = "none"
+    """Features are not distorted."""
+    cache: str = _in_cache()
+    """Folder for a copy of the features as one array, which is read in every round."""
+
+
+Data = Annotated[Standard | Folder | Features, Field(discriminator="name")]

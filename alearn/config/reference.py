@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from alearn.config.data_config import Folder, Standard
+from alearn.config.data_config import Features, Folder, Standard
 from alearn.config.model_config import Model
 from alearn.config.presets import names, preset
 from alearn.config.registered import RegisteredName
@@ -62,7 +62,11 @@ def _models() -> list[tuple[tuple[str, ...], type[Section]]]:
 
 
 def _data() -> list[tuple[tuple[str, ...], type[Section]]]:
-    return [(get_args(Standard.model_fields["name"].annotation), Standard), (("folder",), Folder)]
+    return [
+        (get_args(Standard.model_fields["name"].annotation), Standard),
+        (("folder",), Folder),
+        (("features",), Features),
+    ]
 
 
 def _oracles() -> list[tuple[tuple[str, ...], type[Section]]]:

@@ -54,25 +54,24 @@ class Found(NamedTuple):
 class Store:
     """The files below a root. Errors of the store are AlearnErrors here, with the root in their message."""
 
-    def __init__(self, root: str) -> None:
-        """root: a folder of this machine, or a URL.
+    def __init__(self, root: str, key: str = "data.root") -> None:
+        """root: a folder of this machine, or a URL. key: what sets it, for messages.
 
         Raises:
             AlearnError: There is no such kind of store, or its library is not installed.
         """
+        self._key = key
         self.root = root.rstrip("/") if is_url(root) else str(Path(root).expanduser().resolve())
         try:
             self._fs, self._path = url_to_fs(self.root)
         except ImportError as error:
             package = next((name for name in EXTRAS if name in str(error)), None)
             how = f"pip install 'alearn[{EXTRAS[package]}]'" if package else str(error)
-            raise AlearnError(f"data.root={root}: the library for this store is not installed; {how}") from None
+            raise AlearnError(f"{key}={root}: the library for this store is not installed; {how}") from None
         except ValueError as error:
-            raise AlearnError(
-                f"data.root={root}: {error}; must be a folder, or a URL such as s3://BUCKET/DIR"
-            ) from None
+            raise AlearnError(f"{key}={root}: {error}; must be a folder, or a URL such as s3://BUCKET/DIR") from None
         except Exception as error:  # each kind of store has errors of its own
-            raise AlearnError(f"data.root={root}: cannot be reached ({' '.join(str(error).split())})") from error
+            raise AlearnError(f"{key}={root}: cannot be reached ({' '.join(str(error).split())})") from error
 
     def files(self) -> list[Found]:
         """Return the files below the root, by name, without hidden ones.
@@ -91,8 +90,15 @@ class Store:
         ]
         files = [file for file in files if not any(part.startswith(".") for part in file.name.split("/"))]
         if not files:
-            raise AlearnError(f"data.root={self.root}: there are no files; give the folder of your images")
+            raise AlearnError(f"{self._key}={self.root}: there are no files; give the folder of your images")
         return files
+
+    def found(self, name: str) -> Found:
+        """Return a file by its name. Raise AlearnError if there is none."""
+        path = f"{self._path.rstrip('/')}/{name}"
+        with self._reached(path):
+            info: dict[str, Any] = self._fs.info(path)
+        return Found(path, name, int(info.get("size") or 0), _ukey(info))
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """Return the bytes of a file, or some of them."""
@@ -115,7 +121,7 @@ class Store:
         except Exception as error:  # each store has errors of its own
             why = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
             what = "" if path is None else f"{path} "
-            raise AlearnError(f"data.root={self.root}: {what}cannot be read ({why})") from error
+            raise AlearnError(f"{self._key}={self.root}: {what}cannot be read ({why})") from error
 
 
 class StoredFile:

@@ -20,7 +20,7 @@ from alearn.data import listing, row_store
 from alearn.data.file_store import Place
 from alearn.data.imageset import ImageSet
 from alearn.data.listing import Listing
-from alearn.data.on_demand import OnDemand
+from alearn.data.on_demand import Located, OnDemand
 from alearn.data.row_source import Files
 from alearn.data.row_store import Rows
 from alearn.errors import AlearnError
@@ -81,7 +81,7 @@ def _imageset(root: Path | Place, listed: Listing, found: Rows, start: int, shap
     images = found.images(rows)
     pixels = found.none.dtype == torch.uint8
     return ImageSet(
-        images=images if pixels else OnDemand([root / name for name in ids], shape),
+        images=images if pixels else OnDemand(Located(root, ids), shape),
         features=None if pixels else images,
         ids=ids,
         classes=listed.classes,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from alearn.data.file_store import Place
-from alearn.data.on_demand import OnDemand
+from alearn.data.on_demand import OnDemand, Unseen
 from alearn.data.pixels import Mapped
 from alearn.values import Array, Images
 
@@ -19,7 +19,7 @@ class ImageSet:
     """N images.
 
     Attributes:
-        images: uint8 [N, C, H, W].
+        images: uint8 [N, C, H, W]; H and W are 0 if only the features are known.
         ids: N names, stable across runs: the path of a file, or the number that the data set gives to the image.
         classes: The names of the classes, by number. If people may add classes, a list that grows.
         truth: int64 [N], the true classes; None if unknown. Only an oracle and the measuring code may read them.
@@ -30,7 +30,7 @@ class ImageSet:
     """
 
     images: Images
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     classes: Sequence[str]
     truth: Array | None
     given: Array | None = None
@@ -53,6 +53,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def visible(self) -> bool:
+        """Whether there are pictures for people. There are none if only features are known."""
+        return self.images.shape[-1] > 0
 
     @property
     def inputs(self) -> Images:
@@ -82,6 +87,6 @@ class ImageSet:
 
 
 def _taken(images: Images, index: Array) -> Images:
-    if isinstance(images, Mapped | OnDemand):
+    if isinstance(images, Mapped | OnDemand | Unseen):
         return images.take(index)
     return images[torch.from_numpy(index).to(images.device)]

@@ -181,12 +181,13 @@ def shards(data: Folder) -> Shards:
 
 def _of_shards(data: Folder, found: Shards) -> tuple[Listing, Listing]:
     """List the images of shards. Shards below test/ are the test set if there are others below train/."""
-    apart = any(name.startswith("train/") for name in found.indexes)
+    apart = any(name.startswith("train/") for name in found.names)
     pool = list[Labeled]()
     test = list[Labeled]()
     skipped = [(name, "is no shard") for name in found.others]
     named = _named(data, found)
-    for shard, index in found.indexes.items():
+    for shard in found.names:
+        index = found.index(shard)
         rows = test if apart and shard.startswith("test/") else pool
         skipped += [(f"{shard}/{name}", reason) for name, reason in index.skipped]
         for name, label, where in zip(index.names, index.labels, index.where, strict=True):
@@ -207,7 +208,7 @@ def _named(data: Folder, found: Shards) -> dict[str, str]:
 
     They are if all labels of all shards are numbers, and none is in data.classes.
     """
-    known = {label: shard for shard, index in found.indexes.items() for label in index.labels if label is not None}
+    known = {label: shard for shard in found.names for label in found.index(shard).labels if label is not None}
     if data.classes is None or not known:
         return {}
     if known.keys() & {*data.classes} or not all(label.isdecimal() for label in known):

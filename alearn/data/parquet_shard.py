@@ -67,7 +67,7 @@ def listed(
         if blurry:
             raise ContentError(f"has a column {blurry[0]!r}; call it {LABEL}, or give data.label_field")
     if label is not None:
-        labels = _labels(file.read(columns=[label]).column(0).to_pylist(), _names(schema, label), label)
+        labels = labels_as_text(file.read(columns=[label]).column(0).to_pylist(), label_names(schema, label), label)
     if ID in schema.names:
         ids = file.read(columns=[ID]).column(0).to_pylist()
         bad = next((row for row, value in enumerate(ids) if not isinstance(value, str | int) or value == ""), None)
@@ -97,7 +97,7 @@ def content(cells: Any, row: int) -> bytes:
     return value or b""
 
 
-def _labels(values: list[Any], names: list[str] | None, column: str) -> list[str | None]:
+def labels_as_text(values: list[Any], names: list[str] | None, column: str) -> list[str | None]:
     """Return labels as text. names: the class names, by number, if the file knows them."""
     found = list[str | None]()
     for value in values:
@@ -112,7 +112,7 @@ def _labels(values: list[Any], names: list[str] | None, column: str) -> list[str
     return found
 
 
-def _names(schema: Any, column: str) -> list[str] | None:
+def label_names(schema: Any, column: str) -> list[str] | None:
     """Return the class names that Hugging Face's data sets write into the file."""
     try:
         about = json.loads((schema.metadata or {})[b"huggingface"])

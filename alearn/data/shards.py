@@ -5,7 +5,7 @@ A shard is listed once. What was found is kept in data.cache, so that the next s
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -21,6 +21,10 @@ VERSION = 1
 
 GROUPS = 2
 """Row groups of Parquet files that are kept in memory. Images are read in their order, so one is nearly enough."""
+
+
+NAMED = 1024
+"""Shards whose names are kept in memory by their place."""
 
 
 class Index(NamedTuple):
@@ -63,7 +67,7 @@ class Shards:
     """The images of all shards below a root. An image is called SHARD/NAME, where SHARD is relative to the root."""
 
     def __init__(self, store: Store, image: str | None, label: str | None, cache: Path) -> None:
-        """List the shards.
+        """List the shards. None is opened before somebody asks for its images.
 
         Args:
             store: The files.
@@ -72,7 +76,7 @@ class Shards:
             cache: Where the indexes are kept.
 
         Raises:
-            AlearnError: There is no shard, one is damaged, or a Parquet file lacks a column.
+            AlearnError: There is no shard.
         """
         self._store = store
         files = store.files()
@@ -82,14 +86,10 @@ class Shards:
                 f"data.root={store.root}: has no *.tar or *.parquet files, and data.layout=shards needs some"
             )
         self._files = {file.name: file for file in files if not is_shard(file.name)}
-        self.indexes = {name: self._index(file, image, label, cache) for name, file in self._shards.items()}
-        self._places = {
-            f"{shard}/{name}": (shard, place)
-            for shard, index in self.indexes.items()
-            for place, name in enumerate(index.names)
-        }
-        named = {path for index in self.indexes.values() for path in index.where if isinstance(path, str)}
-        self.others = sorted(self._files.keys() - named)
+        self._fields = image, label
+        self._cache = cache
+        self._indexes = dict[str, Index]()
+        self._places = lru_cache(maxsize=NAMED)(self._places_of)
         self._lock = Lock()
         self._group = lru_cache(maxsize=GROUPS)(self._read_group)
 
@@ -98,9 +98,11 @@ class Shards:
 
     def __truediv__(self, name: str) -> Stored:
         """Return an image by its name."""
-        shard, place = self._places[name]
-        file, index = self._shards[shard], self.indexes[shard]
-        found = index.where[place]
+        shard = next((shard for shard in _starts(name) if shard in self._shards), None)
+        if shard is None:
+            raise KeyError(name)
+        file, index = self._shards[shard], self.index(shard)
+        found = index.where[self._places(shard)[name.removeprefix(f"{shard}/")]]
         if isinstance(found, str):
             return StoredFile(self._store, self._files[found])
         first, second = found
@@ -114,6 +116,26 @@ class Shards:
     def has(self, where: Sequence[int] | str) -> bool:
         """Return whether an image is there. A Parquet file may have paths of files that are not."""
         return not isinstance(where, str) or where in self._files
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the shards."""
+        return list(self._shards)
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the files that are neither shards nor images of Parquet files."""
+        named = {path for name in self._shards for path in self.index(name).where if isinstance(path, str)}
+        return sorted(self._files.keys() - named)
+
+    def index(self, name: str) -> Index:
+        """Return what a shard holds. Raise AlearnError if it is damaged, or lacks a column."""
+        if name not in self._indexes:
+            self._indexes[name] = self._index(self._shards[name], *self._fields, self._cache)
+        return self._indexes[name]
+
+    def _places_of(self, shard: str) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.index(shard).names)}
 
     def _index(self, file: Found, image: str | None, label: str | None, cache: Path) -> Index:
         """Return the index of a shard, from the cache or from the shard."""
@@ -160,3 +182,11 @@ def _kept(cache: Path, key: list[Any], make: Callable[[], Index]) -> Index:
         if not path.exists():  # another process may have written it
             raise AlearnError(f"data.cache={cache}: cannot be written ({error.strerror}); give another one") from None
     return index
+
+
+def _starts(name: str) -> Iterator[str]:
+    """Yield what may be the name of the shard in the name of an image."""
+    at = name.find("/")
+    while at >= 0:
+        yield name[:at]
+        at = name.find("/", at + 1)

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from alearn import rng
-from alearn.config import Data, Folder
-from alearn.data import features, image_folder, imbalance, listing, row_store, standard
+from alearn.config import Data, Features, Folder
+from alearn.data import feature_table, features, image_folder, imbalance, listing, row_store, standard
 from alearn.data.file_store import is_url
 from alearn.data.imageset import ImageSet
 from alearn.data.row_source import Files, InMemory
@@ -29,6 +29,8 @@ def load(data: Data, seed: int, extractor: Extractor | None = None) -> tuple[Ima
     root = _root(data)
     if isinstance(data, Folder):
         pool, test = image_folder.load(data, extractor)
+    elif isinstance(data, Features):
+        pool, test = feature_table.load(data)
     else:
         pool, test = standard.load(data.name, root)
     if data.imbalance.shape != "none":
@@ -60,8 +62,9 @@ def check(data: Data) -> int | None:
     Raises:
         AlearnError: A folder or a library is missing.
     """
-    if isinstance(data, Folder) and not is_url(data.root) and not _root(data).is_dir():
-        raise AlearnError(f"data.root={data.root}: there is no such folder; give the folder of your images")
+    if isinstance(data, Folder | Features) and not is_url(data.root) and not _root(data).is_dir():
+        what = "images" if isinstance(data, Folder) else "Parquet files"
+        raise AlearnError(f"data.root={data.root}: there is no such folder; give the folder of your {what}")
     if data.name == "svhn" and find_spec("scipy") is None:
         raise AlearnError("data=svhn: its files have MATLAB's format, and scipy, which reads them, is not installed; "
                           "pip install 'alearn[svhn]' installs it")  # fmt: skip
@@ -70,8 +73,12 @@ def check(data: Data) -> int | None:
     return standard.SIZES.get(data.name) if data.imbalance.shape == "none" else None
 
 
-def known(data: Folder) -> bool:
-    """Return whether the labels of all files are known, judging by the listing, before anything is decoded."""
+def known(data: Data) -> bool:
+    """Return whether the labels of all images are known, before any image is decoded."""
+    if isinstance(data, Features):
+        return feature_table.known(data)
+    if not isinstance(data, Folder):
+        return True
     pool, _ = listing.listed(data)
     return pool.known or not pool.ids
 

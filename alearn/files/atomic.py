@@ -2,18 +2,28 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace(path: Path, content: bytes | str) -> None:
-    """Replace the content of a file so that a crash at any moment leaves either the old content or the new.
+    """Replace the content of a file so that a crash at any moment leaves either the old content or the new."""
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
-    The content goes into a temporary file, which is synced and renamed; then the folder is synced.
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write the new content of `path` to. If the context ends with an exception, the old content stays.
+
+    It is a temporary file, which is synced and renamed; then the folder is synced.
     """
     partial = _partial(path)
     try:
         with partial.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -30,11 +30,12 @@ def to_text(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 def line(fields: Iterable[object]) -> str:
     """Return one line, with a line feed at its end. A field is quoted only if it has to be."""
-    text = ",".join("" if field is None else _field(str(field)) for field in fields)
+    text = ",".join("" if value is None else field(str(value)) for value in fields)
     return (text or '""') + "\n"  # without the quotes, a single empty field would be a blank line
 
 
-def _field(text: str) -> str:
+def field(text: str) -> str:
+    """Return a field as it stands in a line: quoted only if it has to be."""
     return '"' + text.replace('"', '""') + '"' if NEEDS_QUOTES(text) else text
 
 

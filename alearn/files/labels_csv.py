@@ -6,15 +6,21 @@ from pathlib import Path
 import numpy as np
 
 from alearn.files import atomic, csv_tables
-from alearn.ledger import Ledger, Source
+from alearn.ledger import CANNOT_TELL, Ledger, Source
 
 NAME = "labels.csv"
 HEADER = ("index", "id", "label", "source", "purpose", "round", "confidence")
+UNLABELED = ",,,,,\n"
+"""What follows the id of an image without a label."""
+BLOCK = 1 << 15
+"""Lines that are in memory at a time."""
 
 
 def write(folder: Path, ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> None:
     """Write labels.csv."""
-    atomic.replace(folder / NAME, to_csv(ledger, ids, classes))
+    with atomic.replacing(folder / NAME) as file:
+        for text in blocks(ledger, ids, classes):
+            file.write(text.encode())
 
 
 def ids(folder: Path) -> list[str] | None:
@@ -39,20 +45,35 @@ def to_csv(ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> str:
 
     If a human could not tell, label and confidence are empty. If an image has no label yet, all of these are empty.
     """
-    return csv_tables.to_text(HEADER, _rows(ledger, ids, classes))
+    return "".join(blocks(ledger, ids, classes))
 
 
-def _rows(ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> Iterator[tuple[object, ...]]:
-    """Yield the fields of each image."""
-    confidence = -np.expm1(ledger.doubt.astype(np.float64))
-    aside = ledger.aside
-    for i, (name, source) in enumerate(zip(ids, map(Source, ledger.source), strict=True)):
-        if source is Source.NONE:
-            yield i, name, "", "", "", "", ""
-            continue
-        label = "" if aside[i] else classes[ledger.label[i]]
-        if source is Source.AUTO:
-            sure = "" if np.isnan(confidence[i]) else f"{confidence[i]:.15g}"
-            yield i, name, label, "auto", "", ledger.round[i], sure
+def blocks(ledger: Ledger, ids: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
+    """Yield the text of labels.csv piece by piece: a pool of ten million images has half a gigabyte of it."""
+    yield csv_tables.line(HEADER)
+    fields = [csv_tables.field(name) for name in classes]
+    for start in range(0, len(ledger), BLOCK):
+        here = slice(start, start + BLOCK)
+        names = map(csv_tables.field, ids[here])
+        tails = _tails(ledger, here, fields)
+        numbers = range(start, start + len(tails))
+        yield "".join(f"{i},{name}{tail}" for i, name, tail in zip(numbers, names, tails, strict=True))
+
+
+def _tails(ledger: Ledger, here: slice, classes: Sequence[str]) -> Sequence[str]:
+    """Return what follows the id in the lines of some images: the other fields, and the end of the line."""
+    source = ledger.source[here]
+    if not source.any():
+        return [UNLABELED] * len(source)
+    columns = ledger.label[here], source, ledger.round[here], -np.expm1(ledger.doubt[here].astype(np.float64))
+    tails = []
+    for label, given_by, given_in, sure in zip(*(column.tolist() for column in columns), strict=True):
+        if given_by == Source.AUTO:
+            tails.append(f",{classes[label]},auto,,{given_in},{f'{sure:.15g}' if sure == sure else ''}\n")  # nan
+        elif given_by == Source.NONE:
+            tails.append(UNLABELED)
         else:
-            yield i, name, label, "hand", source.name.lower(), ledger.round[i], "" if aside[i] else 1
+            name = "" if label == CANNOT_TELL else classes[label]
+            purpose = Source(given_by).name.lower()
+            tails.append(f",{name},hand,{purpose},{given_in},{'' if label == CANNOT_TELL else 1}\n")
+    return tails

@@ -94,12 +94,17 @@ def on_pixels(backbone: Backbone, embedding: Embedding | None, head: Mapping[str
         embedding: What was done to the features; None if nothing was.
         head: The weights of the head, "head.weight" and "head.bias".
     """
+    body = {f"body.{name}": value for name, value in backbone.state_dict().items()}
+    return body | on_features(embedding, head)
+
+
+def on_features(embedding: Embedding | None, head: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a head on features, given those of a head on prepared features, as `on_pixels` does."""
     weight = head["head.weight"].cpu()
     bias = head["head.bias"].cpu()
     if embedding is not None:
         weight, bias = embedding.unfolded(weight, bias)
-    body = {f"body.{name}": value for name, value in backbone.state_dict().items()}
-    return body | {"head.weight": weight, "head.bias": bias}
+    return {"head.weight": weight, "head.bias": bias}
 
 
 def smoothed(x_nd: Tensor) -> Tensor:

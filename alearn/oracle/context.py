@@ -63,6 +63,11 @@ def ask_people(
     Raises:
         AlearnError: another trial uses the store, or the channel cannot be opened.
     """
+    if not context.images.visible:
+        raise AlearnError(
+            f"oracle={context.name}: people need to see the images; give the folder that their ids are relative to as "
+            "data.images=DIR"
+        )
     store = Store(context.folder / NAME, context.images.ids, context.images.classes)
     try:
         insight = Insight(context.ledger, context.estimate)

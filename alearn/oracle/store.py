@@ -16,6 +16,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from alearn.data.ids import positions
 from alearn.errors import AlearnError
 from alearn.ledger import CANNOT_TELL, CANNOT_TELL_TEXT, Source
 
@@ -83,7 +84,7 @@ class Store:
         self._ids = ids
         self.classes = classes
         self._lock = Lock()
-        self._index = {name: i for i, name in enumerate(ids)}
+        self._index = positions(ids)
         self.taken: frozenset[int] = frozenset()
         """The images whose first answer the trial has taken, so that it cannot be withdrawn any more."""
         self._held = FileLock(path.with_name(f".{path.name}.lock"))

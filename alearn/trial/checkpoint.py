@@ -1,6 +1,5 @@
 """checkpoint.pt: everything that a trial needs to resume. Every commit rewrites the whole file."""
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,29 +25,37 @@ class State:
         history: The metrics of each round so far.
         model: The weights of the last round's model, None before the first round.
         classes: The names of the classes by number, including those that people added.
+        images: The digest of the names of the images, "" if it is not known.
     """
 
     ledger: Ledger
     history: list[dict[str, Any]] = field(default_factory=list)
     model: dict[str, torch.Tensor] | None = None
     classes: Sequence[str] = ()
+    images: str = ""
 
 
 def save(folder: Path, digest: str, state: State) -> None:
     """Write the state, with the version of alearn and the digest of the trial's config."""
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "version": __version__,
-            "digest": digest,
-            "ledger": {name: torch.from_numpy(array) for name, array in state.ledger.arrays().items()},
-            "history": json.dumps(state.history),
-            "model": state.model,
-            "classes": list(state.classes),
-        },
-        buffer,
-    )
-    atomic.replace(folder / NAME, buffer.getvalue())
+    saved = {
+        "version": __version__,
+        "digest": digest,
+        "ledger": {name: torch.from_numpy(array) for name, array in state.ledger.arrays().items()},
+        "history": json.dumps(state.history),
+        "model": state.model,
+        "classes": list(state.classes),
+        "images": state.images,
+    }
+    with atomic.replacing(folder / NAME) as file:
+        torch.save(saved, file)
+
+
+def images(folder: Path) -> str:
+    """Return the digest of the names of the images of the trial in a folder, "" if it is not known."""
+    try:
+        return str(torch.load(folder / NAME, map_location="cpu", weights_only=True, mmap=True)["images"])
+    except Exception:  # a missing or damaged file, which `load` speaks of, or one without it
+        return ""
 
 
 def load(folder: Path, digest: str, total: int) -> State:
@@ -72,7 +79,8 @@ def load(folder: Path, digest: str, total: int) -> State:
         version = saved["version"]
         saved_digest = saved["digest"]
         ledger = Ledger.restored({name: tensor.numpy() for name, tensor in saved["ledger"].items()})
-        state = State(ledger, json.loads(saved["history"]), saved["model"], saved["classes"])
+        history = json.loads(saved["history"])
+        state = State(ledger, history, saved["model"], saved["classes"], saved.get("images", ""))
     except Exception as error:  # a damaged file can fail in any way
         raise AlearnError(
             f"{path} cannot be read ({type(error).__name__}): it is damaged; labels.csv beside it has the labels"

@@ -15,8 +15,9 @@ from alearn.data.imageset import ImageSet
 from alearn.files import labels_csv
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Entry, Finished, Progress, Round
 from alearn.learn.device import Runtime
-from alearn.learn.embedding import Embedding, on_pixels
+from alearn.learn.embedding import Embedding, on_features, on_pixels
 from alearn.models.backbone import Backbone
+from alearn.models.linear import Linear
 from alearn.trial import checkpoint, measure, metrics_jsonl, model_file, row
 from alearn.trial.checkpoint import State
 from alearn.trial.row import Origin
@@ -150,6 +151,9 @@ class FolderJournal:
         if backbone is not None:
             weights = on_pixels(backbone, setting.embedding, weights)
             shape = (backbone.channels, backbone.size, backbone.size)
+        elif isinstance(setting.config.model, Linear):
+            weights = on_features(setting.embedding, weights)
+            shape = (weights["head.weight"].shape[1], 1, 1)
         model_file.save(setting.folder, setting.config.model, weights, setting.pool.classes, shape)
 
     def _write_audit(self, entry: Entry) -> None:

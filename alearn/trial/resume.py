@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from alearn.config import AnyTrain, Auto, AutoTrain, Config, Folder, Model, Train, flatten, free, load
 from alearn.data.file_store import is_url
+from alearn.data.ids import digest
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import labels_csv
@@ -28,10 +29,13 @@ def state(config: Config, folder: Path, pool: ImageSet) -> checkpoint.State:
     Raises:
         AlearnError: The trial began with other images or other classes.
     """
-    before = labels_csv.ids(folder)
+    images = digest(pool.ids)
+    same = checkpoint.images(folder) == images  # labels.csv may have millions of lines
+    before = None if same else labels_csv.ids(folder)
     if before is not None:
         _check_images(before, config, folder, pool)
     state = checkpoint.load(folder, config.digest(), len(pool))
+    state.images = images
     if state.classes and list(state.classes[: len(pool.classes)]) != list(pool.classes):
         raise AlearnError(
             f"{folder}: this trial began with the classes {', '.join(state.classes)}, and now they are "

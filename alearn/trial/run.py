@@ -11,7 +11,7 @@ from typing import Any
 
 from alearn import loop
 from alearn.audit.protocol import Names
-from alearn.config import AutoTrain, Config, Folder, Head
+from alearn.config import AutoTrain, Config, Head
 from alearn.data import sources
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
@@ -74,7 +74,7 @@ def prepare(config: Config, folder: Path) -> Prepared:
     oracle = unhurried(config.oracle, settled.train)
     config = config.model_copy(update=settled.sections() | {"oracle": oracle})
     simulated = ORACLES.get(config.oracle.name).simulated
-    if simulated and isinstance(config.data, Folder) and not sources.known(config.data):
+    if simulated and not sources.known(config.data):
         raise no_truth(config.oracle.name)  # say so before any image is decoded
     done = row.load(folder)
     finished = done is not None and done["digest"] == config.digest()
@@ -135,8 +135,7 @@ def _label(prepared: Prepared, origin: Origin, reporters: Reporters, end: ExitSt
         config.device, config.precision, config.threads, origin.job or 0, cuda_graphs=config.cuda_graphs
     )
     extractor = None
-    if isinstance(config.train, Head):
-        assert isinstance(config.model, Pretrained)  # settle has checked it
+    if isinstance(config.train, Head) and isinstance(config.model, Pretrained):
         extractor = extraction(config.model, config.data, runtime)
     pool, test = sources.load(config.data, config.seed, extractor)
     names = Names(pool.ids, pool.classes)  # before resume.state restores the classes that people added

@@ -5,14 +5,27 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from alearn.config import AnyTrain, Auto, AutoTrain, Data, Finetune, Folder, Head, Model, Oracle, Policy, Train
+from alearn.config import (
+    AnyTrain,
+    Auto,
+    AutoTrain,
+    Data,
+    Features,
+    Finetune,
+    Folder,
+    Head,
+    Model,
+    Oracle,
+    Policy,
+    Train,
+)
 from alearn.data import choose
 from alearn.data.choose import SMALL
 from alearn.errors import AlearnError
 from alearn.learn.device import Runtime
 from alearn.models import build
 
-PRETRAINED = "pretrained"
+PRETRAINED, LINEAR = "pretrained", "linear"
 
 AHEAD = 8
 """Queries that stay open while a head is fitted: what a fast person answers in the seconds of a round."""
@@ -59,6 +72,8 @@ def settle(data: Data, model: Model, train: AnyTrain, policy: Policy, runtime: R
         notes += about
     elif data.augment == "auto":
         raise AlearnError(f"data.augment=auto: is for data=folder; leave it out for data={data.name}")
+    if isinstance(data, Features) != (model.network == LINEAR):
+        raise AlearnError(_unsuited(data, model))
     if isinstance(model, Auto):
         plain = choose.plain(data, sample)
         model, about = network(model, train, plain, choose.is_small(data, sample), runtime)
@@ -78,8 +93,13 @@ def settle(data: Data, model: Model, train: AnyTrain, policy: Policy, runtime: R
 def recipe(train: AnyTrain, model: Model | None) -> Train | Head:
     """Return how to train a network, or a module of the user (None). Raise AlearnError if the recipe is unfit."""
     pretrained = model is not None and model.network == PRETRAINED
+    linear = model is not None and model.network == LINEAR
     if isinstance(train, AutoTrain):
-        return train.head if pretrained else train.network
+        return train.head if pretrained or linear else train.network
+    if linear:
+        if not isinstance(train, Head):
+            raise AlearnError(f"train={train.name}: trains on pixels, and data=features has none; give train=head")
+        return train
     if isinstance(train, Head | Finetune) and not pretrained:
         name = "the model" if model is None else f"model={called(model)}"
         raise AlearnError(
@@ -87,6 +107,13 @@ def recipe(train: AnyTrain, model: Model | None) -> Train | Head:
             "model=pretrained, or train=frugal"
         )
     return train
+
+
+def _unsuited(data: Data, model: Model) -> str:
+    """Return why a network does not suit a data set: one has features, and the other wants pixels."""
+    if isinstance(data, Features):
+        return f"model={called(model)}: wants pixels, and data=features has none; it must be model=linear"
+    return f"model=linear: wants features, and data={data.name} has pixels; give data=features, or another model"
 
 
 def unhurried(oracle: Oracle, train: Train | Head) -> Oracle:

@@ -26,6 +26,8 @@ from alearn.errors import AlearnError
 
 OPTIONS = [(group, name) for group in GROUPS for name in names(group)]
 FOLDER = {"root": "/pictures"}
+OWN = ("folder", "features")
+"""Data sets whose root must be given."""
 
 
 def composed(*overrides: str) -> Config:
@@ -33,7 +35,7 @@ def composed(*overrides: str) -> Config:
 
 
 def option(group: str, name: str) -> Config:
-    return composed(f"{group}={name}", *(["data.root=/pictures"] if name == "folder" else []))
+    return composed(f"{group}={name}", *(["data.root=/pictures"] if name in OWN else []))
 
 
 def test_the_default_config_is_what_the_command_composes():
@@ -53,7 +55,7 @@ def test_each_section_has_the_defaults_of_the_command():
 
 @pytest.mark.parametrize(("group", "name"), [option for option in OPTIONS if option[0] in ("data", "model", "oracle")])
 def test_a_name_alone_gives_the_section_of_its_file(group, name):
-    tree = {"name": name} | (FOLDER if name == "folder" else {})
+    tree = {"name": name} | (FOLDER if name in OWN else {})
     tree = {  # these have names of their own, and a key that tells what they are
         "torchvision": {"name": "resnet18", "weights": None},
         "pretrained": {"name": "tf_efficientnet_lite0", "views": 1},
@@ -78,7 +80,7 @@ def test_what_follows_from_another_group_follows_in_python_too(overrides):
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS)
 def test_a_preset_is_what_the_command_composes(group, name):
-    changes = FOLDER if name == "folder" else {}
+    changes = FOLDER if name in OWN else {}
     assert preset(group, name, **changes) == getattr(option(group, name), group)
 
 

@@ -6,7 +6,7 @@ from alearn.config.reference import keys
 
 ALL = list(keys())
 NETWORKS = ("model.small", "model.large", "model.backbone", "model.backbone_gpu")
-ONE = ("folder", "head", "auto", "finetune")
+ONE = ("folder", "features", "head", "auto", "finetune")
 """Options with a class of their own."""
 
 
@@ -18,7 +18,7 @@ def options(group: str) -> list[str]:
 @pytest.mark.parametrize("group", ["data", "model", "oracle", "policy", "train", "trial"])
 def test_every_key_of_a_composed_config_is_listed_with_the_options_that_have_it(group):
     for name in options(group):
-        config = hydra_front.compose(f"{group}={name}", *(["data.root=/x"] if name == "folder" else []))
+        config = hydra_front.compose(f"{group}={name}", *(["data.root=/x"] if name in ("folder", "features") else []))
         listed = [key.name for key in ALL if key.group == group and name in (key.options or [name])]
         composed = [key for key in flatten(config.model_dump()) if key.startswith(f"{group}.")]
         composed = [key for key in composed if not key.startswith(tuple(f"{network}." for network in NETWORKS))]
@@ -75,7 +75,8 @@ def test_options_with_other_keys_are_told_apart():
 
 
 def test_a_key_that_must_be_given_has_no_default():
-    assert [(key.name, key.options) for key in ALL if not key.default] == [("data.root", ("folder",))]
+    given = [(key.name, key.options) for key in ALL if not key.default]
+    assert given == [("data.root", ("folder",)), ("data.root", ("features",))]
 
 
 def test_names_of_strategies_and_rules_are_listed():

@@ -5,6 +5,7 @@ from collections.abc import Callable, MutableSequence
 from itertools import chain
 from pathlib import Path
 
+from alearn.data.ids import positions
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError, WaitingError
 from alearn.files import atomic
@@ -34,7 +35,7 @@ class Files:
         self._pool = pool
         self._store = store
         self._insight = insight
-        self._index = {item: i for i, item in enumerate(pool.ids)}
+        self._index = positions(pool.ids)
         self._trial = folder
         self._folder = folder / FOLDER
         self.where = self.link = str(self._folder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
 
+from alearn.data.ids import positions
 from alearn.data.imageset import ImageSet
 from alearn.errors import AlearnError
 from alearn.files import atomic
@@ -60,7 +61,7 @@ class Server:
         self._pool = pool
         self._store = store
         self._insight = insight
-        self._index = {item: i for i, item in enumerate(pool.ids)}
+        self._index = positions(pool.ids)
         self._trial = _mark(folder / "labelstudio")
         self._layout = OURS
         self._warned: set[int] = set()

@@ -63,7 +63,7 @@ def content(
         "forecast": forecast(ledger),
         "map": None if pool is None else feature_map(ledger, pool, wrong),
         "groups": groups(folder),
-        "strips": [] if pool is None else strips(ledger, pool, names),
+        "strips": [] if pool is None or not pool.visible else strips(ledger, pool, names),
         "classes": classes(ledger, names, truth),
         "class_count": len(names),
         "class_errors": class_errors(row["per_class"]),

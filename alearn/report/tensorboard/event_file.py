@@ -110,7 +110,7 @@ class TensorBoard:
         ledger = entry.ledger
         images = self._images.images
         shown = index[:SHOWN]
-        if len(shown):
+        if len(shown) and self._images.visible:
             captions = [
                 f"guess {_name(self._images.classes, ledger.guess[i])} ({probability(ledger.doubt[i])})\n{detail(i)}"
                 for i in shown

@@ -42,14 +42,15 @@ def write(folder: Path, count: int, network: Model, seed: int, images: ImageSet,
     np.savetxt(text, features(network, images, state.model, index), "%.6g", "\t")
     atomic.replace(folder / FOLDER / "tensors.tsv", text.getvalue())
     atomic.replace(folder / FOLDER / "metadata.tsv", metadata(state.ledger, images, index))
-    sprite, size = pictures.sprite(images.images[torch.from_numpy(index).to(images.images.device)].cpu().numpy())
-    atomic.replace(folder / FOLDER / "sprite.png", pictures.png(sprite))
     shown = ProjectorConfig()
     pool = shown.embeddings.add(tensor_name=f"pool after round {state.ledger.rounds}")
     pool.tensor_path = f"{FOLDER}/tensors.tsv"
     pool.metadata_path = f"{FOLDER}/metadata.tsv"
-    pool.sprite.image_path = f"{FOLDER}/sprite.png"
-    pool.sprite.single_image_dim.extend(size)
+    if images.visible:
+        sprite, size = pictures.sprite(images.images[torch.from_numpy(index).to(images.images.device)].cpu().numpy())
+        atomic.replace(folder / FOLDER / "sprite.png", pictures.png(sprite))
+        pool.sprite.image_path = f"{FOLDER}/sprite.png"
+        pool.sprite.single_image_dim.extend(size)
     atomic.replace(folder / CONFIG, text_format.MessageToString(shown))
 
 
