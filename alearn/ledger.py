@@ -38,6 +38,7 @@ class Audit:
         seed: uint8, the text of the seed in UTF-8, empty before the draw.
         first: int64 [n], the first answer if the human was asked twice (UNSURE for "cannot tell"), otherwise -1.
         second: int64 [n], the second answer, likewise.
+        digest: The SHA-256 of the frozen labels, "" before it is first needed. It is not saved.
     """
 
     item: Array
@@ -46,6 +47,7 @@ class Audit:
     seed: Array
     first: Array
     second: Array
+    digest: str = field(default="", compare=False)
 
 
 @dataclass
@@ -172,8 +174,11 @@ class Ledger:
 
     def write(self, index: Array, label: Array, source: Source, round: int) -> None:  # noqa: A002
         """Label images. Raise ValueError if one is labeled already, occurs twice, or gets an invalid label."""
-        if len(index) != len(label) or len(np.unique(index)) != len(index):
-            raise ValueError(f"{len(label)} labels for {len(np.unique(index))} distinct images of {len(index)}")
+        named = np.zeros(len(self), bool)
+        named[index] = True
+        distinct = int(named.sum())  # np.unique would sort millions of auto labels
+        if len(index) != len(label) or distinct != len(index):
+            raise ValueError(f"{len(label)} labels for {distinct} distinct images of {len(index)}")
         if self.source[index].any():
             raise ValueError(f"labeled already: {index[self.source[index] != Source.NONE][:5]}")
         if len(label) and label.min() < (0 if source is Source.AUTO else CANNOT_TELL):
@@ -188,7 +193,8 @@ class Ledger:
         """Return the columns by name, for saving. `restored` is the inverse."""
         columns = {column.name: getattr(self, column.name) for column in fields(self) if column.name != "audit"}
         if self.audit is not None:
-            columns |= {f"audit.{column.name}": getattr(self.audit, column.name) for column in fields(self.audit)}
+            audit = {f"audit.{column.name}": getattr(self.audit, column.name) for column in fields(self.audit)}
+            columns |= {name: value for name, value in audit.items() if isinstance(value, np.ndarray)}
         return {name: array for name, array in columns.items() if array is not None}
 
     @classmethod
@@ -196,4 +202,4 @@ class Ledger:
         """Return the ledger whose `arrays` these are."""
         audit = {name.removeprefix("audit."): array for name, array in arrays.items() if name.startswith("audit.")}
         columns = {name: array for name, array in arrays.items() if not name.startswith("audit.")}
-        return cls(**columns, audit=Audit(**audit) if audit else None)
+        return cls(**columns, audit=Audit(**audit) if audit else None)  # type: ignore[arg-type]

@@ -146,7 +146,7 @@ def fit_labeled(trial: Trial, number: int, weights: Weights | None, journal: Jou
     learn = partial(fit_head, train) if isinstance(train, Head) else partial(fit, train, trial.network, start=weights)
     return learn(
         trial.images,
-        TrainingSet.of(trial.ledger),
+        TrainingSet.of(trial.ledger, hand_only=isinstance(train, Head)),
         known(trial),
         runtime=trial.runtime,
         seed=trial.seed,

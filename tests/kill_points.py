@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,15 @@ def live(config: Config, folder: Path, step: Steps) -> None:
     head = config.train.name == "head"
     score_by_model = pool_scores.score
     sources.load = lambda data, seed, extractor: images(people, head)
-    atomic.replace = step.after(lambda path, _: path.name, atomic.replace)
+    replacing = atomic.replacing
+
+    @contextmanager
+    def stepping(path):
+        with replacing(path) as file:
+            yield file
+        step(f"{path.name} is written")
+
+    atomic.replacing = stepping
     metrics_jsonl.append = step.after(lambda *_: "a line of metrics.jsonl", metrics_jsonl.append)
 
     class Asking:

@@ -5,7 +5,7 @@ frozen.csv has the frozen labels in their order, and audit.csv has the answers i
 """
 
 import json
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ def write_frozen(folder: Path, ledger: Ledger, names: Names) -> None:
     """Write frozen.csv, the labels that are frozen before the draw."""
     frozen = ledger.audit
     assert frozen is not None
-    atomic.replace(folder / FROZEN, rules.frozen_text(*protocol.texts(frozen, names)))
+    with atomic.replacing(folder / FROZEN) as file:
+        for text in rules.frozen_text(*protocol.texts(frozen, names)):
+            file.write(text.encode())
 
 
 def write_answers(folder: Path, ledger: Ledger, terms: Terms, names: Names) -> None:
@@ -107,5 +109,10 @@ def answers_csv(ledger: Ledger, terms: Terms, names: Names) -> str:
 def save(folder: Path, certificate: dict[str, Any]) -> None:
     """Write certificate.json with the hashes of the files that it rests on."""
     hashed = {"audit_sha256": ANSWERS, "labels_sha256": LABELS}
-    hashes = {key: sha256((folder / name).read_bytes()).hexdigest() for key, name in hashed.items()}
+    hashes = {key: _sha256(folder / name) for key, name in hashed.items()}
     atomic.replace(folder / NAME, json.dumps(certificate | hashes, indent=1) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

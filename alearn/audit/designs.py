@@ -19,6 +19,8 @@ LOOKS, WHOLE_LOOKS = 40, 20
 """The most stages of a sequential audit; and of one that accepts all or nothing, whose worst case is found by trial."""
 STRICTER = 4.0
 """The highest level of evidence that is tried: this much above log(1 / risk)."""
+EVENLY = 1 << 12
+"""The most numbers of wrong labels that the evidence compares. If more are allowed, these are spread evenly."""
 HALVINGS = 9
 """Steps of the search for the boundary that spends all of the risk."""
 
@@ -119,10 +121,11 @@ def _boundary(claim: Claim, level: float) -> Stages:
     """
     items = claim.items
     most = claim.most
-    w = np.arange(most + 1)
-    prior = np.exp(-PRIOR * w / (most + 1))
+    w = np.unique(np.linspace(0, most, min(most + 1, EVENLY)).round().astype(np.int64))
+    width = np.diff(w, append=most + 1)
+    prior = np.exp(-PRIOR * w / (most + 1)) * width
     log_prior = np.log(prior / prior.sum())
-    ratio = np.zeros(most + 1)  # from the x wrong draws: log (w)_x - log (A + 1)_x
+    ratio = np.zeros(len(w))  # from the x wrong draws: log (w)_x - log (A + 1)_x
     result: Stages = ()
     for errors in range(min(WHOLE_LOOKS if claim.whole else LOOKS, most + 1)):
         if errors:
@@ -132,7 +135,7 @@ def _boundary(claim: Claim, level: float) -> Stages:
         high = items // 2 + 1
         while high - low > 1:
             middle = (low + high) // 2
-            evidence = np.logaddexp.reduce(log_prior + ratio + _gain(items, most, middle - errors))
+            evidence = np.logaddexp.reduce(log_prior + ratio + _gain(items, w, width, middle - errors))
             low, high = (low, middle) if evidence >= level else (middle, high)
         if high > items // 2:
             break
@@ -140,7 +143,11 @@ def _boundary(claim: Claim, level: float) -> Stages:
     return result
 
 
-def _gain(items: int, most: int, right: int) -> Array:
-    """Return log (items - w)_right - log (items - A - 1)_right for w = 0 .. A, float64 [A + 1]."""
-    gain: Array = -np.cumsum(np.log1p(-right / (items - np.arange(most, -1, -1))))[::-1]
+def _gain(items: int, w: Array, width: Array, right: int) -> Array:
+    """Return log (items - w)_right - log (items - A - 1)_right, float64 [n].
+
+    It is a sum of logarithms over w .. A, of which there are `width` up to the next w. They are taken to be as large as
+    the one in their middle.
+    """
+    gain: Array = -np.cumsum((width * np.log1p(-right / (items - w - (width - 1) / 2)))[::-1])[::-1]
     return gain

@@ -260,7 +260,9 @@ def _new_terms(request: Request, given: Labels, ledger: Ledger) -> Terms:
     item = order(terms, ledger)
     if not len(item):
         raise AlearnError(f"--cut {terms.cut}: no label of {path} has a higher confidence")
-    groups = rules.places(terms.scope, [given.label[i] for i in item]).values()
+    there = sorted({*given.label})
+    number = {name: at for at, name in enumerate(there)}
+    groups = rules.places(terms.scope, np.array([number[given.label[i]] for i in item]), there).values()
     claims = [terms.claim(len(ledger), len(place)) for place in groups]
     plan.reachable(claims, terms.group_risk(len(groups)))
     return terms

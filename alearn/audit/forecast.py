@@ -76,5 +76,6 @@ def plans(terms: Terms, total: int, likely: Profiles, count: int) -> list[Plan]:
 def _cost(terms: Terms, ledger: Ledger, item: Array, likely: Array) -> float:
     """Return the expected hand labels of an audit of these items: those to check and those beyond the cut."""
     label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
-    places = rules.places(terms.scope, label.astype(str).tolist()).values()
+    numbers = [str(number) for number in range(int(label.max(initial=-1)) + 1)]
+    places = rules.places(terms.scope, label, numbers).values()
     return sum(plans(terms, len(ledger), [likely[place]], len(places))[0].mean for place in places)

@@ -9,9 +9,9 @@ Cost is counted in hand labels: the labels that are checked, and the labels beyo
 Shape letters: N frozen labels, R simulated audits, G intervals of the order, P profiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,10 @@ staged or sequential, whichever is expected to be cheaper. A single size is dear
 
 SIMULATED = 200
 """Audits that are simulated to estimate the cost of an audit."""
+LARGE = 1_000_000
+"""Of more labels than these, only those that an audit may draw are simulated."""
+DRAWS = 100
+"""An audit of a large pool draws at most so many times the labels without which nothing can be proven."""
 STAGES, WHOLE_STAGES = 5, 8
 """Stages of a staged audit; and of one that accepts all or nothing, where failing at the last stage is costly."""
 PATIENCE = 2
@@ -40,6 +44,13 @@ PRIOR_ERRORS = 4.0
 """The estimate of all wrong labels counts as much as this many errors found by the audit itself."""
 WORTH = 0.01
 """An audit goes on only if that is expected to save this share of its cost, because people are asked once more."""
+
+
+class Wrong(NamedTuple):
+    """The wrong labels of a simulated audit: their places in the order of trust, and their positions in the draw."""
+
+    place: Array
+    rank: Array
 
 
 class Costs:
@@ -104,16 +115,11 @@ class Costs:
             best = np.minimum(best, later + beyond_r * (1 - later / self._items))
         return best
 
-    def simulate(self, wrong: Sequence[Array]) -> Array:
-        """Return the cost of R simulated audits, float64 [R]. The same arguments give the same costs.
-
-        wrong: for each audit, int64, the places of the wrong labels.
-        """
-        generator = rng.generator(0, 0, "plan")
-        rank = [generator.choice(self._items, len(p), replace=False) for p in wrong]  # the position in the draw
+    def simulate(self, wrong: Sequence[Wrong]) -> Array:
+        """Return the cost of R simulated audits, float64 [R]. wrong: for each audit, the wrong labels."""
         spent, open_r = np.zeros(len(wrong)), np.arange(len(wrong))
         for stage, (size, _, _) in enumerate(self._stages):
-            errors = [np.sort(wrong[r][rank[r] < size]) for r in open_r.tolist()]
+            errors = [np.sort(wrong[r].place[wrong[r].rank < size]) for r in open_r.tolist()]
             now = np.array([self.now(stage, places) for places in errors])
             stop = now * (1 - WORTH) <= self.later(stage, errors)
             spent[open_r[stop]] = now[stop]
@@ -140,13 +146,39 @@ def _shares(log_weight_rp: Array) -> Array:
     return shares
 
 
-def simulated(profiles: Profiles) -> list[Array]:
-    """Draw the places of the wrong labels, SIMULATED times in all. Each label is wrong independently of the others."""
+def simulated(profiles: Profiles, drawn: int | None = None) -> list[Wrong]:
+    """Draw the wrong labels, SIMULATED times in all. Each label is wrong independently of the others.
+
+    The same arguments give the same labels.
+
+    Args:
+        profiles: The probabilities, in the order of trust.
+        drawn: How many labels the audits draw at the most, of a large pool; wrong labels beyond these are left out.
+            None takes in all wrong labels.
+    """
     shares = np.array_split(np.arange(SIMULATED), len(profiles))
-    return [places for one, share in zip(profiles, shares, strict=True) for places in _simulated(one, len(share))]
+    if drawn is not None:
+        return [wrong for one, share in zip(profiles, shares, strict=True) for wrong in _drawn(one, drawn, len(share))]
+    places = [places for one, share in zip(profiles, shares, strict=True) for places in _places(one, len(share))]
+    return ranked(places, len(profiles[0]))
 
 
-def _simulated(probability: Array, repeats: int) -> list[Array]:
+def ranked(places: Sequence[Array], items: int) -> list[Wrong]:
+    """Draw the positions in the draw at which labels at these places come, out of so many items."""
+    generator = rng.generator(0, 0, "plan")
+    return [Wrong(place, generator.choice(items, len(place), replace=False)) for place in places]
+
+
+def _drawn(probability: Array, drawn: int, repeats: int) -> Iterator[Wrong]:
+    """Yield the wrong ones among the first `drawn` labels of a draw. A label that would come twice comes once."""
+    generator = rng.generator(0, 0, "profile")
+    for _ in range(repeats):
+        place, rank = np.unique(generator.integers(len(probability), size=drawn), return_index=True)
+        wrong = generator.random(len(place)) < probability[place]
+        yield Wrong(place[wrong], rank[wrong])
+
+
+def _places(probability: Array, repeats: int) -> list[Array]:
     generator = rng.generator(0, 0, "profile")
     likely = np.flatnonzero(probability > 1e-3)  # a random number for each; for the others, draw how many are wrong
     others = np.flatnonzero(probability <= 1e-3)
@@ -180,7 +212,7 @@ class Plan:
 
 def plans(claim: Claim, risk: float, profiles: Profiles, kind: Kind = "auto") -> list[Plan]:
     """Return the sensible audits of a group, at least one, cheapest on average over the profiles first."""
-    wrong = simulated(profiles)
+    wrong = simulated(profiles, DRAWS * designs.floor(claim, risk) if claim.items > LARGE else None)
     result = [_plan(claim, profiles, wrong, designs.sequential(claim, risk))] if kind in ("auto", "sequential") else []
     if kind == "sequential":
         return result
@@ -219,7 +251,7 @@ def reachable(claims: Sequence[Claim], risk: float, budget: int | None = None) -
     return floor
 
 
-def _plan(claim: Claim, profiles: Profiles, wrong: list[Array], stages: Stages) -> Plan:
+def _plan(claim: Claim, profiles: Profiles, wrong: list[Wrong], stages: Stages) -> Plan:
     spent = Costs(profiles, stages, claim.whole).simulate(wrong)
     means = np.array([max(1e-9, part.mean()) for part in np.array_split(spent, len(profiles))])
     mean = np.exp(np.log(means).mean())

@@ -1,6 +1,6 @@
 """Step 7 with a guarantee: freeze the model's labels, draw, ask blind, accept up to the cut, hand label the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_hex
@@ -14,6 +14,7 @@ from alearn.audit.plan import Costs
 from alearn.audit.rules import Group, Terms
 from alearn.audit.seeds import check_seed
 from alearn.config import Policy
+from alearn.data.ids import some
 from alearn.errors import AlearnError, WaitingError
 from alearn.journal import AuditDrawn, AuditFrozen, AuditStage, Journal
 from alearn.ledger import CANNOT_TELL_TEXT, Audit, Ledger, Source
@@ -155,7 +156,9 @@ def groups(terms: Terms, names: Names, frozen: Audit) -> list[Group]:
 
 def digest(frozen: Audit, names: Names) -> str:
     """Return the SHA-256 of the frozen labels in their order."""
-    return rules.digest(*texts(frozen, names))
+    if not frozen.digest:  # of millions of labels, it takes a while
+        frozen.digest = rules.digest(*texts(frozen, names))
+    return frozen.digest
 
 
 def commitment(terms: Terms, names: Names, ledger: Ledger) -> str:
@@ -183,11 +186,11 @@ def repeated(terms: Terms, names: Names, ledger: Ledger) -> Array:
     return np.array([rules.repeated(committed, seed, place, terms.repeat) for place in range(count)], bool)
 
 
-def texts(frozen: Audit, names: Names) -> tuple[list[str], list[str]]:
-    """Return the names of the frozen items and of their labels, in the order of trust."""
-    items = frozen.item.tolist()
-    labels = frozen.label.tolist()
-    return [names.ids[item] for item in items], [names.classes[label] for label in labels]
+def texts(frozen: Audit, names: Names) -> tuple[Iterator[str], Iterator[str]]:
+    """Yield the names of the frozen items and of their labels, in the order of trust."""
+    blocks = np.array_split(frozen.label, len(frozen.label) // rules.BLOCK + 1)
+    labels = (names.classes[label] for block in blocks for label in block.tolist())
+    return some(names.ids, frozen.item), labels
 
 
 def _freeze(terms: Terms, names: Names, ledger: Ledger, expected: float | None) -> float:
@@ -254,4 +257,4 @@ def _left(ledger: Ledger, frozen: Audit, accepted: Array) -> Array:
 
 
 def _places(terms: Terms, names: Names, label: Array) -> dict[str, Array]:
-    return rules.places(terms.scope, [names.classes[number] for number in label.tolist()])
+    return rules.places(terms.scope, label, names.classes)

@@ -6,10 +6,12 @@ an audit ends, and estimates its cost.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -21,6 +23,8 @@ from alearn.files import csv_tables
 from alearn.values import Array
 
 WAIT = "wait"
+BLOCK = 1 << 15
+"""Lines of frozen.csv that are in memory at a time."""
 
 Scope = Literal["total", "auto", "class"]
 """What the share of wrong labels is a share of. total: of all labels of the data set, whoever gave them. auto: of the
@@ -96,16 +100,21 @@ class Group:
         return group_order
 
 
-def places(scope: Scope, labels: Sequence[str]) -> dict[str, Array]:
+def places(scope: Scope, label: Array, names: Sequence[str]) -> dict[str, Array]:
     """Return the places (int64) of each group in the order of trust, by the name of the group.
 
-    If the scope is "class", each label has a group, and the groups are sorted by name. Otherwise there is one group,
-    whose name is "", or none if there are no labels. labels: in the order of trust.
+    If the scope is "class", each class that occurs has a group, and the groups are sorted by name. Otherwise there is
+    one group, whose name is "", or none if there are no labels.
+
+    Args:
+        scope: What has a bound of its own.
+        label: The classes by number, in the order of trust, int64 [n].
+        names: The names of the classes.
     """
     if scope != "class":
-        return {"": np.arange(len(labels))} if len(labels) else {}
-    names, group = np.unique(np.array(labels, dtype=object).astype(str), return_inverse=True)
-    return {str(name): np.flatnonzero(group == number) for number, name in enumerate(names)}
+        return {"": np.arange(len(label))} if len(label) else {}
+    there = {names[number]: number for number in np.unique(label).tolist()}
+    return {name: np.flatnonzero(label == there[name]) for name in sorted(there)}
 
 
 @dataclass(frozen=True)
@@ -131,12 +140,18 @@ class Outcome:
 
 def digest(items: Iterable[str], labels: Iterable[str]) -> str:
     """Return the SHA-256 of the text of frozen.csv. items, labels: from most to least trusted."""
-    return sha256(frozen_text(items, labels).encode()).hexdigest()
+    state = sha256()
+    for text in frozen_text(items, labels):
+        state.update(text.encode())
+    return state.hexdigest()
 
 
-def frozen_text(items: Iterable[str], labels: Iterable[str]) -> str:
-    """Return the text of frozen.csv, which is hashed: a line `item,label` for each item."""
-    return csv_tables.to_text(("item", "label"), zip(items, labels, strict=True))
+def frozen_text(items: Iterable[str], labels: Iterable[str]) -> Iterator[str]:
+    """Yield the text of frozen.csv, which is hashed, piece by piece: a line `item,label` for each item."""
+    yield csv_tables.line(("item", "label"))
+    rows = zip(items, labels, strict=True)
+    while block := [*islice(rows, BLOCK)]:
+        yield "".join(map(csv_tables.line, block))
 
 
 def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Group]) -> str:
@@ -160,6 +175,7 @@ def commitment(frozen_sha256: str, terms: Terms, total: int, groups: Sequence[Gr
     return sha256(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+@lru_cache(maxsize=1)
 def draw(commitment: str, seed: str, items: int) -> Array:
     """Return all places in the order in which they are drawn, int64 [items]. An audit of m labels takes the first m.
 
@@ -167,13 +183,20 @@ def draw(commitment: str, seed: str, items: int) -> Array:
     commitment and the seed fix the draw, and nobody can know it before both are fixed.
     """
     prefix = sha256(f"{commitment}:{seed}:".encode())
-    keys = []
-    for place in range(items):
-        key = prefix.copy()
-        key.update(b"%d" % place)
-        keys.append((key.digest(), place))
-    keys.sort()
-    return np.array([place for _, place in keys], np.int64)
+
+    def key(place: int) -> bytes:
+        state = prefix.copy()
+        state.update(b"%d" % place)
+        return state.digest()
+
+    first = np.fromiter((int.from_bytes(key(place)[:8]) for place in range(items)), np.uint64, items)
+    order = np.argsort(first, kind="stable")
+    first = first[order]
+    for at in np.flatnonzero(first[1:] == first[:-1]).tolist():  # hardly ever: the other bits decide
+        same = np.flatnonzero(first == first[at])
+        order[same] = sorted(order[same].tolist(), key=key)
+    order.flags.writeable = False
+    return order
 
 
 def repeated(commitment: str, seed: str, place: int, share: float) -> bool:

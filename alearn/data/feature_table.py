@@ -116,7 +116,7 @@ def _set(data: Features, folder: Path, classes: list[str] | None) -> ImageSet:
     about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     ids = StoredIds(folder)
     label, names = _named(data, about["classes"], np.fromfile(folder / LABELS, np.int32).astype(np.int64), classes)
-    mapped = Mapped(Mapping(folder / ARRAY, (about["width"],), np.float16), np.arange(len(ids)))
+    mapped = Mapped(Mapping(folder / ARRAY, (about["width"],), np.float16), np.arange(len(ids), dtype=np.int32))
     whole = bool((label >= 0).all())
     some = bool((label >= 0).any())
     fixed = data.classes is not None or whole or classes is not None
@@ -158,11 +158,11 @@ def _copy(data: Features, store: Store, files: Sequence[Found], folder: Path) ->
     """Copy what the files hold to a folder. The last of its files is ABOUT."""
     shutil.rmtree(folder, ignore_errors=True)  # of a copy that was killed
     folder.mkdir()
-    ids = IdsWriter(folder)
     number = dict[str, int]()
     starts = list[int]()
     total = width = 0
     with (
+        IdsWriter(folder) as ids,
         (folder / ARRAY).open("wb") as array,
         (folder / LABELS).open("wb") as labels,
         Bar(len(files), "features") as bar,
@@ -170,21 +170,20 @@ def _copy(data: Features, store: Store, files: Sequence[Found], folder: Path) ->
         for file in files:
             starts.append(total)
             try:
-                with store.opened(file.path) as opened:
-                    for names, features, classes in _rows(opened, data):
-                        width = width or features.shape[1]
-                        if features.shape[1] != width:
-                            before = f"{width} as in {files[0].name}"
-                            raise ContentError(f"has {features.shape[1]} features a row, not {before}")
-                        array.write(np.ascontiguousarray(features).tobytes())
-                        numbers = [-1 if name is None else number.setdefault(name, len(number)) for name in classes]
-                        labels.write(np.array(numbers, np.int32).tobytes())
-                        ids.add(names)
-                        total += len(names)
+                for names, features, classes in _rows(store, file, data):
+                    width = width or features.shape[1]
+                    if features.shape[1] != width:
+                        before = f"{width} as in {files[0].name}"
+                        raise ContentError(f"has {features.shape[1]} features a row, not {before}")
+                    array.write(np.ascontiguousarray(features).tobytes())
+                    numbers = [-1 if name is None else number.setdefault(name, len(number)) for name in classes]
+                    labels.write(np.array(numbers, np.int32).tobytes())
+                    ids.add(names)
+                    total += len(names)
             except ContentError as error:
                 raise AlearnError(f"data.root={data.root}: {file.name} {error}") from None
             bar.advance(1)
-    twice = ids.close()
+        twice = ids.finish()
     if twice:
         name, *rows = twice
         at = [files[int(np.searchsorted(starts, row, side="right")) - 1].name for row in rows]
@@ -195,24 +194,25 @@ def _copy(data: Features, store: Store, files: Sequence[Found], folder: Path) ->
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def _rows(opened: Any, data: Features) -> Iterator[tuple[list[str], Array, list[str | None]]]:
-    """Yield the ids, the features (float16 [n, F]) and the labels of some rows at a time."""
+def _rows(store: Store, found: Found, data: Features) -> Iterator[tuple[list[str], Array, list[str | None]]]:
+    """Yield the ids, the features (float16 [n, F]) and the labels of some rows of a file at a time."""
     arrow, parquet = pyarrow()
-    try:
-        file = parquet.ParquetFile(opened)
-        columns = _columns(file.schema_arrow, data)
-        wanted = [name for name in (ID, columns.features, columns.label) if name is not None]
-        row = 0
-        for batch in file.iter_batches(ROWS, columns=wanted):
-            names = _ids(batch.column(ID).to_pylist(), row)
-            features = _numbers(batch.column(columns.features), columns.features, row)
-            labels: list[str | None] = [None] * len(names)
-            if columns.label is not None:
-                labels = labels_as_text(batch.column(columns.label).to_pylist(), columns.names, columns.label)
-            yield names, features, labels
-            row += len(names)
-    except (arrow.ArrowException, OSError) as error:
-        raise ContentError(f"is no Parquet file, or is damaged ({' '.join(str(error).split())})") from None
+    with store.opened(found.path) as opened:
+        try:
+            file = parquet.ParquetFile(opened)
+            columns = _columns(file.schema_arrow, data)
+            wanted = [name for name in (ID, columns.features, columns.label) if name is not None]
+            row = 0
+            for batch in file.iter_batches(ROWS, columns=wanted):
+                names = _ids(batch.column(ID).to_pylist(), row)
+                features = _numbers(batch.column(columns.features), columns.features, row)
+                labels: list[str | None] = [None] * len(names)
+                if columns.label is not None:
+                    labels = labels_as_text(batch.column(columns.label).to_pylist(), columns.names, columns.label)
+                yield names, features, labels
+                row += len(names)
+        except (arrow.ArrowException, OSError) as error:
+            raise ContentError(f"is no Parquet file, or is damaged ({' '.join(str(error).split())})") from None
 
 
 def _columns(schema: Any, data: Features) -> Columns:

@@ -1,15 +1,21 @@
 """The names of millions of images: bytes in files, where a tuple of strings would take a gigabyte of memory."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO, overload
+from typing import BinaryIO, Self, overload
+from weakref import finalize
 
 import numpy as np
 
 from alearn.values import Array
 
 TEXT, ENDS, HASHES, PLACES = "ids.utf8", "ids.ends", "ids.hashes", "ids.places"
+
+WIDTH = 8
+"""Bytes of a number in ENDS."""
 
 BLOCK = 1 << 14
 """Names that are decoded at a time when all are read."""
@@ -19,13 +25,15 @@ class StoredIds(Sequence[str]):
     """n different names, in files that `IdsWriter` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        """Map the files of a folder."""
-        self._ends = np.memmap(folder / ENDS, np.int64, "r")
-        self._text = np.memmap(folder / TEXT, np.uint8, "r")
+        """Open the files of a folder. They are read, not mapped, because mapped pages count as memory of a process."""
+        self._ends, self._text = (os.open(folder / name, os.O_RDONLY) for name in (ENDS, TEXT))
+        for file in (self._ends, self._text):
+            finalize(self, os.close, file)
         self._folder = folder
+        self._total = os.fstat(self._ends).st_size // WIDTH
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return self._total
 
     @overload
     def __getitem__(self, at: int) -> str: ...
@@ -46,14 +54,25 @@ class StoredIds(Sequence[str]):
         """Return the names from one position to another."""
         if stop <= start:
             return []
-        first = int(self._ends[start - 1]) if start else 0
-        ends = (self._ends[start:stop] - first).tolist()
-        text = self._text[first : first + ends[-1]].tobytes()
+        before = max(0, start - 1)
+        edges = np.frombuffer(os.pread(self._ends, (stop - before) * WIDTH, before * WIDTH), np.int64)
+        if not start:
+            edges = np.concatenate([[0], edges])
+        first, *ends = edges.tolist()
+        text = os.pread(self._text, ends[-1] - first, first)
+        ends = [end - first for end in ends]
         starts = [0, *ends[:-1]]
         if text.isascii():
             names = text.decode()
             return [names[begin:end] for begin, end in zip(starts, ends, strict=True)]
         return [text[begin:end].decode() for begin, end in zip(starts, ends, strict=True)]
+
+    def some(self, index: Array) -> list[str]:
+        """Return the names at some positions (int64 [n]), in that order."""
+        ends = np.memmap(self._folder / ENDS, np.int64, "r")  # the mapping ends with this call
+        starts = np.where(index > 0, ends[index - 1], 0).tolist()
+        with (self._folder / TEXT).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+            return [text[start:end].decode() for start, end in zip(starts, ends[index].tolist(), strict=True)]
 
     def positions(self) -> Mapping[str, int]:
         """Return the position of each name."""
@@ -65,8 +84,9 @@ class _Positions(Mapping[str, int]):
 
     def __init__(self, ids: StoredIds, folder: Path) -> None:
         self._ids = ids
-        self._hashes = np.memmap(folder / HASHES, np.uint64, "r")
-        self._places = np.memmap(folder / PLACES, np.int64, "r")
+        some = len(ids) > 0  # an empty file cannot be mapped
+        self._hashes: Array = np.memmap(folder / HASHES, np.uint64, "r") if some else np.empty(0, np.uint64)
+        self._places: Array = np.memmap(folder / PLACES, np.int64, "r") if some else np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -86,7 +106,7 @@ class _Positions(Mapping[str, int]):
 
 
 class IdsWriter:
-    """Writes names to the files of a folder, some at a time."""
+    """Writes names to the files of a folder, some at a time. A context that closes the files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -94,6 +114,13 @@ class IdsWriter:
         self._ends: BinaryIO = (folder / ENDS).open("wb")
         self._hashes: list[Array] = []
         self._end = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._text.close()
+        self._ends.close()
 
     def add(self, names: Sequence[str]) -> None:
         """Append names."""
@@ -105,10 +132,10 @@ class IdsWriter:
         if len(ends):
             self._end = int(ends[-1])
 
-    def close(self) -> tuple[str, int, int] | None:
-        """Finish the files. Return a name that occurs twice, and its positions, if there is one."""
-        self._text.close()
-        self._ends.close()
+    def finish(self) -> tuple[str, int, int] | None:
+        """Write the index of all names. Return a name that occurs twice, and its positions, if there is one."""
+        self._text.flush()
+        self._ends.flush()
         hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
         self._hashes.clear()
         order = np.argsort(hashes, kind="stable")
@@ -126,6 +153,13 @@ class IdsWriter:
 def positions(ids: Sequence[str]) -> Mapping[str, int]:
     """Return the position of each name. The names must be different."""
     return ids.positions() if isinstance(ids, StoredIds) else {name: at for at, name in enumerate(ids)}
+
+
+def some(ids: Sequence[str], index: Array) -> Iterator[str]:
+    """Yield the names at some positions (int64 [n]), in that order."""
+    for start in range(0, len(index), BLOCK):
+        here = index[start : start + BLOCK]
+        yield from ids.some(here) if isinstance(ids, StoredIds) else [ids[at] for at in here.tolist()]
 
 
 def digest(ids: Sequence[str]) -> str:

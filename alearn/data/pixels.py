@@ -28,6 +28,9 @@ cache. But while they are mapped, they count as memory of this process.
 AROUND = 64 << 10
 """Bytes that Linux maps when one of them is read."""
 
+TAKEN = 1 << 10
+"""Rows that are copied before pages are dropped; if they lie far apart, each of them maps AROUND bytes."""
+
 COPIED = 64 << 20
 """Bytes that are copied to the GPU at a time."""
 
@@ -53,19 +56,21 @@ class Mapping:
 
     def copy(self, rows: Array, out: Array) -> None:
         """Copy some rows (int64 [B]) to `out`, [B, *row]. Drop the pages once KEPT bytes are mapped."""
-        np.take(self.array, rows, axis=0, out=out, mode="clip")  # "raise" would copy twice, and all rows exist
         stride = math.prod(self.array.shape[1:]) * self.array.itemsize
-        self._mapped += out.nbytes + len(np.unique(rows * stride // AROUND)) * AROUND
-        if self._mapped >= KEPT:
-            self._map.madvise(mmap.MADV_DONTNEED)
-            self._mapped = 0
+        for start in range(0, len(rows), TAKEN):
+            some = slice(start, start + TAKEN)
+            np.take(self.array, rows[some], axis=0, out=out[some], mode="clip")  # "raise" would copy twice
+            self._mapped += out[some].nbytes + len(np.unique(rows[some] * stride // AROUND)) * AROUND
+            if self._mapped >= KEPT:
+                self._map.madvise(mmap.MADV_DONTNEED)
+                self._mapped = 0
 
 
 class Mapped:
     """Some rows of a mapping, in any order, as `alearn.values.Images`. Batches of them are copied to a device."""
 
     def __init__(self, mapping: Mapping, rows: Array, device: torch.device | None = None) -> None:
-        """rows: int64 [N], existing rows of the array of the mapping."""
+        """rows: int32 or int64 [N], existing rows of the array of the mapping."""
         self._mapping = mapping
         self._rows = rows
         self.device = device or torch.device("cpu")
@@ -90,7 +95,7 @@ class Mapped:
         If the index is on a GPU, wait for it. Do not wait for the copy.
         """
         pinned = self.device.type == "cuda"
-        rows = self._rows[index.cpu().numpy()]
+        rows = self._rows[index.cpu().numpy()].astype(np.int64)
         batch = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype, pin_memory=pinned)
         self._mapping.copy(rows, batch.numpy())
         return batch.to(self.device, non_blocking=True)

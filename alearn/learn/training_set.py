@@ -29,11 +29,20 @@ class TrainingSet:
     doubt: Array | None = None
 
     @classmethod
-    def of(cls, ledger: Ledger) -> Self:
-        """Return the training set of everything that is labeled in the ledger."""
-        labeled = ledger.labeled
-        pool = np.flatnonzero(~ledger.hand)
-        return cls(labeled, ledger.label[labeled], ledger.hand[labeled], pool, ledger.doubt)
+    def of(cls, ledger: Ledger, hand_only: bool = False) -> Self:
+        """Return the training set of everything that is labeled in the ledger.
+
+        Args:
+            ledger: The labels.
+            hand_only: Whether to leave out the auto labels and the pool, which may have millions of images.
+        """
+        if not hand_only:
+            labeled = ledger.labeled
+            pool = np.flatnonzero(~ledger.hand)
+            return cls(labeled, ledger.label[labeled], ledger.hand[labeled], pool, ledger.doubt)
+        labeled = np.flatnonzero(ledger.hand & ~ledger.aside)
+        labeled = labeled[np.argsort(ledger.order[labeled])]
+        return cls(labeled, ledger.label[labeled], np.ones(len(labeled), bool), labeled[:0])
 
     def __len__(self) -> int:
         return len(self.index)

@@ -96,7 +96,9 @@ def decide(
     """
     sure = taken(policy, scores, round)
     checked = _unlike(policy, scores, sure, min(policy.query.covers(round), asks), generator)
-    candidates = np.setdiff1d(np.flatnonzero(sure), checked)
+    open_n = sure.copy()
+    open_n[checked] = False
+    candidates = np.flatnonzero(open_n)
     size = min(policy.auto.checks(asks), len(candidates), asks - len(checked))
     checked = np.concatenate([checked, draw.choice(candidates, size, replace=False)])
     if policy.query.pool > 1:

@@ -26,13 +26,13 @@ def random(scores: Scores, count: int, generator: np.random.Generator) -> Array:
 @register_query("least_confidence")
 def least_confidence(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """Choose the least p_1st (Lewis and Gale 1994). `doubt` orders the images even where p_1st is 1 in float32."""
-    return _largest(scores.doubt, count)
+    return largest(scores.doubt, count)
 
 
 @register_query("margin")
 def margin(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     """Choose the least p_1st - p_2nd (Scheffer, Decomain and Wrobel 2001): the model hesitates between two classes."""
-    return _largest(-scores.margin, count)
+    return largest(-scores.margin, count)
 
 
 @register_query("entropy", needs={"probs"})
@@ -40,7 +40,7 @@ def entropy(scores: Scores, count: int, generator: np.random.Generator) -> Array
     """Choose the largest entropy of the prediction, -sum p log p (Shannon 1948; Settles 2009, section 3.1)."""
     assert scores.probs is not None
     chunks = torch.split(scores.probs, max(1, ELEMENTS // scores.probs.shape[1]))
-    return _largest(torch.cat([torch.special.entr(p_bk).sum(1) for p_bk in chunks]).cpu().numpy(), count)
+    return largest(torch.cat([torch.special.entr(p_bk).sum(1) for p_bk in chunks]).cpu().numpy(), count)
 
 
 @register_query("bald", needs={"information"})
@@ -50,7 +50,7 @@ def bald(scores: Scores, count: int, generator: np.random.Generator) -> Array:
     It is large if the models that fit the labels disagree, but not if the image is unclear to each of them.
     """
     assert scores.information is not None
-    return _largest(scores.information, count)
+    return largest(scores.information, count)
 
 
 @register_query("coreset", needs={"features"})
@@ -107,5 +107,11 @@ def diverse(features_nf: Tensor, count: int, generator: np.random.Generator) -> 
     return np.sort(scattered((features_nf,), count, generator, first=0))
 
 
-def _largest(value_n: Array, count: int) -> Array:
-    return np.argsort(-value_n, kind="stable")[:count]
+def largest(value_n: Array, count: int) -> Array:
+    """Return the positions of the `count` largest values, the largest first. Ties go to the lower position."""
+    cost_n = -value_n
+    if 0 < count < len(cost_n):  # of millions of values, sort those that can be among them only
+        edge = np.partition(cost_n, count - 1)[count - 1]
+        at = np.flatnonzero(~(cost_n > edge))  # nan, which is last, keeps all
+        return at[np.argsort(cost_n[at], kind="stable")[:count]]
+    return np.argsort(cost_n, kind="stable")[:count]

@@ -161,8 +161,9 @@ class FolderJournal:
         names = self._setting.names
         ledger = entry.ledger
         terms = protocol.terms(self._setting.config.policy)
-        certificate_file.write_frozen(folder, ledger, names)
-        if not isinstance(entry, AuditFrozen):
+        if isinstance(entry, AuditFrozen):
+            certificate_file.write_frozen(folder, ledger, names)
+        else:
             certificate_file.write_answers(folder, ledger, terms, names)
         if isinstance(entry, Finished):
             certificate_file.save(folder, certificate_file.build(ledger, terms, names))

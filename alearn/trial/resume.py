@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from omegaconf import OmegaConf
 
-from alearn.config import AnyTrain, Auto, AutoTrain, Config, Folder, Model, Train, flatten, free, load
+from alearn.config import AnyTrain, Auto, AutoTrain, Config, Features, Folder, Model, Train, flatten, free, load
 from alearn.data.file_store import is_url
 from alearn.data.ids import digest
 from alearn.data.imageset import ImageSet
@@ -95,11 +95,12 @@ def check_config(config: Config, folder: Path) -> None:
 def as_before(config: Config, folder: Path) -> Config:
     """Return the config with its open choices settled as in the trial that the folder holds, if it holds one.
 
-    The path of a folder of images becomes absolute, because config.yaml may later be read in another working directory.
+    Paths of the user's own data become absolute, because config.yaml may later be read in another working directory.
     """
-    if isinstance(config.data, Folder) and config.data.root != MISSING and not is_url(config.data.root):
-        root = str(Path(config.data.root).expanduser().absolute())
-        config = config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+    if isinstance(config.data, Folder | Features):
+        paths = {key: getattr(config.data, key, None) for key in ("root", "images")}
+        here = {key: str(Path(path).expanduser().absolute()) for key, path in paths.items() if _is_local(path)}
+        config = config.model_copy(update={"data": config.data.model_copy(update=here)})
     try:
         before = load(folder / "config.yaml")
     except AlearnError:
@@ -118,6 +119,10 @@ def as_before(config: Config, folder: Path) -> Config:
     if any(_same(model, before.model) for model in networks):
         changed["model"] = before.model
     return config.model_copy(update=changed)
+
+
+def _is_local(path: str | None) -> TypeGuard[str]:
+    return path is not None and path != MISSING and not is_url(path)
 
 
 def _recipes(train: AnyTrain, before: AnyTrain) -> list[AnyTrain]:

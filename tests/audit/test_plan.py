@@ -29,7 +29,7 @@ def test_the_cost_is_that_of_audits_that_are_carried_out(whole):
             if costs.enough(stage, drawn[bad]):
                 break
         spent.append(result.audited + np.setdiff1d(np.arange(result.cut, items), order[: result.audited]).size)
-    simulated = costs.simulate([wrong] * 600)
+    simulated = costs.simulate(plan.ranked([wrong] * 600, items))
     assert np.mean(simulated) == pytest.approx(np.mean(spent), rel=0.15)
     assert np.median(simulated) == np.median(spent)
     assert np.percentile(simulated, 90) == pytest.approx(np.percentile(spent, 90), rel=0.3)
@@ -53,16 +53,37 @@ def test_looking_ahead_costs_no_more_than_always_taking_the_first_end(seed):
     likely.sort()
     stages = designs.staged(Claim(5000, 50), 0.05, 0, 5)
     wrong = [np.flatnonzero(random.random(5000) < likely) for _ in range(200)]
-    staged, single = (Costs([likely], some).simulate(wrong).mean() for some in (stages, stages[:1]))
+    staged, single = (Costs([likely], some).simulate(plan.ranked(wrong, 5000)).mean() for some in (stages, stages[:1]))
     assert staged < single
 
 
 def test_simulated_labels_are_wrong_as_often_as_they_should_be():
     likely = np.r_[np.full(50_000, 1e-4), np.linspace(0, 0.5, 200)]
-    drawn = plan.simulated([likely])
+    drawn = [wrong.place for wrong in plan.simulated([likely])]
     assert np.mean([len(places) for places in drawn]) == pytest.approx(likely.sum(), rel=0.05)
     assert np.mean([(places >= 50_000).sum() for places in drawn]) == pytest.approx(50, rel=0.05)
     assert all((np.diff(places) > 0).all() for places in drawn)
+
+
+def test_the_audits_of_a_large_pool_see_as_many_wrong_labels_at_the_same_places():
+    likely = np.linspace(0, 0.2, 20_000)
+    every = [wrong.place[wrong.rank < 3000] for wrong in plan.simulated([likely])]
+    some = [wrong.place[wrong.rank < 3000] for wrong in plan.simulated([likely], 3000)]
+    for value in (len, np.mean):
+        assert np.mean([value(one) for one in some]) == pytest.approx(np.mean([value(one) for one in every]), rel=0.08)
+    assert all(
+        len(wrong.place) == len(wrong.rank) and (wrong.rank < 3000).all() for wrong in plan.simulated([likely], 3000)
+    )
+
+
+def test_the_plan_for_a_large_pool_is_that_for_a_smaller_one(monkeypatch):
+    claim = Claim(50_000, 500)
+    profile = [np.r_[np.full(45_000, 1e-5), np.linspace(0, 0.1, 5000)]]
+    exact = plan.plans(claim, 0.05, profile)[0]
+    monkeypatch.setattr(plan, "LARGE", 10_000)
+    about = plan.plans(claim, 0.05, profile)[0]
+    assert about.mean == pytest.approx(exact.mean, rel=0.1)
+    assert Costs(profile, about.stages).simulate(plan.simulated(profile)).mean() < 1.05 * exact.mean
 
 
 def test_the_cheapest_plan_grows_more_tolerant_with_the_errors_that_are_expected():
@@ -117,7 +138,7 @@ def test_a_plan_is_hardly_dearer_if_confidences_are_not_what_they_say(stated):
     means = []
     for profiles in (error_profiles(doubt), [likely]):
         chosen = plan.plans(claim, 0.05, profiles)[0].stages
-        means.append(Costs(profiles, chosen).simulate(wrong).mean())
+        means.append(Costs(profiles, chosen).simulate(plan.ranked(wrong, 60_000)).mean())
     assert means[0] < 1.1 * means[1], "planned by the true probabilities, it costs not much less"
 
 

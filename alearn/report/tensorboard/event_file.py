@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from alearn.config import flatten
 from alearn.journal import Entry, Finished, Progress, Round
 from alearn.ledger import CANNOT_TELL
+from alearn.policy.query import largest
 from alearn.report import pictures
 from alearn.report.tensorboard import hparams, layout, projector
 from alearn.report.tensorboard.tags import BY_EPOCH, CLASSES, FINAL, OVER_HAND, RESULT, SCALARS, of_class, points
@@ -94,7 +95,7 @@ class TensorBoard:
         step = entry.number
         asked = np.flatnonzero(ledger.hand & (ledger.round == step))
         asked = asked[np.argsort(ledger.order[asked])]
-        doubtful = entry.scores.index[np.argsort(-entry.scores.doubt, kind="stable")]
+        doubtful = entry.scores.index[largest(entry.scores.doubt, SHOWN + len(asked))]
         doubtful = doubtful[~np.isin(doubtful, asked)]
         self._gallery("images/asked_this_round", asked, lambda i: f"human: {_name(classes, ledger.label[i])}", entry)
         self._gallery("images/most_doubtful_not_asked", doubtful, lambda i: "auto" if ledger.auto[i] else "open", entry)
