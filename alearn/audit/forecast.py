@@ -1,5 +1,7 @@
 """Forecast what the audit of a trial costs, and whether another round of training should come first."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from alearn.audit import plan, profiles, rules
@@ -47,7 +49,7 @@ def order(terms: Terms, ledger: Ledger) -> Array:
     item = np.flatnonzero(~ledger.hand)
     if terms.cut is not None:
         item = item[ledger.doubt[item] < np.log1p(-terms.cut) - ROUNDING]
-    ordered: Array = item[np.lexsort((item, ledger.doubt[item]))]
+    ordered: Array = item[np.argsort(ledger.doubt[item], kind="stable")]
     return ordered
 
 
@@ -75,7 +77,9 @@ def plans(terms: Terms, total: int, likely: Profiles, count: int) -> list[Plan]:
 
 def _cost(terms: Terms, ledger: Ledger, item: Array, likely: Array) -> float:
     """Return the expected hand labels of an audit of these items: those to check and those beyond the cut."""
-    label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
-    numbers = [str(number) for number in range(int(label.max(initial=-1)) + 1)]
-    places = rules.places(terms.scope, label, numbers).values()
+    places: Collection[Array | slice] = [slice(None)] if len(item) else []
+    if terms.scope == "class":
+        label = np.where(ledger.auto[item], ledger.label[item], ledger.guess[item])
+        numbers = [str(number) for number in range(int(label.max(initial=-1)) + 1)]
+        places = rules.places(terms.scope, label, numbers).values()
     return sum(plans(terms, len(ledger), [likely[place]], len(places))[0].mean for place in places)

@@ -63,7 +63,9 @@ def error_profiles(doubt: Array, known: Known | None = None, expected: float | N
     odds = _log_odds(doubt)
     if known is not None:
         shift, slope = _platt(_log_odds(known.doubt), known.wrong, known.weight)
-        return [_anywhere(_chance(shift + slope * odds))]
+        odds *= slope
+        odds += shift
+        return [_anywhere(_chance(odds))]
     if expected is None:
         return [_anywhere(_chance(slope * odds)) for slope in RESCALED]
     return [_anywhere(_scaled(slope * odds, expected)) for slope in RESCALED]
@@ -80,20 +82,29 @@ def _scaled(odds: Array, expected: float) -> Array:
 
 def _chance(odds: Array) -> Array:
     """Return the probabilities of log-odds."""
-    chance: Array = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
-    return chance
+    chance: Array = np.clip(odds, -500, 500)
+    np.negative(chance, out=chance)  # in place, because there may be millions of them
+    np.exp(chance, out=chance)
+    chance += 1
+    return np.divide(1, chance, out=chance)
 
 
 def _anywhere(likely: Array) -> Array:
     """Return a profile of which a share ANYWHERE does not depend on the confidence."""
-    profile: Array = (1 - ANYWHERE) * likely + ANYWHERE * likely.mean()
+    everywhere = ANYWHERE * likely.mean()
+    profile = likely * (1 - ANYWHERE)
+    profile += everywhere
     return profile
 
 
 def _log_odds(doubt: Array) -> Array:
     """Return log((1 - p) / p) for doubts log(1 - p)."""
-    doubt = np.clip(np.nan_to_num(doubt.astype(np.float64), nan=np.log(UNKNOWN)), -100, -1e-9)
-    odds: Array = doubt - np.log1p(-np.exp(doubt))
+    odds: Array = doubt.astype(np.float64)
+    np.nan_to_num(odds, copy=False, nan=np.log(UNKNOWN))
+    np.clip(odds, -100, -1e-9, out=odds)
+    right = np.exp(odds)
+    np.negative(right, out=right)
+    odds -= np.log1p(right, out=right)
     return odds
 
 

@@ -121,8 +121,9 @@ def audit(
     audited, errors = np.zeros((2, len(every)), int)
     while going:
         checked = {number: group.drawn(drawn)[: group.stages[stage].checked] for number, group in going.items()}
-        now = np.isin(drawn, np.concatenate(list(checked.values())))
-        _check(terms, asked, ledger, drawn[now], again)  # in the order of the draw, which tells nothing
+        now = np.zeros(len(drawn), bool)
+        now[np.concatenate(list(checked.values()))] = True
+        _check(terms, asked, ledger, drawn[now[drawn]], again)  # in the order of the draw, which tells nothing
         for number, place in checked.items():
             group = every[number]
             wrong = ledger.label[frozen.item[place]] != frozen.label[place]
@@ -251,7 +252,9 @@ def _write(ledger: Ledger, index: Array, label: Array, purpose: Source) -> None:
 def _left(ledger: Ledger, frozen: Audit, accepted: Array) -> Array:
     """Return the images that are neither accepted nor labeled by a human, int64 [n]: frozen ones first, in order."""
     beyond = frozen.item[~accepted]
-    rest = np.concatenate([beyond, np.setdiff1d(np.flatnonzero(~ledger.hand), frozen.item)])
+    never = ~ledger.hand
+    never[frozen.item] = False
+    rest = np.concatenate([beyond, np.flatnonzero(never)])
     left: Array = rest[~ledger.hand[rest]]
     return left
 

@@ -96,7 +96,9 @@ class Group:
 
         A uniform permutation of all places contains a uniform permutation of each group.
         """
-        group_order: Array = order[np.isin(order, self.place)]
+        mine = np.zeros(1 + max(self.place.max(initial=-1), order.max(initial=-1)), bool)
+        mine[self.place] = True
+        group_order: Array = order[mine[order]]
         return group_order
 
 

@@ -120,7 +120,7 @@ def test_an_audit_proves_its_labels(tmp_path):
 
 
 def test_what_does_not_suit_features_is_one_message(tmp_path):
-    words = blobs(tmp_path)
+    words = [word for word in blobs(tmp_path) if not word.startswith("train")]
     for more, message in (
         (
             ("model=small_cnn",),
@@ -128,7 +128,7 @@ def test_what_does_not_suit_features_is_one_message(tmp_path):
         ),
         (("train=frugal",), "train=frugal: trains on pixels, and data=features has none; give train=head"),
         (("oracle=web",), "oracle=web: people need to see the images; give the folder that their ids are relative to"),
-        (("data.augment=digits",), "data.augment=digits: must be none"),
+        (("data.augment=digits",), "data.augment=digits: must be 'none'"),
         (("data.size=48",), "data.size: there is no such key"),
     ):
         code, _, err = alearn(*words, *more, f"hydra.run.dir='{tmp_path}/out'")
