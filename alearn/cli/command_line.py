@@ -9,7 +9,7 @@ from typing import NoReturn, get_args
 from alearn.audit.plan import Kind
 from alearn.audit.rules import Scope
 from alearn.cli.exit_codes import UsageError
-from alearn.data.part import Part
+from alearn.data.part import BLOCK, Part
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,6 +72,61 @@ def part_of_all(text: str) -> Part:
         return Part.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_cluster(parser: Parser) -> None:
+    """Add the options that say how to compute blocks, and on which machines."""
+    parser.add_argument(
+        "--block",
+        type=whole(1),
+        default=BLOCK,
+        metavar="N",
+        help="images of a block (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="compute the blocks on this Ray cluster; without an address, on that of RAY_ADDRESS, or on this machine",
+    )
+    parser.add_argument(
+        "--workers", type=whole(1), metavar="N", help="processes on the cluster (default: as many as fit)"
+    )
+    parser.add_argument(
+        "--gpus-per-worker", type=amount, default=0.0, metavar="G", help="GPUs of each of them, for example 1 or 0.5"
+    )
+
+
+def cluster_words(args: argparse.Namespace) -> list[str]:
+    """Return the words of a command line that give the options of `add_cluster` the values that they have."""
+    words = [f"--block={args.block}"] if args.block != BLOCK else []
+    if args.ray is not None:
+        words.append(f"--ray={args.ray}" if args.ray else "--ray")
+    words += [f"--workers={args.workers}"] if args.workers else []
+    return words + ([f"--gpus-per-worker={args.gpus_per_worker:g}"] if args.gpus_per_worker else [])
+
+
+def check_cluster(args: argparse.Namespace, blocks: bool, how: str) -> None:
+    """Raise a UsageError for options of `add_cluster` that would do nothing. how: how to ask for blocks."""
+    words = cluster_words(args)
+    if words and not blocks:
+        raise UsageError(f"{words[0]}: is for blocks; {how}")
+    if args.ray is None and any(not word.startswith("--block") for word in words):
+        raise UsageError(f"{words[-1]}: is for a Ray cluster; give --ray, too")
+    if args.ray is not None and args.part is not None:
+        raise UsageError("--shard: a Ray cluster takes all blocks; give either --shard or --ray")
+
+
+def amount(text: str) -> float:
+    """Return a number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number, 0 or more")
+    return value
 
 
 def add_target(parser: Parser) -> None:

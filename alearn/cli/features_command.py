@@ -4,7 +4,7 @@ import shlex
 from argparse import Namespace
 from time import monotonic
 
-from alearn.cli.command_line import Parser, part_of_all
+from alearn.cli.command_line import Parser, add_cluster, check_cluster, cluster_words, filled, part_of_all
 from alearn.cli.exit_codes import DONE
 from alearn.config.renamed import refuse_old_overrides
 from alearn.errors import AlearnError
@@ -26,7 +26,18 @@ def parser() -> Parser:
         help="compute part I of N of a folder, from 1/N to N/N, beside other processes; auto takes I and N from the "
         "environment of a SLURM job array or an AWS Batch array job",
     )
-    group.add_argument("--merge", action="store_true", help="put together what all parts have computed")
+    group.add_argument(
+        "--merge",
+        action="store_true",
+        help="put together what all parts have computed; with --out, check that all is there",
+    )
+    parser.add_argument(
+        "--out",
+        type=filled,
+        metavar="OUT",
+        help="write Parquet files to this folder or URL, for data=features, in place of data.cache",
+    )
+    add_cluster(parser)
     parser.add_argument(
         "overrides",
         nargs="+",
@@ -38,6 +49,7 @@ def parser() -> Parser:
 
 def run(args: Namespace) -> int:
     """Compute what is not there yet, and print what was done."""
+    check_cluster(args, args.out is not None, "give --out OUT, too")
     from hydra.errors import HydraException  # here, because this takes long, and torch even longer
     from omegaconf.errors import OmegaConfBaseException
 
@@ -51,10 +63,12 @@ def run(args: Namespace) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         raise AlearnError(hydra_front.explain(error)) from error
 
+    from alearn.cli import block_run
     from alearn.config import Folder
     from alearn.data import feature_parts, sources
     from alearn.learn import device, extract
     from alearn.models.pretrained import Pretrained
+    from alearn.trial.block_tasks import FeatureTask
     from alearn.trial.settle import settle
 
     sources.check(config.data)
@@ -65,6 +79,16 @@ def run(args: Namespace) -> int:
     if not isinstance(settled.model, Pretrained):
         raise AlearnError(f"model={settled.model.name}: has no pretrained features; give model=pretrained")
     data = settled.data
+    parted = [f"--shard={args.part.number}/{args.part.parts}"] if args.part else ["--merge"] if args.merge else []
+    if args.out is not None:
+        if not isinstance(data, Folder):
+            raise AlearnError(f"--out={args.out}: is for data=folder; leave it out for data={data.name}")
+        task = FeatureTask(data, settled.model, config.device, config.precision, config.threads, args.out)
+        try:
+            return block_run.run(task, args, f"now: alearn data=features data.root={args.out} data.images={data.root}")
+        except KeyboardInterrupt as stop:
+            words = ["alearn", "features", f"--out={args.out}", *parted, *cluster_words(args), *args.overrides]
+            raise type(stop)(shlex.join(words)) from None
     extraction = extract.extraction(settled.model, data, runtime)
     start = monotonic()
     try:
@@ -80,8 +104,7 @@ def run(args: Namespace) -> int:
             folder = sources.features_folder(data, extraction, pool)
             total, skipped = len(pool) + len(test), len(pool.skipped) + len(test.skipped)
     except KeyboardInterrupt as stop:
-        part = [f"--shard={args.part.number}/{args.part.parts}"] if args.part else ["--merge"] if args.merge else []
-        raise type(stop)(shlex.join(["alearn", "features", *part, *args.overrides])) from None
+        raise type(stop)(shlex.join(["alearn", "features", *parted, *args.overrides])) from None
     seconds = monotonic() - start
     rate = f", {extraction.done / seconds:,.0f} images a second" if extraction.done else ""
     files = "1 file" if skipped == 1 else f"{skipped:,} files"

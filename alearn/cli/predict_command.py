@@ -1,10 +1,11 @@
 """`alearn predict`: label new images with the model of a finished trial."""
 
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
 
-from alearn.cli.command_line import Parser, part_of_all
+from alearn.cli.command_line import Parser, add_cluster, check_cluster, cluster_words, filled, part_of_all
 from alearn.cli.exit_codes import DONE, ERROR, UsageError
 
 
@@ -19,14 +20,21 @@ def parser() -> Parser:
         help="an image file, a folder of images or of shards (*.tar, *.parquet), or the URL of a folder, s3://BUCKET/DIR",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the labels to this CSV or *.parquet file (default: print)"
+        "--out",
+        type=filled,
+        metavar="OUT",
+        help="write the labels to this CSV or *.parquet file, or to Parquet files in this folder (ending in /) or URL "
+        "(default: print)",
     )
     parser.add_argument(
         "--shard",
+        dest="part",
         type=part_of_all,
         metavar="I/N",
         help="label part I of N of the images, from 1/N to N/N, beside other processes; auto: as a job array says",
     )
+    parser.add_argument("--merge", action="store_true", help="check that all parts are in the folder of --out")
+    add_cluster(parser)
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: %(default)s)"
     )
@@ -40,6 +48,10 @@ def run(args: Namespace) -> int:
     """Write the labels. If an image cannot be read, the exit code is 1, but the others still get their labels."""
     if not args.images and args.onnx is None:
         raise UsageError("nothing to do: give images, or --onnx FILE")
+    in_blocks = args.out is not None and (args.out.endswith("/") or "://" in args.out)
+    check_cluster(args, in_blocks, "give --out DIR/ or a URL, too")
+    if args.merge and not in_blocks:
+        raise UsageError("--merge: is for blocks; give --out DIR/ or a URL, too")
     from alearn.files import parquet_tables
     from alearn.learn import device  # here, because these import torch
     from alearn.trial import model_file, predict
@@ -49,19 +61,38 @@ def run(args: Namespace) -> int:
         predict.to_onnx(saved, args.onnx)
     if not args.images:
         return DONE
+    if in_blocks:
+        if len(args.images) != 1:
+            raise UsageError(
+                f"--out={args.out}: takes the images of one folder or URL, and {len(args.images)} were given"
+            )
+        return _in_blocks(args)
     runtime = device.choose(args.device, "fp32")
     problems: list[str] = []
     images = list(predict.found(args.images, problems))
-    if args.shard is not None:
-        images = [*args.shard.of(images)]
+    if args.part is not None:
+        images = [*args.part.of(images)]
     labels = predict.predict(saved, runtime, images, problems)
     if args.out is None:
         predict.write_csv(labels, sys.stdout)
-    elif args.out.suffix.lower() == parquet_tables.SUFFIX:
-        predict.write_parquet(labels, args.out)
+    elif args.out.lower().endswith(parquet_tables.SUFFIX):
+        predict.write_parquet(labels, Path(args.out))
     else:
-        with args.out.open("w", newline="") as out:
+        with Path(args.out).open("w", newline="") as out:
             predict.write_csv(labels, out)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return ERROR if problems else DONE
+
+
+def _in_blocks(args: Namespace) -> int:
+    """Write the labels block by block."""
+    from alearn.cli import block_run
+    from alearn.trial.block_tasks import LabelTask
+
+    try:
+        return block_run.run(LabelTask(args.folder.absolute(), args.images[0], args.device, args.out), args)
+    except KeyboardInterrupt as stop:
+        part = [f"--shard={args.part.number}/{args.part.parts}"] if args.part else []
+        words = ["predict", str(args.folder), *args.images, f"--out={args.out}", *part, *cluster_words(args)]
+        raise type(stop)(shlex.join(["alearn", *words])) from None

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from fsspec.core import url_to_fs
 
 from alearn.errors import AlearnError
+from alearn.files import atomic
 
 EXTRAS = {"s3fs": "s3", "gcsfs": "gcs"}
 """The extra that installs the library of a store."""
@@ -79,6 +80,13 @@ class Store:
         Raises:
             AlearnError: The store cannot be reached, or there is nothing below the root.
         """
+        files = self.listed()
+        if not files:
+            raise AlearnError(f"{self._key}={self.root}: there are no files; give the folder of your images")
+        return files
+
+    def listed(self) -> list[Found]:
+        """Return the files below the root, as `files` does. There may be none."""
         with self._reached():
             self._fs.invalidate_cache()
             found: dict[str, Any] = self._fs.find(self._path, detail=True)
@@ -88,17 +96,28 @@ class Store:
             for path, info in sorted(found.items())
             if path.startswith(prefix) and not path.endswith("/")  # some stores have files that stand for folders
         ]
-        files = [file for file in files if not any(part.startswith(".") for part in file.name.split("/"))]
-        if not files:
-            raise AlearnError(f"{self._key}={self.root}: there are no files; give the folder of your images")
-        return files
+        return [file for file in files if not any(part.startswith(".") for part in file.name.split("/"))]
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file below the root. A kill at any moment leaves either all of it or nothing."""
+        path = self.path(name)
+        with self._reached(path, "written"):
+            if is_url(self.root):
+                self._fs.pipe_file(path, content)  # an object appears when it is complete
+            else:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                atomic.replace(Path(path), content)
 
     def found(self, name: str) -> Found:
         """Return a file by its name. Raise AlearnError if there is none."""
-        path = f"{self._path.rstrip('/')}/{name}"
+        path = self.path(name)
         with self._reached(path):
             info: dict[str, Any] = self._fs.info(path)
         return Found(path, name, int(info.get("size") or 0), _ukey(info))
+
+    def path(self, name: str) -> str:
+        """Return the path of a file of the store by its name relative to the root."""
+        return f"{self._path.rstrip('/')}/{name}"
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """Return the bytes of a file, or some of them."""
@@ -113,15 +132,15 @@ class Store:
             yield file
 
     @contextmanager
-    def _reached(self, path: str | None = None) -> Iterator[None]:
+    def _reached(self, path: str | None = None, what: str = "read") -> Iterator[None]:
         try:
             yield
         except (AlearnError, ContentError):
             raise
         except Exception as error:  # each store has errors of its own
             why = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
-            what = "" if path is None else f"{path} "
-            raise AlearnError(f"{self._key}={self.root}: {what}cannot be read ({why})") from error
+            where = "" if path is None else f"{path} "
+            raise AlearnError(f"{self._key}={self.root}: {where}cannot be {what} ({why})") from error
 
 
 class StoredFile:

@@ -7,6 +7,9 @@ from typing import NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 
+BLOCK = 4096
+"""Images of a block (`alearn.data.blocks`), unless the user wants others. On a GPU, they are seconds of work."""
+
 ARRAYS = (
     ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"),
     ("AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE", "", ""),

@@ -5,7 +5,8 @@ Shape letters: N images, C channels, H height, W width.
 
 import hashlib
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -136,3 +137,22 @@ class InMemory:
     def gone(self, name: str) -> bool:
         """Return False: an image that this array lacks may be in another one."""
         return False
+
+
+def read_ahead(
+    source: Source, names: Sequence[str], step: int, known: Container[bytes] = ()
+) -> Generator[dict[str, tuple[Entry, Array | None]]]:
+    """Yield what a source has, by name, `step` items at a time. Threads read some while the caller uses others."""
+    threads = ThreadPoolExecutor()  # Pillow and SHA-256 release Python's lock
+    try:
+        before: tuple[Sequence[str], Iterator[tuple[Entry, Array | None]]] | None = None
+        for start in range(0, len(names), step):
+            chunk = names[start : start + step]
+            reading = chunk, threads.map(lambda name: source.read(name, known), chunk)
+            if before is not None:
+                yield dict(zip(*before, strict=True))
+            before = reading
+        if before is not None:
+            yield dict(zip(*before, strict=True))
+    finally:
+        threads.shutdown(cancel_futures=True)

@@ -18,7 +18,6 @@ import os
 import sqlite3
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -31,7 +30,7 @@ from torch import Tensor
 
 from alearn.data.pixels import Mapped, Mapping
 from alearn.data.progress_bar import Bar
-from alearn.data.row_source import Entry, Source
+from alearn.data.row_source import Entry, Source, read_ahead
 from alearn.errors import AlearnError
 from alearn.values import Array, Extractor, Images
 
@@ -230,22 +229,10 @@ class _Store:
         return entries
 
     def _read(self, names: Sequence[str]) -> Generator[dict[str, tuple[Entry, Array | None]]]:
-        """Yield what the source has, chunk by chunk, by name. Threads read a chunk while the caller uses another."""
+        """Yield what the source has, chunk by chunk, by name."""
         most = CHUNK if self._extractor is None else min(CHUNK, self._extractor.chunk)
         step = max(1, min(most, CHUNK_BYTES // math.prod(self._source.shape)))
-        threads = ThreadPoolExecutor()  # Pillow and SHA-256 release Python's lock
-        try:
-            before: tuple[Sequence[str], Iterator[tuple[Entry, Array | None]]] | None = None
-            for start in range(0, len(names), step):
-                chunk = names[start : start + step]
-                reading = chunk, threads.map(lambda name: self._source.read(name, self._row_of), chunk)
-                if before is not None:
-                    yield dict(zip(*before, strict=True))
-                before = reading
-            if before is not None:
-                yield dict(zip(*before, strict=True))
-        finally:
-            threads.shutdown(cancel_futures=True)
+        return read_ahead(self._source, names, step, self._row_of)
 
     def _written(self, read: dict[str, tuple[Entry, Array | None]], file: int, free: Iterator[int]) -> dict[str, Entry]:
         """Compute the rows of a chunk, write them to `free` rows, and return the entry of each name."""

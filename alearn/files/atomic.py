@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
+
+PREFIX = 100
+"""Characters of a name that its temporary file has, too, so that it is not too long."""
 
 
 def replace(path: Path, content: bytes | str) -> None:
@@ -56,4 +60,4 @@ def remove_partial(folder: Path) -> None:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f".{path.name[:PREFIX]}.{uuid4().hex}.partial")  # machines may share the folder

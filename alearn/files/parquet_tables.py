@@ -1,11 +1,14 @@
 """Read tables in Parquet files as the CSV files that they stand for, so that one set of rules applies to both."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from alearn.errors import AlearnError
 from alearn.files import csv_tables
+from alearn.values import Array
 
 SUFFIX = ".parquet"
 
@@ -44,3 +47,28 @@ def pyarrow() -> tuple[Any, Any]:
     except ImportError:
         raise AlearnError("Parquet files need pyarrow; pip install 'alearn[parquet]' installs it") from None
     return pyarrow, parquet
+
+
+def to_bytes(columns: Mapping[str, Sequence[str | None] | Array]) -> bytes:
+    """Return the content of a Parquet file. The same columns give the same bytes.
+
+    columns: texts, numbers [n], or numbers [n, F], which become lists of F numbers.
+
+    Raises:
+        AlearnError: pyarrow is not installed.
+    """
+    arrow, parquet = pyarrow()
+    arrays = {}
+    for name, values in columns.items():
+        if not isinstance(values, np.ndarray):
+            arrays[name] = arrow.array(values, arrow.string())
+        elif values.ndim == 1:
+            arrays[name] = arrow.array(values)
+        else:
+            arrays[name] = arrow.FixedSizeListArray.from_arrays(arrow.array(values.ravel()), values.shape[1])
+    out = arrow.BufferOutputStream()
+    wide = [name for name, values in columns.items() if isinstance(values, np.ndarray)]
+    narrow = [name for name in columns if name not in wide]
+    parquet.write_table(arrow.table(arrays), out, compression="zstd", use_dictionary=narrow)
+    content: bytes = out.getvalue().to_pybytes()
+    return content

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,9 @@ def load(folder: Path) -> Saved:
             f"{path} cannot be read as a model ({type(error).__name__}): it is damaged, or has another version"
         ) from error
     return Saved(network.eval(), classes, shape)
+
+
+def sha256(folder: Path) -> str:
+    """Return the SHA-256 of the model of a finished trial, which must be there."""
+    with (folder / NAME).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from typing import TextIO
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from alearn.config import Folder
 from alearn.data import listing
@@ -59,12 +60,29 @@ def found(images: Iterable[str], problems: list[str]) -> Iterator[Where]:
         yield from (place / image for image in pool.ids + test.ids)
 
 
+class Labeler:
+    """A trained network that labels images."""
+
+    def __init__(self, saved: Saved, runtime: Runtime) -> None:
+        self._network = saved.network.to(runtime.device)
+        self._classes = saved.classes
+        self._runtime = runtime
+
+    def __call__(self, pixels_bchw: Tensor) -> tuple[list[str], Array]:
+        """Return the names of the classes of images (uint8 [B, C, H, W]), and the probabilities, float64 [B]."""
+        if not len(pixels_bchw):
+            return [], np.empty(0)
+        with torch.inference_mode(), self._runtime.autocast():
+            guess, doubt, _ = judge(self._network(to_float(pixels_bchw.to(self._runtime.device))))
+        return [self._classes[label] for label in guess.tolist()], -np.expm1(doubt.cpu().numpy().astype(np.float64))
+
+
 def predict(saved: Saved, runtime: Runtime, images: Iterable[Where], problems: list[str]) -> Iterator[list[Labeled]]:
     """Yield the labels of a chunk of images at a time, in their order; add a message for each that cannot be read.
 
     Threads decode a chunk, and then it is scored. So memory does not grow with the number of images.
     """
-    network = saved.network.to(runtime.device)
+    labeler = Labeler(saved, runtime)
 
     def read(image: Where) -> Array | NotReadError:
         try:
@@ -83,14 +101,9 @@ def predict(saved: Saved, runtime: Runtime, images: Iterable[Where], problems: l
                 else:
                     good.append(image)
                     pixels.append(outcome)
-            if not good:
-                continue
-            images_bchw = torch.from_numpy(np.stack(pixels)).to(runtime.device)
-            with torch.inference_mode(), runtime.autocast():
-                guess, doubt, _ = judge(network(to_float(images_bchw)))
-            sure = -np.expm1(doubt.cpu().numpy().astype(np.float64))
-            names = [saved.classes[label] for label in guess.tolist()]
-            yield list(zip(map(str, good), names, sure.tolist(), strict=True))
+            if good:
+                names, sure = labeler(torch.from_numpy(np.stack(pixels)))
+                yield list(zip(map(str, good), names, sure.tolist(), strict=True))
 
 
 def write_csv(labels: Iterable[list[Labeled]], out: TextIO) -> None:

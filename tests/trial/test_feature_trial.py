@@ -135,5 +135,5 @@ def test_what_does_not_suit_features_is_one_message(tmp_path):
         assert code == 1
         assert message in err
         assert "Traceback" not in err
-    code, _, err = alearn("data=mnist", "model=linear", f"hydra.run.dir='{tmp_path}/out'")
+    code, _, err = alearn("data=mnist", "model=linear", f"hydra.run.dir='{tmp_path}/other'")
     assert (code, "model=linear: wants features, and data=mnist has pixels" in err) == (1, True)

@@ -1,0 +1,71 @@
+"""Compute blocks for `alearn features` and `alearn predict`: here, as one part of several, or on a Ray cluster."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from time import monotonic
+
+from alearn.cli.exit_codes import DONE, ERROR
+from alearn.data import blocks
+from alearn.data.blocks import Block, Done
+from alearn.data.file_store import Store
+from alearn.data.progress_bar import Bar
+from alearn.trial import block_tasks
+from alearn.trial.block_tasks import OUT, Task
+
+
+def run(task: Task, args: Namespace, then: str = "") -> int:
+    """Compute the blocks that are not there yet, and print what was done. Return the exit code.
+
+    If all blocks are there in the end, skipped.csv names the files that are in none. then: what to do with the blocks.
+    """
+    pool, test, every = block_tasks.plan(task, args.block)
+    out = Store(task.out, OUT)
+    start = monotonic()
+    images = sum(len(block.names) for block in every)
+    if not args.merge:
+        missing = blocks.begin(out, task.computer().key, every, args.block)
+        mine = every if args.part is None else [*args.part.of(every)]
+        todo = [block for block in mine if block in missing]
+        if args.part is not None:
+            print(f"part {args.part.number} of {args.part.parts}")
+        done = _computed(task, todo, args)
+        seconds = monotonic() - start
+        count = sum(block.images for block in done)
+        print(f"{_count(len(mine), 'block')}: {len(done):,} computed, the others were there already")
+        skipped = sum(block.skipped for block in done)
+        speed = f"{seconds:,.1f} s, {count / seconds:,.0f} a second"
+        print(f"{_count(count, 'image')} in {speed}; {_count(skipped, 'file')} skipped")
+        if args.part is not None:
+            return DONE
+    skipped = blocks.finish(out, every, [*pool.skipped, *test.skipped])
+    print(f"{out.root}: {_count(images, 'image')} in {_count(len(every), 'block')}", end="")
+    print(f"; {_count(skipped, 'file')} skipped, see {out.root}/{blocks.SKIPPED}" if skipped else "")
+    if then:
+        print(then)
+    return ERROR if skipped and not then else DONE
+
+
+def _computed(task: Task, todo: Sequence[Block], args: Namespace) -> list[Done]:
+    """Compute blocks, and show the progress."""
+    done = list[Done]()
+    if not todo:
+        return done
+    with Bar(sum(len(block.names) for block in todo), "images") as bar:
+        for block in _compute(task, todo, args):
+            done.append(block)
+            bar.advance(block.images + block.skipped)
+    return done
+
+
+def _compute(task: Task, todo: Sequence[Block], args: Namespace) -> Iterator[Done]:
+    if args.ray is None:
+        yield from map(block_tasks.worker(task), todo)
+        return
+    from alearn.trial import ray_blocks
+
+    cluster = ray_blocks.Cluster(args.ray or None, args.workers, args.gpus_per_worker)
+    yield from ray_blocks.compute(task, todo, cluster)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
