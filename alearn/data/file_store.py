@@ -4,10 +4,11 @@ fsspec is a library that torch brings along. The stores themselves need a librar
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from fsspec.core import url_to_fs
 
@@ -176,6 +177,12 @@ class Folder:
     def __truediv__(self, name: str) -> StoredFile:
         """Return a file by its name."""
         return StoredFile(self._store, self._files[name])
+
+    def part(self, names: Iterable[str]) -> Self:
+        """Return the same folder with some of its files only, which is small enough to send to another machine."""
+        part = copy(self)
+        part._files = {name: self._files[name] for name in names}
+        return part
 
     @property
     def names(self) -> list[str]:

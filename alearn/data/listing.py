@@ -167,7 +167,7 @@ def _classes(files: Tree) -> tuple[str, list[str]]:
     return "", names
 
 
-def place(data: Folder) -> Path | Place:
+def place(data: Folder) -> Path | StoredFolder | Shards:
     """Return where the images of a data set lie. Raise AlearnError if a store or a shard cannot be read."""
     if data.layout == SHARDS:
         return shards(data)

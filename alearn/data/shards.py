@@ -5,11 +5,12 @@ A shard is listed once. What was found is kept in data.cache, so that the next s
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from alearn.data import parquet_shard, tar_shard
 from alearn.data.file_store import ContentError, Found, Store, Stored, StoredFile, number
@@ -89,9 +90,22 @@ class Shards:
         self._fields = image, label
         self._cache = cache
         self._indexes = dict[str, Index]()
+        self._keep()
+
+    def _keep(self) -> None:
+        """Begin to keep in memory what was read last."""
         self._places = lru_cache(maxsize=NAMED)(self._places_of)
         self._lock = Lock()
         self._group = lru_cache(maxsize=GROUPS)(self._read_group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what to send to another process: all but what is kept in memory."""
+        return {name: value for name, value in vars(self).items() if name not in ("_places", "_lock", "_group")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what another process sent."""
+        vars(self).update(state)
+        self._keep()
 
     def __str__(self) -> str:
         return self._store.root
@@ -113,6 +127,23 @@ class Shards:
         column = index.column
         return Image(where, file, (column, first, second), None, lambda: self._cell(file, column, first, second))
 
+    def part(self, names: Iterable[str]) -> Self:
+        """Return the same shards with some of their images only, which are few enough to send to another machine."""
+        inside = dict[str, list[str]]()
+        for name in names:
+            shard = next(shard for shard in _starts(name) if shard in self._shards)
+            inside.setdefault(shard, []).append(name.removeprefix(f"{shard}/"))
+        part = copy(self)
+        part._shards = {shard: self._shards[shard] for shard in inside}
+        part._indexes = {shard: self._some(shard, some) for shard, some in inside.items()}
+        part._files = {path: self._files[path] for path in part._paths()}
+        return part
+
+    def _some(self, shard: str, names: Sequence[str]) -> Index:
+        index, places = self.index(shard), self._places(shard)
+        rows = [places[name] for name in names]
+        return Index([*names], [index.labels[row] for row in rows], [index.where[row] for row in rows], index.column)
+
     def has(self, where: Sequence[int] | str) -> bool:
         """Return whether an image is there. A Parquet file may have paths of files that are not."""
         return not isinstance(where, str) or where in self._files
@@ -125,8 +156,11 @@ class Shards:
     @property
     def others(self) -> list[str]:
         """The names of the files that are neither shards nor images of Parquet files."""
-        named = {path for name in self._shards for path in self.index(name).where if isinstance(path, str)}
-        return sorted(self._files.keys() - named)
+        return sorted(self._files.keys() - self._paths())
+
+    def _paths(self) -> set[str]:
+        """Return the paths of the image files that Parquet files have."""
+        return {path for name in self._shards for path in self.index(name).where if isinstance(path, str)}
 
     def index(self, name: str) -> Index:
         """Return what a shard holds. Raise AlearnError if it is damaged, or lacks a column."""

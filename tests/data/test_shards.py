@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import tarfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from alearn.config import Folder
-from alearn.data import decode, file_store, image_folder, listing, sources, tar_shard
+from alearn.data import decode, file_store, image_folder, listing, shards, sources, tar_shard
 from alearn.data.choose import sample
 from alearn.data.file_store import is_url
 from alearn.errors import AlearnError
@@ -404,3 +405,16 @@ def test_an_image_whose_store_is_gone_is_shown_by_its_pixels(tmp_path):
     pool = load(folder(tmp_path / "tars", tmp_path))
     (tmp_path / "tars" / "part-0.tar").unlink()
     assert decode.encoded(pool, 0, 12)[1] == "image/png"
+
+
+@pytest.mark.parametrize("make", [tars, parquets])
+def test_a_part_of_the_shards_reads_its_images_without_an_index_of_its_own(tmp_path, monkeypatch, make):
+    """It is what another machine gets, which has no data.cache of this one."""
+    ids = make(tmp_path / "root")
+    some = [ids[2], ids[11], ids[12], ids[29]]
+    sent = pickle.dumps(listing.shards(folder(tmp_path / "root", tmp_path)).part(some))
+    monkeypatch.setattr(shards, "_kept", None)
+    place = pickle.loads(sent)
+    assert [(place / name).read() for name in some] == [PICTURES[number] for number in (2, 11, 12, 29)]
+    with pytest.raises(KeyError):
+        place / ids[0]
