@@ -102,6 +102,7 @@ HOMES = {  # of a library: modules, or rooms whose modules may all know it
     "fsspec": {"alearn.data.file_store"},
     "pyarrow": {"alearn.files.parquet_tables"},
     "pydantic": {"alearn.config", "alearn.models", "alearn.oracle"},
+    "ray": {"alearn.trial.ray_blocks"},
     "rich": {"alearn.data.progress_bar", "alearn.report.console", "alearn.sweep.sweep_progress"},
     "sqlalchemy": {"alearn.sweep.search_study"},
     "sqlite3": {"alearn.data.row_store", "alearn.oracle.store"},

@@ -10,7 +10,7 @@ from alearn.data.blocks import Block, Done
 from alearn.data.file_store import Store
 from alearn.data.progress_bar import Bar
 from alearn.trial import block_tasks
-from alearn.trial.block_tasks import OUT, Task
+from alearn.trial.block_tasks import OUT, Place, Task
 
 
 def run(task: Task, args: Namespace, then: str = "") -> int:
@@ -18,17 +18,17 @@ def run(task: Task, args: Namespace, then: str = "") -> int:
 
     If all blocks are there in the end, skipped.csv names the files that are in none. then: what to do with the blocks.
     """
-    pool, test, every = block_tasks.plan(task, args.block)
+    place, pool, test, every = block_tasks.plan(task, args.block)
     out = Store(task.out, OUT)
     start = monotonic()
-    images = sum(len(block.names) for block in every)
     if not args.merge:
-        missing = blocks.begin(out, task.computer().key, every, args.block)
+        here = task if args.ray is None else task.on("auto")  # only the workers need the device that was asked for
+        there = blocks.begin(out, here.computer().key, every, args.block)
         mine = every if args.part is None else [*args.part.of(every)]
-        todo = [block for block in mine if block in missing]
+        todo = blocks.missing(out, there, mine, place)
         if args.part is not None:
             print(f"part {args.part.number} of {args.part.parts}")
-        done = _computed(task, todo, args)
+        done = _computed(task, todo, place, args)
         seconds = monotonic() - start
         count = sum(block.images for block in done)
         print(f"{_count(len(mine), 'block')}: {len(done):,} computed, the others were there already")
@@ -37,7 +37,7 @@ def run(task: Task, args: Namespace, then: str = "") -> int:
         print(f"{_count(count, 'image')} in {speed}; {_count(skipped, 'file')} skipped")
         if args.part is not None:
             return DONE
-    skipped = blocks.finish(out, every, [*pool.skipped, *test.skipped])
+    images, skipped = blocks.finish(out, every, [*pool.skipped, *test.skipped])
     print(f"{out.root}: {_count(images, 'image')} in {_count(len(every), 'block')}", end="")
     print(f"; {_count(skipped, 'file')} skipped, see {out.root}/{blocks.SKIPPED}" if skipped else "")
     if then:
@@ -45,26 +45,29 @@ def run(task: Task, args: Namespace, then: str = "") -> int:
     return ERROR if skipped and not then else DONE
 
 
-def _computed(task: Task, todo: Sequence[Block], args: Namespace) -> list[Done]:
+def _computed(task: Task, todo: Sequence[Block], place: Place, args: Namespace) -> list[Done]:
     """Compute blocks, and show the progress."""
     done = list[Done]()
     if not todo:
         return done
     with Bar(sum(len(block.names) for block in todo), "images") as bar:
-        for block in _compute(task, todo, args):
+        for block in _compute(task, todo, place, args):
             done.append(block)
             bar.advance(block.images + block.skipped)
     return done
 
 
-def _compute(task: Task, todo: Sequence[Block], args: Namespace) -> Iterator[Done]:
+def _compute(task: Task, todo: Sequence[Block], place: Place, args: Namespace) -> Iterator[Done]:
     if args.ray is None:
-        yield from map(block_tasks.worker(task), todo)
+        work = block_tasks.worker(task)
+        yield from (work(block, place) for block in todo)
         return
     from alearn.trial import ray_blocks
 
     cluster = ray_blocks.Cluster(args.ray or None, args.workers, args.gpus_per_worker)
-    yield from ray_blocks.compute(task, todo, cluster)
+    if cluster.gpus and task.device == "auto":
+        task = task.on("cuda")  # a worker that cannot use its GPU must say so, and not take the CPU
+    yield from ray_blocks.compute(task, todo, place, cluster)
 
 
 def _count(number: int, what: str) -> str:

@@ -116,6 +116,10 @@ def check_cluster(args: argparse.Namespace, blocks: bool, how: str) -> None:
         raise UsageError(f"{words[-1]}: is for a Ray cluster; give --ray, too")
     if args.ray is not None and args.part is not None:
         raise UsageError("--shard: a Ray cluster takes all blocks; give either --shard or --ray")
+    if args.ray is not None and args.merge:
+        raise UsageError("--merge: computes nothing; leave out --ray")
+    if args.gpus_per_worker > 1 and args.gpus_per_worker % 1:
+        raise UsageError(f"--gpus-per-worker={args.gpus_per_worker:g}: must be at most 1, or a whole number")
 
 
 def amount(text: str) -> float:

@@ -68,11 +68,13 @@ def run(args: Namespace) -> int:
     from alearn.data import feature_parts, sources
     from alearn.learn import device, extract
     from alearn.models.pretrained import Pretrained
+    from alearn.trial import block_tasks
     from alearn.trial.block_tasks import FeatureTask
     from alearn.trial.settle import settle
 
     sources.check(config.data)
-    runtime = device.choose(config.device, config.precision, config.threads)
+    chosen = config.device if args.ray is None else "auto"  # the machine that starts the work may have no GPU
+    runtime = device.choose(chosen, config.precision, config.threads)
     settled = settle(config.data, config.model, config.train, config.policy, runtime)  # as a trial does
     for note in settled.notes:
         print(note, flush=True)
@@ -83,7 +85,16 @@ def run(args: Namespace) -> int:
     if args.out is not None:
         if not isinstance(data, Folder):
             raise AlearnError(f"--out={args.out}: is for data=folder; leave it out for data={data.name}")
-        task = FeatureTask(data, settled.model, config.device, config.precision, config.threads, args.out)
+        at = {"root": block_tasks.absolute(data.root), "cache": block_tasks.absolute(data.cache)}
+        precision = "bf16" if runtime.bf16 else "fp32"  # the same on all machines
+        task = FeatureTask(
+            data.model_copy(update=at),
+            settled.model,
+            config.device,
+            precision,
+            config.threads,
+            block_tasks.absolute(args.out),
+        )
         try:
             return block_run.run(task, args, f"now: alearn data=features data.root={args.out} data.images={data.root}")
         except KeyboardInterrupt as stop:

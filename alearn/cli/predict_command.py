@@ -7,6 +7,7 @@ from pathlib import Path
 
 from alearn.cli.command_line import Parser, add_cluster, check_cluster, cluster_words, filled, part_of_all
 from alearn.cli.exit_codes import DONE, ERROR, UsageError
+from alearn.errors import AlearnError
 
 
 def parser() -> Parser:
@@ -48,7 +49,7 @@ def run(args: Namespace) -> int:
     """Write the labels. If an image cannot be read, the exit code is 1, but the others still get their labels."""
     if not args.images and args.onnx is None:
         raise UsageError("nothing to do: give images, or --onnx FILE")
-    in_blocks = args.out is not None and (args.out.endswith("/") or "://" in args.out)
+    in_blocks = args.out is not None and (args.out.endswith("/") or "://" in args.out or Path(args.out).is_dir())
     check_cluster(args, in_blocks, "give --out DIR/ or a URL, too")
     if args.merge and not in_blocks:
         raise UsageError("--merge: is for blocks; give --out DIR/ or a URL, too")
@@ -57,6 +58,8 @@ def run(args: Namespace) -> int:
     from alearn.trial import model_file, predict
 
     saved = model_file.load(args.folder)
+    if args.images and saved.shape[1:] == (1, 1):
+        raise AlearnError(f"{args.folder}: its model labels features (data=features), and no images")
     if args.onnx is not None:
         predict.to_onnx(saved, args.onnx)
     if not args.images:
@@ -88,11 +91,14 @@ def run(args: Namespace) -> int:
 def _in_blocks(args: Namespace) -> int:
     """Write the labels block by block."""
     from alearn.cli import block_run
+    from alearn.trial import block_tasks
     from alearn.trial.block_tasks import LabelTask
 
     try:
-        return block_run.run(LabelTask(args.folder.absolute(), args.images[0], args.device, args.out), args)
+        root, out = block_tasks.absolute(args.images[0]), block_tasks.absolute(args.out)
+        return block_run.run(LabelTask(args.folder.absolute(), root, args.device, out), args)
     except KeyboardInterrupt as stop:
-        part = [f"--shard={args.part.number}/{args.part.parts}"] if args.part else []
+        part = [f"--shard={args.part.number}/{args.part.parts}"] if args.part else ["--merge"] if args.merge else []
         words = ["predict", str(args.folder), *args.images, f"--out={args.out}", *part, *cluster_words(args)]
+        words += [f"--device={args.device}"] if args.device != "auto" else []
         raise type(stop)(shlex.join(["alearn", *words])) from None

@@ -12,6 +12,9 @@ from alearn.values import Array
 
 SUFFIX = ".parquet"
 
+NOTE = b"alearn"
+"""The key of the metadata that `to_bytes` writes."""
+
 
 def as_csv(path: Path, columns: Iterable[str]) -> bytes:
     """Return the content of a CSV file with the columns of a Parquet file. Only some columns are read and not empty.
@@ -49,10 +52,10 @@ def pyarrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-def to_bytes(columns: Mapping[str, Sequence[str | None] | Array]) -> bytes:
+def to_bytes(columns: Mapping[str, Sequence[str | None] | Array], about: str) -> bytes:
     """Return the content of a Parquet file. The same columns give the same bytes.
 
-    columns: texts, numbers [n], or numbers [n, F], which become lists of F numbers.
+    columns: texts, numbers [n], or numbers [n, F], which become lists of F numbers. about: what `note` reads.
 
     Raises:
         AlearnError: pyarrow is not installed.
@@ -69,6 +72,17 @@ def to_bytes(columns: Mapping[str, Sequence[str | None] | Array]) -> bytes:
     out = arrow.BufferOutputStream()
     wide = [name for name, values in columns.items() if isinstance(values, np.ndarray)]
     narrow = [name for name in columns if name not in wide]
-    parquet.write_table(arrow.table(arrays), out, compression="zstd", use_dictionary=narrow)
+    table = arrow.table(arrays).replace_schema_metadata({NOTE: about})
+    parquet.write_table(table, out, compression="zstd", use_dictionary=narrow)
     content: bytes = out.getvalue().to_pybytes()
     return content
+
+
+def note(opened: Any) -> str | None:
+    """Return what `to_bytes` was told about an open file; None if it was not, or the file is damaged."""
+    arrow, parquet = pyarrow()
+    try:
+        found: bytes | None = (parquet.read_schema(opened).metadata or {}).get(NOTE)
+    except (arrow.ArrowException, OSError):
+        return None
+    return None if found is None else found.decode()

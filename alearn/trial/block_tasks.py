@@ -1,23 +1,26 @@
 """The work that is done block by block: features of images, and labels by the model of a trial.
 
-A task is a small value that can be sent to another machine. There, `open` loads its network, once.
+A task is a small value that can be sent to another machine. There, `worker` loads its network, once. All its paths are
+absolute, because another process has another working directory.
 
 Shape letters: B images, C channels, H height, W width.
 """
 
+import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from torch import Tensor
 
 from alearn.config import Folder
 from alearn.data import blocks, listing
 from alearn.data.blocks import Block, Done
-from alearn.data.file_store import Store
+from alearn.data.file_store import Folder as StoredFolder
+from alearn.data.file_store import Store, is_url
 from alearn.data.listing import Listing
+from alearn.data.shards import Shards
 from alearn.data.tree import tree
 from alearn.errors import AlearnError
 from alearn.learn import device
@@ -30,9 +33,23 @@ from alearn.values import Array
 
 OUT = "--out"
 
+Place = Path | StoredFolder | Shards
+"""Where the images of a task lie."""
+
+Work = Callable[[Block, Place], Done]
+"""Computes a block. The place may have the images of this block alone."""
+
 
 class Task(Protocol):
     """Something that is computed of a data set."""
+
+    @property
+    def device(self) -> str:
+        """auto, cpu or cuda."""
+
+    @property
+    def root(self) -> str:
+        """The folder or URL of the images."""
 
     @property
     def out(self) -> str:
@@ -41,6 +58,9 @@ class Task(Protocol):
     @property
     def data(self) -> Folder:
         """The images."""
+
+    def on(self, device: str) -> Self:
+        """Return the same task on another device."""
 
     def computer(self) -> blocks.Computer:
         """Load the network. Raise AlearnError if it is not available here."""
@@ -56,6 +76,15 @@ class FeatureTask:
     precision: str
     threads: int | str
     out: str
+
+    @property
+    def root(self) -> str:
+        """The folder or URL of the images."""
+        return self.data.root
+
+    def on(self, device: str) -> Self:
+        """Return the same task on another device."""
+        return replace(self, device=device)
 
     def computer(self) -> "Features":
         """Load the network."""
@@ -88,6 +117,10 @@ class LabelTask:
     root: str
     device: str
     out: str
+
+    def on(self, device: str) -> Self:
+        """Return the same task on another device."""
+        return replace(self, device=device)
 
     @property
     def data(self) -> Folder:
@@ -123,14 +156,38 @@ class Labels:
         return {"label": names, "confidence": sure}
 
 
-def plan(task: Task, size: int) -> tuple[Listing, Listing, list[Block]]:
-    """List the images of a task, and cut them into blocks. Raise AlearnError if there are none."""
-    pool, test = listing.listed(task.data)
+def absolute(root: str) -> str:
+    """Return the same folder for all processes of this machine; a URL as it is."""
+    return root if is_url(root) else str(Path(root).expanduser().absolute())
+
+
+def plan(task: Task, size: int) -> tuple[Place, Listing, Listing, list[Block]]:
+    """List the images of a task, once, and cut them into blocks. Raise AlearnError if there are none."""
+    data = task.data
+    place = listing.place(data)
+    pool, test = listing.listed(data, place)
     if not pool.ids and not test.ids:
-        raise AlearnError(f"data.root={task.data.root}: {listing.nothing(pool.skipped)}")
-    return pool, test, blocks.cut(pool, test, size)
+        raise AlearnError(f"data.root={data.root}: {listing.nothing(pool.skipped)}")
+    return place, pool, test, blocks.cut(pool, test, size)
 
 
-def worker(task: Task) -> Callable[[Block], Done]:
-    """Load the network of a task, and return what computes a block."""
-    return partial(blocks.compute, place=listing.place(task.data), computer=task.computer(), out=Store(task.out, OUT))
+def part(place: Place, block: Block) -> Place:
+    """Return what is needed to read the images of a block, so that another machine does not list all."""
+    return place if isinstance(place, Path) else place.part(block.names)
+
+
+def worker(task: Task) -> Work:
+    """Load the network of a task, and return what computes a block.
+
+    Raises:
+        AlearnError: This machine does not see the images or the folder of the blocks, or would compute something else.
+    """
+    here = platform.node()
+    if not is_url(task.root) and not Path(task.root).is_dir():
+        raise AlearnError(
+            f"data.root={task.root}: {here} has no such folder; give one that all machines share, or a URL"
+        )
+    out = Store(task.out, OUT)
+    computer = task.computer()
+    blocks.check(out, computer.key, here)
+    return lambda block, place: blocks.compute(block, place, computer, out)

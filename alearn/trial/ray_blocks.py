@@ -5,16 +5,29 @@ itself, and a driver that is started again goes on with the blocks that are not 
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+import pickle
+import signal
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from alearn import __version__
 from alearn.data.blocks import Block, Done
 from alearn.errors import AlearnError
-from alearn.trial.block_tasks import Task, worker
+from alearn.files.parquet_tables import pyarrow
+from alearn.trial import block_tasks
+from alearn.trial.block_tasks import Place, Task, Work
 
-log = logging.getLogger(__name__)
+DEATHS = 10
+"""How often a block may end its worker. Machines that are taken away do it by chance, but an image that always does it
+would be tried for ever.
+"""
+
+ANSWER = 300.0
+"""Seconds in which each machine of the cluster must start a process."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Cluster:
     gpus: float = 0.0
 
 
-def compute(task: Task, blocks: Sequence[Block], cluster: Cluster) -> Iterator[Done]:
+def compute(task: Task, todo: Sequence[Block], place: Place, cluster: Cluster) -> Iterator[Done]:
     """Compute blocks, and yield each when it is done, in any order.
 
     Raises:
@@ -41,23 +54,28 @@ def compute(task: Task, blocks: Sequence[Block], cluster: Cluster) -> Iterator[D
     """
     ray = _connected(cluster.address)
     try:
-        count = _workers(cluster, ray.cluster_resources())
-        _check_versions(ray)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        rows = [block._asdict() for block in blocks]
-        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        count = _workers(cluster, [node["Resources"] for node in nodes])
+        _check_versions(ray, [node for node in nodes if node["Resources"].get("CPU")])
+        done = ray.data.from_arrow([_packed(block, place) for block in todo]).map_batches(
             Computing,
             fn_constructor_args=(task,),
-            concurrency=min(count, len(rows)),
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=min(count, len(todo))),
             num_cpus=1,
             num_gpus=cluster.gpus or None,
+            max_task_retries=DEATHS,
         )
         for row in done.iter_rows():
             if row["error"]:
                 raise AlearnError(row["error"])
             yield Done(row["file"], row["images"], row["skipped"])
+    except ray.exceptions.ActorDiedError as error:
+        raise AlearnError(
+            f"--ray: a worker has died {DEATHS + 1} times at the same block (Ray says: {_line(error)}). It may lack "
+            "memory: give fewer --workers, or a smaller --block to another --out"
+        ) from None
     finally:
         ray.shutdown()
 
@@ -67,51 +85,81 @@ class Computing:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._work: Any = None
+        self._work: Work | None = None
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Compute a block, and return what became of it."""
+    def __call__(self, batch: Any) -> dict[str, list[Any]]:
+        """Compute a block, and return what became of it. batch: a table of one row, as `_packed` makes it."""
+        block, place = pickle.loads(zlib.decompress(batch["block"][0].as_py()))
+        done, error = Done(block.file, 0, 0), ""
         try:
             if self._work is None:
-                self._work = worker(self._task)
-            labels = [None if label is None else str(label) for label in row["labels"]]
-            done = self._work(Block(row["file"], [*map(str, row["names"])], labels))
-            return {**done._asdict(), "error": ""}
-        except AlearnError as error:
-            return {**Done(row["file"], 0, 0)._asdict(), "error": str(error)}
+                self._work = block_tasks.worker(self._task)
+            done = self._work(block, place)
+        except AlearnError as wrong:
+            error = str(wrong)
+        return {name: [value] for name, value in {**done._asdict(), "error": error}.items()}
+
+
+def fitting(nodes: Sequence[Mapping[str, float]], gpus: float) -> int:
+    """Return how many workers with a CPU and some GPUs fit at the same time on machines with these resources.
+
+    A worker is on one machine, and one that has a fraction of a GPU is on one GPU.
+    """
+
+    def on(node: Mapping[str, float]) -> float:
+        there = node.get("GPU", 0.0) + 1e-6
+        by_gpu = inf if not gpus else int(there) * int(1 / gpus + 1e-6) if gpus < 1 else int(there / gpus)
+        return min(int(node.get("CPU", 0)), by_gpu)
+
+    return int(sum(map(on, nodes)))
+
+
+def _packed(block: Block, place: Place) -> Any:
+    """Return a table with a block, and with what is needed to read its images. Ray keeps one for each block."""
+    arrow, _ = pyarrow()
+    content = zlib.compress(pickle.dumps((block, block_tasks.part(place, block))), 1)
+    return arrow.table({"block": arrow.array([content], arrow.large_binary())})
 
 
 def _connected(address: str | None) -> Any:
     """Return the module ray, connected to a cluster."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it reports trouble that it then mends
     try:
         import ray
         import ray.data
     except ImportError as error:
         raise AlearnError(f"--ray: needs Ray and its Data library ({error}); pip install 'alearn[ray]'") from None
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    terminate = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except Exception as error:  # Ray has many, and a cluster that is not there is only one of the reasons
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise AlearnError(f"--ray={address or 'auto'}: no cluster can be used there ({why})") from None
+        at = address or os.environ.get("RAY_ADDRESS") or "this machine"
+        raise AlearnError(f"--ray: no cluster can be used at {at} ({_line(error)})") from None
+    signal.signal(signal.SIGTERM, terminate)  # Ray's own would end this process without a word
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
     return ray
 
 
-def _workers(cluster: Cluster, there: dict[str, float]) -> int:
-    """Return how many workers to start, of those that were asked for. Raise AlearnError if none can run."""
-    cpus, gpus = int(there.get("CPU", 0)), there.get("GPU", 0.0)
-    if cluster.gpus > gpus or not cpus:
+def _workers(cluster: Cluster, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Return how many workers to start. Raise AlearnError if none can run."""
+    fit = fitting(nodes, cluster.gpus)
+    if not fit:
+        cpus, gpus = (sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU"))
+        asked = f"--gpus-per-worker={cluster.gpus:g}" if cluster.gpus else "--ray"
+        need = f"a CPU and {cluster.gpus:g} GPUs" if cluster.gpus else "a CPU"
         raise AlearnError(
-            f"--gpus-per-worker={cluster.gpus:g}: the cluster has {gpus:g} GPUs and {cpus} CPUs; a worker needs that "
-            "many GPUs and a CPU"
+            f"{asked}: a worker needs {need} of one machine, and the cluster has {cpus:g} CPUs and {gpus:g} GPUs"
         )
-    fit = min(cpus, int(gpus / cluster.gpus + 1e-6)) if cluster.gpus else cpus
     if cluster.workers is not None and cluster.workers > fit:
-        log.warning("--workers=%d: only %d fit into the cluster, so it is %d", cluster.workers, fit, fit)
+        print(f"--workers={cluster.workers}: only {fit} fit into the cluster, so there are {fit}", flush=True)
     return min(fit, cluster.workers or fit)
 
 
-def _check_versions(ray: Any) -> None:
+def _check_versions(ray: Any, nodes: Sequence[Mapping[str, Any]]) -> None:
     """Raise AlearnError if a machine of the cluster lacks alearn, or has another version."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -121,18 +169,25 @@ def _check_versions(ray: Any) -> None:
 
             return str(import_module("alearn").__version__)
         except ImportError:
-            return "(none)"
+            return ""
 
-    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     asked = [
         ray.remote(version)
         .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
         .remote()
         for node in nodes
     ]
-    for node, there in zip(nodes, ray.get(asked), strict=True):
+    try:
+        found = ray.get(asked, timeout=ANSWER)
+    except ray.exceptions.GetTimeoutError:
+        raise AlearnError(f"--ray: a machine of the cluster starts no process within {ANSWER:.0f} seconds") from None
+    for node, there in zip(nodes, found, strict=True):
         if there != __version__:
-            where = node["NodeManagerHostname"]
+            what = f"has alearn {there}" if there else "has no alearn"
             raise AlearnError(
-                f"--ray: {where} has alearn {there}, and this is {__version__}; install this version there"
+                f"--ray: {node['NodeManagerHostname']} {what}, and this is {__version__}; install this version there"
             )
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -80,7 +80,7 @@ def test_blocks_hold_the_features_that_a_trial_computes(words, tmp_path):
     assert lines[1].startswith("21 images in ")
     assert lines[1].endswith(" a second; 1 file skipped")
     assert lines[2].startswith(
-        f"{tmp_path}/out: 22 images in 5 blocks; 2 files skipped, see {tmp_path}/out/skipped.csv"
+        f"{tmp_path}/out: 21 images in 5 blocks; 2 files skipped, see {tmp_path}/out/skipped.csv"
     )
     assert lines[3] == f"now: alearn data=features data.root={tmp_path}/out data.images={tmp_path}/images"
 
@@ -95,7 +95,7 @@ def test_parts_together_are_the_whole_and_a_missing_one_is_named(words, tmp_path
     assert features(tmp_path / "out", "--shard", "1/2", *words)[0] == 0
     assert "skipped.csv" not in contents(tmp_path / "out")
     code, out, _ = features(tmp_path / "out", "--merge", *words)
-    assert (code, "22 images in 5 blocks" in out) == (0, True)
+    assert (code, "21 images in 5 blocks" in out) == (0, True)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -103,11 +103,11 @@ def test_a_run_that_is_interrupted_goes_on_with_the_blocks_that_are_missing(word
     assert features(tmp_path / "whole", *words)[0] == 0
     real, seen = blocks.compute, []
 
-    def interrupted(block: blocks.Block, **rest: Any) -> blocks.Done:
+    def interrupted(block: blocks.Block, *rest: Any) -> blocks.Done:
         if len(seen) == 2:
             signal.raise_signal(signal.SIGINT)
         seen.append(block.file)
-        return real(block, **rest)
+        return real(block, *rest)
 
     with monkeypatch.context() as patched:
         patched.setattr(blocks, "compute", interrupted)
@@ -123,9 +123,9 @@ def test_a_run_that_is_interrupted_goes_on_with_the_blocks_that_are_missing(word
 @pytest.mark.slow
 def test_a_process_that_is_killed_leaves_whole_blocks_only(words, tmp_path):
     assert features(tmp_path / "whole", *words)[0] == 0
-    with start("features", "--out", tmp_path / "out", "--block", "5", *words) as process:
-        until(lambda: (tmp_path / "out" / "block-00001-of-00005.parquet").exists(), "the first block")
-        process.kill()
+    process = start("features", "--out", tmp_path / "out", "--block", "5", *words)
+    until(lambda: (tmp_path / "out" / "block-00001-of-00005.parquet").exists(), "the first block")
+    process.kill()
     assert features(tmp_path / "out", *words)[0] == 0
     found = {name: text for name, text in contents(tmp_path / "out").items() if not name.startswith(".")}
     assert found == contents(tmp_path / "whole")
@@ -135,12 +135,12 @@ def test_a_folder_of_other_blocks_is_refused(words, tmp_path):
     assert features(tmp_path / "out", *words)[0] == 0
     before = contents(tmp_path / "out")
     code, _, err = alearn("features", "--out", tmp_path / "out", "--block", "6", *words)
-    assert (code, "holds blocks of another images and another size of blocks; give another folder" in err) == (1, True)
+    assert (code, "holds blocks of another size of blocks; give another --out" in err) == (1, True)
     code, _, err = features(tmp_path / "out", *words, "model.name=test_resnet")
-    assert (code, "holds blocks of another model; give another folder" in err) == (1, True)
+    assert (code, "holds blocks of another model; give another --out" in err) == (1, True)
     Image.new("RGB", (32, 32)).save(tmp_path / "images" / "up" / "more.png")
     code, _, err = features(tmp_path / "out", *words)
-    assert (code, "holds blocks of another images; give another folder" in err) == (1, True)
+    assert (code, "holds blocks of another images; give another --out" in err) == (1, True)
     assert contents(tmp_path / "out") == before
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.parquet").write_bytes(b"data")
@@ -178,7 +178,11 @@ def test_the_features_are_a_pool_and_the_model_labels_new_features_in_blocks(wor
     assert features(tmp_path / "out", *words)[0] == 0
     pool = ("data=features", f"data.root='{tmp_path}/out'", f"data.cache='{tmp_path}/cache'", "oracle=truth")
     code, _, err = alearn(
-        *pool, f"data.images='{tmp_path}/images'", "policy.hand_budget=12", f"hydra.run.dir='{tmp_path}/t'"
+        *pool,
+        f"data.images='{tmp_path}/images'",
+        "policy.init_count=6",
+        "policy.hand_budget=12",
+        f"hydra.run.dir='{tmp_path}/t'",
     )
     assert code == 0, err
     code, out, err = alearn("predict", tmp_path / "t", tmp_path / "out")
@@ -192,7 +196,7 @@ def test_the_features_are_a_pool_and_the_model_labels_new_features_in_blocks(wor
 
 
 def trial(tmp_path: Path, words: tuple[str, ...]) -> Path:
-    code, _, err = alearn("data=folder", *words, "train=head", "oracle=truth", "policy=own", "policy.hand_budget=12",
+    code, _, err = alearn("data=folder", *words, "train=head", "oracle=truth", "policy=own", "policy.init_count=6", "policy.hand_budget=12",
                           f"hydra.run.dir='{tmp_path}/t'")  # fmt: skip
     assert code == 0, err
     return tmp_path / "t"
