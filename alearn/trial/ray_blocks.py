@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ DEATHS = 10
 """How often a block may end its worker. Machines that are taken away do it by chance, but an image that always does it
 would be tried for ever.
 """
+
+CONNECT = 10.0
+"""Seconds in which the head of a cluster must answer."""
 
 ANSWER = 300.0
 """Seconds in which each machine of the cluster must start a process."""
@@ -65,7 +69,7 @@ def compute(task: Task, todo: Sequence[Block], place: Place, cluster: Cluster) -
             compute=ray.data.ActorPoolStrategy(size=min(count, len(todo))),
             num_cpus=1,
             num_gpus=cluster.gpus or None,
-            max_task_retries=DEATHS,
+            ray_remote_args_fn=lambda: {"max_task_retries": DEATHS},
         )
         for row in done.iter_rows():
             if row["error"]:
@@ -132,16 +136,24 @@ def _connected(address: str | None) -> Any:
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     terminate = signal.getsignal(signal.SIGTERM)
+    at = address or os.environ.get("RAY_ADDRESS") or "this machine"
     try:
+        _reach(at)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except Exception as error:  # Ray has many, and a cluster that is not there is only one of the reasons
-        at = address or os.environ.get("RAY_ADDRESS") or "this machine"
         raise AlearnError(f"--ray: no cluster can be used at {at} ({_line(error)})") from None
     signal.signal(signal.SIGTERM, terminate)  # Ray's own would end this process without a word
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     return ray
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if nobody answers at HOST:PORT. Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), CONNECT).close()
 
 
 def _workers(cluster: Cluster, nodes: Sequence[Mapping[str, float]]) -> int:
