@@ -66,7 +66,7 @@ def compute(task: Task, todo: Sequence[Block], place: Place, cluster: Cluster) -
             fn_constructor_args=(task,),
             batch_size=1,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=min(count, len(todo))),
+            compute=ray.data.ActorPoolStrategy(size=min(count, len(todo)), max_tasks_in_flight_per_actor=1),
             num_cpus=1,
             num_gpus=cluster.gpus or None,
             ray_remote_args_fn=lambda: {"max_task_retries": DEATHS},
