@@ -2,7 +2,9 @@
 
 import csv
 import io
+import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +153,66 @@ def test_a_folder_of_other_blocks_is_refused(words, tmp_path):
     assert (code, f"--out={tmp_path}/file/out: " in err, "cannot be written" in err) == (1, True, True)
 
 
+def test_an_image_that_has_changed_and_a_damaged_block_are_noticed(words, tmp_path):
+    out = tmp_path / "out"
+    assert features(out, *words)[0] == 0
+    before = contents(out)
+    os.utime(tmp_path / "images" / "up" / "01.png", ns=(0, 10**9))  # the third block has down/20, and then up
+    code, _, err = features(out, *words)
+    assert code == 1
+    message = "have changed since it was computed; delete it to compute it again, or give another --out"
+    assert err == f"error: --out={out}: the images of block-00003-of-00005.parquet {message}\n"
+    (out / "block-00003-of-00005.parquet").unlink()
+    assert features(out, *words)[1].splitlines()[0] == "5 blocks: 1 computed, the others were there already"
+    changed = [name for name, text in contents(out).items() if text != before[name]]
+    assert changed == ["block-00003-of-00005.parquet"]
+    (out / "block-00002-of-00005.parquet").write_bytes(before["block-00002-of-00005.parquet"][:100])
+    code, _, err = features(out, *words)
+    assert (code, "block-00002-of-00005.parquet is damaged, or is no block of alearn's; delete it" in err) == (1, True)
+    (out / "alearn.json").write_text("{}")
+    code, _, err = features(out, *words)
+    assert (code, "alearn.json is damaged; give another --out" in err) == (1, True)
+
+
+def test_a_machine_that_does_not_see_the_images_or_the_blocks_computes_nothing(words, tmp_path):
+    """It would call all images missing, or keep its blocks to itself."""
+    config = compose("data=folder", *words)
+    at = {"root": str(tmp_path / "elsewhere"), "cache": str(tmp_path / "cache")}
+    task = block_tasks.FeatureTask(config.data, config.model, "cpu", "fp32", "auto", str(tmp_path / "out"))
+    with pytest.raises(AlearnError, match=r"elsewhere: .* has no such folder; give one that all machines share"):
+        block_tasks.worker(replace(task, data=config.data.model_copy(update=at)))
+    with pytest.raises(AlearnError, match=r"alearn.json cannot be read .*: give a folder that all share, or a URL"):
+        block_tasks.worker(task)
+    assert features(tmp_path / "out", *words)[0] == 0
+    block_tasks.worker(task)
+    with pytest.raises(AlearnError, match=r"is for the model .*fp32, and .* computes .*bf16"):
+        block_tasks.worker(replace(task, precision="bf16"))
+
+
+def test_a_test_set_has_blocks_of_its_own(words, tmp_path):
+    root = tmp_path / "images"
+    (root / "train").mkdir()
+    for name in ("up", "down"):
+        (root / name).rename(root / "train" / name)
+    (root / "test" / "up").mkdir(parents=True)
+    (root / "train" / "up" / "01.png").rename(root / "test" / "up" / "01.png")
+    (root / "test" / "up" / "bad.png").write_text("no image")
+    assert features(tmp_path / "out", *words)[0] == 0
+    assert [name for name in contents(tmp_path / "out") if "/" in name] == [
+        "test/block-00001-of-00001.parquet", *(f"train/block-0000{number}-of-00005.parquet" for number in range(1, 6))
+    ]  # fmt: skip
+    data = compose("data=features", f"data.root='{tmp_path}/out'", f"data.cache='{tmp_path}/cache'").data
+    pool, test = sources.load(data, 0)
+    assert (len(pool), list(test.ids)) == (20, ["test/up/01.png"])
+    skipped = csv.DictReader(io.StringIO((tmp_path / "out" / "skipped.csv").read_text()))
+    assert sorted(line["path"] for line in skipped) == ["test/up/bad.png", "train/up/bad.png", "train/up/notes.txt"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("--ray", "--merge"), "--merge: computes nothing; leave out --ray"),
+        (("--ray", "--gpus-per-worker", "1.5"), "--gpus-per-worker=1.5: must be at most 1, or a whole number"),
         (("--workers", "2"), "--workers=2: is for a Ray cluster; give --ray, too"),
         (("--ray", "--shard", "1/2"), "--shard: a Ray cluster takes all blocks; give either --shard or --ray"),
         (("--block", "0"), "--block: 0: must be 1 or more"),

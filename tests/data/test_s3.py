@@ -108,3 +108,46 @@ def test_a_bucket_that_cannot_be_read_is_one_message(bucket, monkeypatch, tmp_pa
     assert err.startswith(f"error: {message}")
     assert err.count("\n") == 1
     assert not (tmp_path / "out" / "labels.csv").exists()
+
+
+def test_blocks_in_a_bucket_have_the_features_of_those_in_a_folder(bucket, tmp_path):
+    """The images are files of a bucket, and shards; one part is computed by another process."""
+    from tests.cli.test_block_commands import MODEL, images
+
+    images(tmp_path / "images")
+    bucket.put(str(tmp_path / "images"), "pictures/blocks/images", recursive=True)
+    words = (f"data.cache='{tmp_path}/cache'", "data.size=48", "data.layout=classes", "data.channels=3",
+             "data.augment=none", *MODEL, "device=cpu", "precision=fp32", "--block=5")  # fmt: skip
+    assert alearn("features", "--out", tmp_path / "out", f"data.root='{tmp_path}/images'", *words).code == 0
+    far = ("features", "--out", "s3://pictures/blocks/out", "data.root=s3://pictures/blocks/images", *words)
+    for part in ("2/2", "1/2"):
+        code, _, err = alearn(*far, "--shard", part)
+        assert code == 0, err
+    code, out, err = alearn(*far, "--merge")
+    assert (code, "21 images in 5 blocks; 2 files skipped" in out) == (0, True), err
+    there = {path.rpartition("/")[2]: path for path in bucket.find("pictures/blocks/out")}
+    for path in sorted((tmp_path / "out").glob("*.parquet")):
+        assert parquet.read_table(io.BytesIO(bucket.cat(there[path.name]))) == parquet.read_table(path)
+    assert bucket.cat(there["skipped.csv"]) == (tmp_path / "out" / "skipped.csv").read_bytes()
+    assert alearn(*far).out.splitlines()[0] == "5 blocks: 0 computed, the others were there already"
+    bucket.pipe_file("pictures/blocks/images/up/01.png", b"other")
+    code, _, err = alearn(*far)
+    assert (code, "the images of block-00003-of-00005.parquet have changed" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "out"),
+    [({}, "s3://nowhere/out"), ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "s3://pictures/out")],
+)
+def test_blocks_that_cannot_be_written_are_one_message(bucket, monkeypatch, tmp_path, change, out):
+    from tests.cli.test_block_commands import MODEL, images
+
+    images(tmp_path / "images", 2)
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    words = (f"data.root='{tmp_path}/images'", f"data.cache='{tmp_path}/cache'", "data.size=48", *MODEL, "device=cpu")
+    code, _, err = alearn("features", "--out", out, *words)
+    assert code == 1
+    assert err.startswith(f"error: --out={out}: ")
+    assert err.count("\n") == 1

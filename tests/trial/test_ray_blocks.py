@@ -209,7 +209,7 @@ def test_two_workers_with_half_a_gpu_run_at_once_and_not_three(nodes, words, who
 
 
 @pytest.mark.slow
-def test_a_machine_with_another_version_and_a_folder_that_it_lacks_are_one_message(nodes, words, tmp_path):
+def test_a_machine_with_another_version_is_one_message(nodes, words, tmp_path):
     other = tmp_path / "other" / "alearn"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("__version__ = '0.0.9'")
