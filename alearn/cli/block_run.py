@@ -9,6 +9,7 @@ from alearn.data import blocks
 from alearn.data.blocks import Block, Done
 from alearn.data.file_store import Store
 from alearn.data.progress_bar import Bar
+from alearn.errors import AlearnError
 from alearn.trial import block_tasks
 from alearn.trial.block_tasks import OUT, Place, Task
 
@@ -65,8 +66,10 @@ def _compute(task: Task, todo: Sequence[Block], place: Place, args: Namespace) -
     from alearn.trial import ray_blocks
 
     cluster = ray_blocks.Cluster(args.ray or None, args.workers, args.gpus_per_worker)
-    if cluster.gpus and task.device == "auto":
-        task = task.on("cuda")  # a worker that cannot use its GPU must say so, and not take the CPU
+    if task.device == "cuda" and not cluster.gpus:
+        raise AlearnError("device=cuda: Ray gives its workers no GPUs by itself; give --gpus-per-worker, too")
+    if task.device == "auto":  # a worker that cannot use its GPU must say so, and not take the CPU
+        task = task.on("cuda" if cluster.gpus else "cpu")
     yield from ray_blocks.compute(task, todo, place, cluster)
 
 

@@ -87,6 +87,7 @@ def add_cluster(parser: Parser) -> None:
         "--ray",
         nargs="?",
         const="",
+        type=cluster_address,
         metavar="ADDRESS",
         help="compute the blocks on this Ray cluster; without an address, on that of RAY_ADDRESS, or on this machine",
     )
@@ -96,6 +97,13 @@ def add_cluster(parser: Parser) -> None:
     parser.add_argument(
         "--gpus-per-worker", type=amount, default=0.0, metavar="G", help="GPUs of each of them, for example 1 or 0.5"
     )
+
+
+def cluster_address(text: str) -> str:
+    """Return the address of a Ray cluster. It is no KEY=VALUE, which would follow an option without a value."""
+    if "=" in text:
+        raise argparse.ArgumentTypeError(f"{text}: is no address of a cluster; put --ray at the end, or --ray=ADDRESS")
+    return text
 
 
 def cluster_words(args: argparse.Namespace) -> list[str]:

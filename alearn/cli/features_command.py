@@ -98,7 +98,7 @@ def run(args: Namespace) -> int:
         try:
             return block_run.run(task, args, f"now: alearn data=features data.root={args.out} data.images={data.root}")
         except KeyboardInterrupt as stop:
-            words = ["alearn", "features", f"--out={args.out}", *parted, *cluster_words(args), *args.overrides]
+            words = ["alearn", "features", f"--out={args.out}", *parted, *args.overrides, *cluster_words(args)]
             raise type(stop)(shlex.join(words)) from None
     extraction = extract.extraction(settled.model, data, runtime)
     start = monotonic()

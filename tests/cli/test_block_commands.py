@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shlex
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -115,10 +116,9 @@ def test_a_run_that_is_interrupted_goes_on_with_the_blocks_that_are_missing(word
         patched.setattr(blocks, "compute", interrupted)
         code, _, err = features(tmp_path / "out", *words)
     assert code == 130
-    assert f"alearn features --out={tmp_path}/out --block=5 " in err
-    assert (
-        features(tmp_path / "out", *words)[1].splitlines()[0] == "5 blocks: 3 computed, the others were there already"
-    )
+    again = shlex.split(err.partition("to go on: alearn ")[2])
+    assert again[:2] == ["features", f"--out={tmp_path}/out"]
+    assert alearn(*again).out.splitlines()[0] == "5 blocks: 3 computed, the others were there already"
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -211,6 +211,7 @@ def test_a_test_set_has_blocks_of_its_own(words, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("--ray", "data.size=48"), "--ray: data.size=48: is no address of a cluster; put --ray at the end"),
         (("--ray", "--merge"), "--merge: computes nothing; leave out --ray"),
         (("--ray", "--gpus-per-worker", "1.5"), "--gpus-per-worker=1.5: must be at most 1, or a whole number"),
         (("--workers", "2"), "--workers=2: is for a Ray cluster; give --ray, too"),
@@ -222,6 +223,13 @@ def test_a_test_set_has_blocks_of_its_own(words, tmp_path):
 def test_options_that_do_nothing_are_refused(args, message):
     code, out, err = alearn("features", "--out", "out", *args, "data.root=images")
     assert (code, out, message in err) == (2, "", True), err
+
+
+def test_workers_of_ray_get_gpus_only_if_they_are_asked_for(words, tmp_path):
+    code, _, err = alearn("features", "--out", tmp_path / "out", *words, "device=cuda", "--ray")
+    assert (code, err) == (
+        1, "error: device=cuda: Ray gives its workers no GPUs by itself; give --gpus-per-worker, too\n"
+    )  # fmt: skip
 
 
 def test_blocks_are_for_a_folder_of_files(words):

@@ -12,7 +12,7 @@ from alearn import __version__
 from alearn.errors import AlearnError
 from alearn.trial import ray_blocks
 from tests.apart import Apart
-from tests.cli.test_block_commands import MODEL, contents, images
+from tests.cli.test_block_commands import MODEL, contents, images, trial
 from tests.command import ROOT, alearn, alearn_apart, environment, run, start
 from tests.waiting import until
 
@@ -221,6 +221,17 @@ def test_a_machine_with_another_version_is_one_message(nodes, words, tmp_path):
     assert "Traceback" not in err
     assert not list((tmp_path / "out").glob("*.parquet"))
     nodes.remove(node)
+
+
+@pytest.mark.slow
+def test_labels_are_those_of_one_process(nodes, words, tmp_path):
+    root = words[0].removeprefix("data.root=").strip("'")
+    trial(tmp_path, words[:-1])
+    args = ("predict", tmp_path / "t", root, "--device", "cpu", "--block", "9")
+    assert alearn(*args, "--out", f"{tmp_path}/one/").code == 1, "two files are no images"
+    code, out, err = alearn_apart(*args, "--out", f"{tmp_path}/two/", "--ray", nodes.address, cwd=tmp_path)
+    assert (code, "24 images in 3 blocks; 2 files skipped" in out) == (1, True), err
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
 @pytest.mark.parametrize(
