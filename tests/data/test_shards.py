@@ -418,3 +418,17 @@ def test_a_part_of_the_shards_reads_its_images_without_an_index_of_its_own(tmp_p
     assert [(place / name).read() for name in some] == [PICTURES[number] for number in (2, 11, 12, 29)]
     with pytest.raises(KeyError):
         place / ids[0]
+
+
+def test_a_part_of_a_folder_in_a_store_is_found_without_listing_it(tmp_path, monkeypatch):
+    root = "memory://part"
+    store = file_store.Store(root)
+    for number in range(3):
+        store.write(f"{number}.png", PICTURES[number])
+    whole = listing.place(folder(root, tmp_path))
+    monkeypatch.setattr(file_store.Store, "listed", None)
+    place = pickle.loads(pickle.dumps(whole.part(["1.png"])))
+    assert (place / "1.png").read() == PICTURES[1]
+    assert (place / "1.png").stamp() == (whole / "1.png").stamp()
+    with pytest.raises(KeyError):
+        place / "0.png"
