@@ -425,7 +425,7 @@ def test_a_part_of_a_folder_in_a_store_is_found_without_listing_it(tmp_path, mon
     store = file_store.Store(root)
     for number in range(3):
         store.write(f"{number}.png", PICTURES[number])
-    whole = listing.place(folder(root, tmp_path))
+    whole = listing.place(folder(root, tmp_path, layout="auto"))
     monkeypatch.setattr(file_store.Store, "listed", None)
     place = pickle.loads(pickle.dumps(whole.part(["1.png"])))
     assert (place / "1.png").read() == PICTURES[1]
