@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -63,32 +64,42 @@ def compute(task: Task, todo: Sequence[Block], place: Place, cluster: Cluster) -
         _check_versions(ray, [node for node in nodes if node["Resources"].get("CPU")])
         done = ray.data.from_arrow([_packed(block, place) for block in todo]).map_batches(
             Computing,
-            fn_constructor_args=(task,),
+            fn_constructor_args=(task, _here(ray, ray.remote(Begun)).remote(DEATHS)),
             batch_size=1,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=min(count, len(todo)), max_tasks_in_flight_per_actor=1),
             num_cpus=1,
             num_gpus=cluster.gpus or None,
-            ray_remote_args_fn=lambda: {"max_task_retries": DEATHS},
         )
         for row in done.iter_rows():
             if row["error"]:
                 raise AlearnError(row["error"])
             yield Done(row["file"], row["images"], row["skipped"])
-    except ray.exceptions.ActorDiedError as error:
-        raise AlearnError(
-            f"--ray: a worker has died {DEATHS + 1} times at the same block (Ray says: {_line(error)}). It may lack "
-            "memory: give fewer --workers, or a smaller --block to another --out"
-        ) from None
     finally:
         ray.shutdown()
+
+
+class Begun:
+    """Counts how often each block was begun, on the machine of the driver. Ray itself tries for ever."""
+
+    def __init__(self, most: int) -> None:
+        """most: how often a block may end its worker."""
+        self._most = most
+        self._times = Counter[str]()
+
+    def begin(self, block: str) -> bool:
+        """Return whether a block may be begun once more."""
+        self._times[block] += 1
+        return self._times[block] <= self._most + 1
 
 
 class Computing:
     """What a worker of Ray Data runs. Errors for the user are values, because Ray would wrap them in tracebacks."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, begun: Any) -> None:
+        """begun: the handle of the `Begun` that all workers share."""
         self._task = task
+        self._begun = begun
         self._work: Work | None = None
 
     def __call__(self, batch: Any) -> dict[str, list[Any]]:
@@ -98,10 +109,20 @@ class Computing:
         try:
             if self._work is None:
                 self._work = block_tasks.worker(self._task)
+            self._may_begin(block.file)
             done = self._work(block, place)
         except AlearnError as wrong:
             error = str(wrong)
         return {name: [value] for name, value in {**done._asdict(), "error": error}.items()}
+
+    def _may_begin(self, block: str) -> None:
+        import ray
+
+        if not ray.get(self._begun.begin.remote(block)):
+            raise AlearnError(
+                f"--ray: {block} has ended its worker again and again. The machines may lack memory: give fewer "
+                "--workers, or a smaller --block with another --out"
+            )
 
 
 def fitting(nodes: Sequence[Mapping[str, float]], gpus: float) -> int:
@@ -123,6 +144,17 @@ def _packed(block: Block, place: Place) -> Any:
     arrow, _ = pyarrow()
     content = zlib.compress(pickle.dumps((block, block_tasks.part(place, block))), 1)
     return arrow.table({"block": arrow.array([content], arrow.large_binary())})
+
+
+def _here(ray: Any, work: Any) -> Any:
+    """Return work of Ray that runs on this machine, and takes no CPU from the workers."""
+    return work.options(num_cpus=0, scheduling_strategy=_on(ray.get_runtime_context().get_node_id()))
+
+
+def _on(node: str) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=False)
 
 
 def _connected(address: str | None) -> Any:
@@ -173,7 +205,6 @@ def _workers(cluster: Cluster, nodes: Sequence[Mapping[str, float]]) -> int:
 
 def _check_versions(ray: Any, nodes: Sequence[Mapping[str, Any]]) -> None:
     """Raise AlearnError if a machine of the cluster lacks alearn, or has another version."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     def version() -> str:  # is sent as code, because a machine may lack this module
         try:
@@ -184,10 +215,7 @@ def _check_versions(ray: Any, nodes: Sequence[Mapping[str, Any]]) -> None:
             return ""
 
     asked = [
-        ray.remote(version)
-        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-        .remote()
-        for node in nodes
+        ray.remote(version).options(num_cpus=0, scheduling_strategy=_on(node["NodeID"])).remote() for node in nodes
     ]
     try:
         found = ray.get(asked, timeout=ANSWER)

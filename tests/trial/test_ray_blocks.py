@@ -33,6 +33,8 @@ def gated(compute):
             log.write(f"{block.file} {os.getpid()} {os.getppid()}\\n")
         while (GATE / "hold").exists() and int(block.file[6:11]) > int((GATE / "hold").read_text()):
             time.sleep(0.02)
+        if (GATE / "deadly").exists() and block.file == (GATE / "deadly").read_text():
+            os.kill(os.getpid(), 9)
         return compute(block, *rest)
     return one
 
@@ -92,6 +94,10 @@ class Nodes:
         """Let workers wait at all blocks but the first ones."""
         (self._gate / "log").write_text("")
         (self._gate / "hold").write_text(str(first))
+
+    def deadly(self, block: str) -> None:
+        """Let a block end its worker, always; "" for none."""
+        (self._gate / "deadly").write_text(block)
 
     def release(self) -> None:
         (self._gate / "hold").unlink()
@@ -185,6 +191,7 @@ def test_killed_workers_and_a_killed_driver_lose_nothing(nodes, words, whole, tm
     assert sorted(begun.file for begun in nodes.log) == blocks[FIRST:], "each once"
     assert contents(out) == whole, "byte for byte what one process makes"
     assert "Traceback" not in err
+    assert "Warning" not in err, "Ray takes this way of calling it for some versions to come"
 
 
 def three(*args: str) -> None:
@@ -206,6 +213,25 @@ def test_two_workers_with_half_a_gpu_run_at_once_and_not_three(nodes, words, who
     assert driver.wait() == 0, driver
     assert contents(tmp_path / "out") == whole
     nodes.remove(node)
+
+
+def one_death(*args: str) -> None:
+    """Be a process that lets a block end its worker only once."""
+    ray_blocks.DEATHS = 1
+    run(*args)
+
+
+@pytest.mark.slow
+def test_a_block_that_always_ends_its_worker_is_named(nodes, words, tmp_path):
+    nodes.hold(BLOCKS)
+    nodes.deadly(f"block-00002-of-0000{BLOCKS}.parquet")
+    args = ("features", "--out", str(tmp_path / "out"), "--ray", nodes.address, "--workers", "1", *words)
+    driver = Apart(one_death, *args, cwd=tmp_path, env=environment())
+    assert driver.wait() == 1, driver
+    nodes.deadly("")
+    assert f"error: --ray: block-00002-of-0000{BLOCKS}.parquet has ended its worker again and again" in driver.err
+    assert "Traceback" not in driver.err
+    assert sum(begun.file.startswith("block-00002") for begun in nodes.log) == 2, "one death, and one more try"
 
 
 @pytest.mark.slow
