@@ -43,7 +43,7 @@ BAD = {
     "model=pretrained model.name=resnet81": "model.name=resnet81: timm has no network of that name; did you mean",
     "model=pretrained model.weights=/nowhere.pth": "model.weights=/nowhere.pth: /nowhere.pth: there is no such file",
     "model=pretrained model.views=3": "model.views=3: must be 1 or 2",
-    "model=small_cnn model.name=vgg11": "model.name=vgg11: must be one of auto, pretrained, resnet, small_cnn",
+    "model=small_cnn model.name=vgg11": "model.name=vgg11: must be one of auto, linear, pretrained, resnet, small_cnn",
     "data=folder": "data.root=???: there is no such folder; give the folder of your images",
     "data=folder data.root=/nowhere": "data.root=/nowhere: there is no such folder; give the folder of your images",
     "-m data.imbalance.factor=10,0.1": "data.imbalance.factor=0.1: must be greater than or equal to 1",
