@@ -110,7 +110,7 @@ def test_a_model_of_a_package_that_is_gone_is_named(tmp_path):
     model_file.save(tmp_path, Model(name="tiny", lr=0.1), weights, ("a", "b", "c"), (1, 20, 20))
     with pytest.raises(
         AlearnError,
-        match=r"model\.pt cannot be read as a model: model\.name=tiny: must be one of auto, pretrained, res",
+        match=r"model\.pt cannot be read as a model: model\.name=tiny: must be one of auto, linear, pretrained, res",
     ):
         model_file.load(tmp_path)
 
